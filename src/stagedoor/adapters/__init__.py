@@ -1,0 +1,1 @@
+"""Technology outside: one folder a technology."""

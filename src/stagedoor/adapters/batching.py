@@ -1,0 +1,86 @@
+"""What arrives while the last batch is under way becomes the next one: no delay when idle, less work when busy."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from stagedoor.kernel.errors import Fault, Overloaded
+
+Command = TypeVar("Command")
+Outcome = TypeVar("Outcome")
+
+Handler = Callable[[Sequence[Command]], Awaitable[Sequence[Outcome]]]
+
+
+class Batcher(Generic[Command, Outcome]):
+    """
+    Gathers single commands into batches for a handler, one batch at a time, in order of arrival.
+
+    The handler returns one outcome a command. A batch that raises is handed
+    over again one by one, so a poisoned command harms only itself; but a
+    `Fault` (the dependency failed, not the commands) is raised to all callers
+    at once. A caller that gives up loses
+    only the answer: its command keeps its place and has its effect.
+
+    `run` must be owned by a supervisor while the batcher is in use.
+    """
+
+    def __init__(self, handler: Handler[Command, Outcome], *, batch_max: int, waiting_max: int) -> None:
+        """Hand at most *batch_max* commands at once to *handler*; refuse more than *waiting_max* in line."""
+        assert 0 < batch_max <= waiting_max
+        self._handler = handler
+        self._batch_max = batch_max
+        self._waiting_max = waiting_max
+        self._waiting: deque[tuple[Command, asyncio.Future[Outcome]]] = deque()
+        self._arrived = asyncio.Event()
+        self._closing = False
+
+    async def __call__(self, command: Command) -> Outcome:
+        """Return the command's outcome. Raises `Overloaded` when the line before the handler is full."""
+        if self._closing or len(self._waiting) >= self._waiting_max:
+            raise Overloaded("too many commands are waiting")
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, answer))
+        self._arrived.set()
+        return await answer
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are not yet in a batch."""
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        """Handle batches until `close` was called and the line is empty."""
+        while not (self._closing and not self._waiting):
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            size = min(self._batch_max, len(self._waiting))
+            await self._handle([self._waiting.popleft() for _ in range(size)])
+
+    def close(self) -> None:
+        """Take no more; `run` returns once what is waiting has been handled."""
+        self._closing = True
+        self._arrived.set()
+
+    async def _handle(self, batch: list[tuple[Command, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._handler([command for command, _ in batch])
+            assert len(outcomes) == len(batch)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, it is raised again to the callers concerned
+            await self._separate(batch, error)
+            return
+        for (_, answer), outcome in zip(batch, outcomes, strict=True):
+            if not answer.done():
+                answer.set_result(outcome)
+
+    async def _separate(self, batch: list[tuple[Command, asyncio.Future[Outcome]]], error: Exception) -> None:
+        if len(batch) > 1 and not isinstance(error, Fault):
+            for member in batch:
+                await self._handle([member])
+            return
+        for _, answer in batch:
+            if not answer.done():
+                answer.set_exception(error)

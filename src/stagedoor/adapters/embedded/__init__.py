@@ -1,0 +1,1 @@
+"""Everything in one process, durable in one SQLite file."""

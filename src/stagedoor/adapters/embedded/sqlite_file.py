@@ -1,0 +1,182 @@
+"""
+One SQLite file: a single connection that writes, in a thread of its own, and a few that read.
+
+A commit is durable when it returns: WAL with `synchronous=FULL` syncs the log
+before COMMIT answers. Only one process may serve from a file; a lock file
+beside it says so.
+"""
+
+import asyncio
+import errno
+import fcntl
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
+from stagedoor.kernel.errors import Fault
+
+T = TypeVar("T")
+
+READERS = 2
+BUSY_TIMEOUT_MS = 5_000
+
+
+class FileInUse(Exception):  # noqa: N818 -- it becomes a sentence to the operator
+    """Another process serves from this file."""
+
+
+class DatabaseFault(Fault):
+    """SQLite failed: locked, full, a bad disk."""
+
+
+def _engine(path: Path, *, writes: bool) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000},
+        **({"poolclass": StaticPool} if writes else {"poolclass": QueuePool, "pool_size": READERS}),
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: DBAPIConnection, _record: object) -> None:
+        # The driver's own transaction handling is off: BEGIN is ours to say, below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "fullfsync = ON",
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+            "cache_size = -65536",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # IMMEDIATE takes the write lock before anything is read, so what was read still holds when it is written.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class ServingLock:
+    """Held by the one process that serves from the file; released by the kernel however that process ends."""
+
+    def __init__(self, database: Path) -> None:
+        """Take the lock or raise `FileInUse`."""
+        path = database.with_name(database.name + ".lock")
+        self._file = path.open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+                raise FileInUse(database) from error
+            raise
+
+    def release(self) -> None:
+        """Let another process serve."""
+        self._file.close()
+
+
+class _Transaction(WriteTransaction):
+    def __init__(self, file: "SqliteFile") -> None:
+        self._file = file
+        self.connection: Connection | None = None
+
+    def open(self) -> None:
+        connection = self._file.write_engine.connect()
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        self.connection = connection
+
+    def close(self) -> None:
+        """Undo what was not committed; harmless after a commit."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    async def run(self, step: Step[T]) -> T:
+        return await self._file.in_writer(lambda: step(self._connection()))
+
+    async def commit(self, *, proof: Step[bool]) -> None:
+        try:
+            await self._file.in_writer(lambda: self._connection().commit())
+        except DatabaseFault:
+            await self._file.in_writer(self.close)
+            await self._file.in_writer(self.open)
+            if not await self._file.in_writer(lambda: proof(self._connection())):
+                raise
+
+    def _connection(self) -> Connection:
+        assert self.connection is not None
+        return self.connection
+
+
+class SqliteFile(Lanes):
+    """The lanes into one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        """Point at *path*; nothing is opened before it is used."""
+        self.path = path
+        self.write_engine = _engine(path, writes=True)
+        self._read_engine = _engine(path, writes=False)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[WriteTransaction]:
+        """Open a transaction on the one connection that writes; others wait for their turn."""
+        async with self._turn:
+            transaction = _Transaction(self)
+            try:
+                await self.in_writer(transaction.open)
+                yield transaction
+            finally:
+                # Also after a cancellation: the writer's thread takes its work in order, so this comes after
+                # whatever step was still running.
+                await asyncio.shield(self.in_writer(transaction.close))
+
+    async def reading(self, step: Step[T]) -> T:
+        """Run *step* on a reading connection."""
+
+        def read() -> T:
+            with self._read_engine.connect() as connection, connection.begin():
+                return step(connection)
+
+        return await _translated(self._readers, read)
+
+    async def in_writer(self, work: Callable[[], T]) -> T:
+        """Run *work* in the writer's thread, after whatever it was given before."""
+        return await _translated(self._writer, work)
+
+    async def close(self) -> None:
+        """Close every connection; what was committed is in the file."""
+        async with self._turn:
+            await self.in_writer(self.write_engine.dispose)
+            self._writer.shutdown()
+            self._readers.shutdown()
+            self._read_engine.dispose()
+
+
+async def _translated(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+    except IntegrityError:
+        # A constraint that had to refuse a write is our own bug, not the database's.
+        raise
+    except DBAPIError as error:
+        raise DatabaseFault(str(error.orig)) from error

@@ -1,0 +1,1 @@
+"""The sale, the rooms and the outbox on SQL, by SQLAlchemy Core: one adapter, several dialects."""

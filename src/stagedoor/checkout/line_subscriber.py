@@ -1,0 +1,61 @@
+"""Tells the line what the sale has decided: who holds seats, and whose place is used up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stagedoor.checkout.events import OrderPaid, PlaceClosed
+from stagedoor.holds.events import HoldEvent, HoldExtended, HoldPlaced
+from stagedoor.holds.model import Hold
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.events import DomainEvent
+from stagedoor.kernel.ids import PlaceRef
+from stagedoor.outbox.ports import Subscriber
+from stagedoor.waiting_room.model import EndCause
+from stagedoor.waiting_room.ports import EndPlace, HoldNote, WaitingLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellTheLine(Subscriber):
+    """
+    Brings the sale's events to the line.
+
+    Everything it does may be done twice: a note replaces the note of the same
+    hold, and ending a place that is over changes nothing.
+    """
+
+    line: WaitingLine
+
+    async def __call__(self, events: Sequence[DomainEvent]) -> None:
+        """Note holds first, then end places: when a place ends, its last hold is known to be gone."""
+        if notes := [note for event in events if (note := _note(event)) is not None]:
+            await self.line.note_holds(notes)
+        if endings := [ending for event in events if (ending := _ending(event)) is not None]:
+            # A rejection among the outcomes says that the line has forgotten the place: as over as it can be.
+            await self.line.end(endings)
+
+    async def tell_of_open(self, holds: Sequence[Hold]) -> None:
+        """Tell the line of the holds that are open when the process starts: its notes are not durable."""
+        await self.line.note_holds([HoldNote(ref=hold.place, hold_id=hold.id, until=hold.expires_at) for hold in holds])
+
+
+def _note(event: DomainEvent) -> HoldNote | None:
+    until: Instant | None
+    match event:
+        case HoldPlaced() | HoldExtended():
+            until = event.expires_at
+        case HoldEvent() | OrderPaid():
+            until = None
+        case _:
+            return None
+    return HoldNote(ref=PlaceRef(room_id=event.room_id, number=event.place_number), hold_id=event.hold_id, until=until)
+
+
+def _ending(event: DomainEvent) -> EndPlace | None:
+    match event:
+        case OrderPaid(place_over=True):
+            cause = EndCause.PAID
+        case PlaceClosed():
+            cause = EndCause.LEFT
+        case _:
+            return None
+    return EndPlace(ref=PlaceRef(room_id=event.room_id, number=event.place_number), cause=cause)

@@ -1,0 +1,71 @@
+"""What the sale needs from a database: to read and lock a batch's rows, write it, and commit, once."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from stagedoor.checkout.commands import SaleCommand
+from stagedoor.checkout.rows import Order, SaleRows, SaleWrites
+from stagedoor.holds.model import Hold
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.ids import BuyerId
+
+
+class SaleWork(Protocol):
+    """
+    One unit of work of the sale.
+
+    Nothing in it is seen by anybody until `commit` returns. Leaving it without
+    committing undoes it.
+    """
+
+    async def load(self, commands: Sequence[SaleCommand]) -> SaleRows:
+        """Read and lock, in one order, the rows that deciding *commands* needs."""
+        ...
+
+    async def overdue(self, *, limit: int) -> SaleRows:
+        """Read and lock the oldest open holds whose deadline has passed, at most *limit*, with their claims."""
+        ...
+
+    async def write(self, writes: SaleWrites) -> None:
+        """
+        Write the batch, repeating each deciding predicate.
+
+        A row count that differs from what was decided is a defect: raises
+        `AssertionError`, and nothing is kept.
+        """
+        ...
+
+    async def commit(self) -> None:
+        """
+        Make it durable.
+
+        Returns only if it is. Where the commit's own answer was lost, it is
+        looked up by the ids written, never repeated. Raises `Fault` if it is
+        known not to have happened, or cannot be known.
+        """
+        ...
+
+
+class SalesBook(Protocol):
+    """The sale's store: the authority for seats and money."""
+
+    def begin(self) -> AbstractAsyncContextManager[SaleWork]:
+        """Open a unit of work. Entering raises `Fault` when the store cannot be had."""
+        ...
+
+
+class BuyerRecords(Protocol):
+    """What a buyer may read of her own dealings."""
+
+    async def holds_of(self, buyer_id: BuyerId, *, limit: int) -> Sequence[Hold]:
+        """Return her newest holds, newest first."""
+        ...
+
+    async def orders_of(self, buyer_id: BuyerId, *, limit: int) -> Sequence[tuple[Order, Hold]]:
+        """Return her newest orders, each with the hold it paid, newest first."""
+        ...
+
+    async def open_holds(self, *, at: Instant) -> Sequence[Hold]:
+        """Return every hold that is open at *at*: what the line must know after a start."""
+        ...

@@ -1,0 +1,1 @@
+"""Seats kept off sale for one buyer for a few minutes."""

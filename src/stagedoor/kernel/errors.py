@@ -1,0 +1,32 @@
+"""The three kinds of no: a rejection (the rules), a fault (a dependency), a defect (anything else: our bug)."""
+
+
+class Rejection(Exception):  # noqa: N818 -- a rejection is an answer, not an error
+    """
+    The rules said no.
+
+    It reaches the caller as a refusal with a stable code, trips no breaker,
+    is never retried, and never becomes a 500.
+    """
+
+
+class Fault(Exception):  # noqa: N818 -- the glossary's word
+    """
+    A dependency failed or was too slow; the caller may try again later.
+
+    *retry_after_ms* says when a retry makes sense. What happened is not told to
+    the caller beyond that: the cause is chained for the log.
+    """
+
+    def __init__(self, message: str, *, retry_after_ms: int = 1_000) -> None:
+        """Describe the fault for the log in *message*."""
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class Overloaded(Fault):
+    """A bounded line of work inside this process is full."""
+
+
+class DeadlineMissed(Fault):
+    """The caller's deadline passed before the work was done."""

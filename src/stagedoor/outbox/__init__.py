@@ -1,0 +1,1 @@
+"""Domain events leave exactly as often as promised: at least once, each under one id."""

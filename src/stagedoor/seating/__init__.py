@@ -1,0 +1,1 @@
+"""What is for sale: performances, their seats, and what is left of them."""

@@ -1,0 +1,177 @@
+"""What the waiting room needs from the world: a line that remembers, the rooms, and who is a member."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.idempotency import IdempotencyKey
+from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef, RoomId
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceView
+from stagedoor.waiting_room.room import Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Ask for a place in *room* for *buyer_id*."""
+
+    room: Room
+    buyer_id: BuyerId
+    key: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """The buyer's place: her living one, a new one, or (*replayed*) the one a known key once got."""
+
+    place: PlaceView
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndPlace:
+    """End *ref* for *cause*; *key* only where the buyer herself asked."""
+
+    ref: PlaceRef
+    cause: EndCause
+    key: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceEnded:
+    """The place as it is after the call; *was_admitted* if this very call ended a pass."""
+
+    place: PlaceView
+    was_admitted: bool
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldNote:
+    """The buyer at *ref* holds seats under *hold_id* until *until*; *until* None: no longer."""
+
+    ref: PlaceRef
+    hold_id: HoldId
+    until: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one tick may do in one room: *seats_free* False admits nobody."""
+
+    room: Room
+    seats_free: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnReport:
+    """What one tick did in one room."""
+
+    room_id: RoomId
+    admitted: int
+    passed_over: int
+    ended: int
+
+
+class WaitingLine(Protocol):
+    """
+    Every room's line: places, numbers, passes.
+
+    Whatever a method has returned survives a crash of the process. Numbers are
+    handed out by one counter a room, in the order of the sequence; a living
+    place of a buyer in a room is unique.
+    """
+
+    async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        """
+        Give each buyer her living place, or a new one at the back.
+
+        Rejections: `RoomIsClosed`, `LineIsFull`, `KeyReused`, `TooManyKeys`.
+        Raises `Fault` if it could not be made durable: then nobody has joined.
+        """
+        ...
+
+    async def look(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+        """
+        Return the place as it is now, and take the look as a sign of its buyer's presence.
+
+        None if the place is not known, or was revoked. With *telling* the
+        answer's `poll_after_ms` is what the buyer is told, and her absence is
+        judged by it. A returner who looks is in line to enter next. Touches
+        no store.
+        """
+        ...
+
+    async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
+        """
+        Let time act on each room: end passes, pass over the absent, admit.
+
+        Admits nobody unless the room is open at this instant; never more than
+        `max_active` at once, nor more than `rate` allows; strictly by number,
+        returners first. Ends the waiting places of a closed room. Raises
+        `Fault` if it could not be made durable: then nothing has changed.
+        """
+        ...
+
+    async def end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+        """End each place, unless it is over already. Ending twice is harmless. `UnknownPlace` if not known."""
+        ...
+
+    async def note_holds(self, notes: Sequence[HoldNote]) -> None:
+        """Remember until when each place's buyer holds seats. Idempotent; rebuilt from the sale at start."""
+        ...
+
+    def view(self, room_id: RoomId) -> LineView:
+        """Return the room's line as everybody may see it, at most 250 ms old."""
+        ...
+
+
+class RoomBook(Protocol):
+    """The stored rooms."""
+
+    async def all(self) -> Sequence[Room]:
+        """Return every room, ordered by id, with the settings' defaults where its row says nothing."""
+        ...
+
+
+class Members(Protocol):
+    """Who may join at all."""
+
+    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool]:
+        """Say for each buyer whether she is a member."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomSupply:
+    """
+    What is left in all performances of a room together.
+
+    Performances that are over do not count. *next_hold_ends_at* is the
+    earliest deadline of a running hold.
+    """
+
+    free: int
+    held: int
+    next_hold_ends_at: Instant | None
+
+
+class Supply(Protocol):
+    """What admission must know of the sale: whether anything is free."""
+
+    def of(self, room_id: RoomId) -> RoomSupply:
+        """Return the room's supply, at most 250 ms behind the sale; nothing free for a room without performances."""
+        ...
+
+
+class Rooms(Protocol):
+    """The rooms as this process last read them (at most 250 ms ago)."""
+
+    def get(self, room_id: RoomId) -> Room | None:
+        """Return the room, None if there is none of that name."""
+        ...
+
+    def all(self) -> Sequence[Room]:
+        """Return every room, ordered by id."""
+        ...

@@ -1,0 +1,1 @@
+"""Double-entry money: every transfer debits one account and credits another."""
