@@ -1,0 +1,1 @@
+"""The breaker beside the recorded behaviour of Resilience4j."""
