@@ -1,0 +1,41 @@
+# Everything here needs Python 3.11 or newer, make and a package registry; `make k6` needs Go as well.
+# Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo-reset test lint types format k6 tools requirements
+
+WITH_RUN = sh scripts/with-venv run
+WITH_TEST = sh scripts/with-venv test
+
+help:  ## Show what there is
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## /\1	/p' Makefile | while IFS='	' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+run:  ## Serve the demo on 127.0.0.1:8080 until Ctrl-C (settings: STAGEDOOR_*)
+	@exec $(WITH_RUN) scripts/foreground.py -m stagedoor serve --demo
+
+demo-reset:  ## Throw the demo's data away and make it afresh
+	@exec $(WITH_RUN) -m stagedoor demo-reset
+
+test:  ## Run all tests (SUITES="unit e2e" for some, STRICT=1 to let nothing be skipped)
+	@exec $(WITH_TEST) scripts/suites.py $(if $(STRICT),--strict) $(SUITES)
+
+lint:  ## Check style, format and the direction of imports
+	@$(WITH_TEST) -m ruff check
+	@$(WITH_TEST) -m ruff format --check
+	@$(WITH_TEST) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache
+
+types:  ## Check types
+	@exec $(WITH_TEST) -m mypy
+
+format:  ## Put the code into the common format
+	@$(WITH_TEST) -m ruff check --fix
+	@$(WITH_TEST) -m ruff format
+
+k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent)
+	@exec $(WITH_RUN) scripts/k6.py run $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")
+
+tools:  ## Build k6, once per machine, outside of this folder
+	@exec $(WITH_RUN) scripts/k6.py build
+
+requirements:  ## Compile requirements/*.txt from pyproject.toml (needs uv; UPGRADE=1 for newer versions)
+	@sh scripts/compile-requirements $(if $(UPGRADE),--upgrade)

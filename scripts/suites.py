@@ -1,0 +1,213 @@
+"""
+Runs the tests, a suite at a time for each folder of tests/, and tells what was not run as plainly as what failed.
+
+A suite may hold a file suite.toml:
+
+    needs = ["redis-server"]  # programs; where one is missing, the suite is not run
+    alone = true              # measures time, so nothing may run beside it
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests"
+REPORTS = ROOT / "build" / "test"
+
+CHEAPEST_FIRST = ("architecture", "unit", "contract", "property", "integration", "e2e", "simulation")
+AT_ONCE = 2
+SUITE_SECONDS_MAX = 900
+
+ALL_PASSED, SOME_FAILED, NOTHING_COLLECTED = 0, 1, 5
+"""Exit statuses of pytest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A folder of tests and what it asks of the machine."""
+
+    name: str
+    needs: tuple[str, ...] = ()
+    alone: bool = False
+
+    def missing(self) -> list[str]:
+        """Return the programs it needs that are not on the PATH."""
+        return [program for program in self.needs if shutil.which(program) is None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one suite; *remark* says why when it was not run or broke as a whole."""
+
+    suite: str
+    passed: int = 0
+    failed: int = 0
+    skips: Counter[str]
+    seconds: float = 0.0
+    was_run: bool = True
+    remark: str = ""
+
+    @property
+    def skipped(self) -> int:
+        """How many tests were skipped."""
+        return self.skips.total()
+
+
+def main() -> None:
+    """Run the suites asked for, print the table, and exit 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(description="Run the tests by suites.")
+    parser.add_argument("--strict", action="store_true", help="let nothing be skipped or left out")
+    parser.add_argument("names", nargs="*", metavar="SUITE", help="folders of tests/; all of them if none is named")
+    arguments = parser.parse_args()
+    suites = chosen(arguments.names)
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    try:
+        outcomes = asyncio.run(run_all(suites))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("Interrupted.")
+    left_out = any(outcome.skips or not outcome.was_run for outcome in outcomes)
+    print_table(outcomes)
+    if arguments.strict and left_out:
+        print("\nNothing may be skipped or left out here (--strict), so this counts as a failure.")
+    failed = sum(outcome.failed for outcome in outcomes)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    print(f"\n{sum(outcome.passed for outcome in outcomes)} passed, {failed} failed, {skipped} skipped", flush=True)
+    sys.exit(1 if failed or (arguments.strict and left_out) else 0)
+
+
+def chosen(names: Sequence[str]) -> list[Suite]:
+    """Return the suites called *names*, or all, the cheap ones first."""
+    known = {folder.name for folder in TESTS.glob("*/") if any(folder.rglob("test_*.py"))}
+    if unknown := sorted(set(names) - known):
+        sys.exit(f"There is no suite {', '.join(unknown)}: there are {', '.join(sorted(known))}.")
+    if not known:
+        sys.exit("There are no tests in tests/*/test_*.py.")
+
+    def cost(name: str) -> tuple[int, str]:
+        return (CHEAPEST_FIRST.index(name) if name in CHEAPEST_FIRST else len(CHEAPEST_FIRST), name)
+
+    return [described(name) for name in sorted(set(names) or known, key=cost)]
+
+
+def described(name: str) -> Suite:
+    """Read what suite *name* says of itself in its suite.toml, if it has one."""
+    description = TESTS / name / "suite.toml"
+    said = tomllib.loads(description.read_text(encoding="utf-8")) if description.exists() else {}
+    if unknown := said.keys() - {"needs", "alone"}:
+        sys.exit(f"{description} says {', '.join(sorted(unknown))}, but only needs and alone mean something.")
+    return Suite(name=name, needs=tuple(said.get("needs", ())), alone=bool(said.get("alone")))
+
+
+async def run_all(suites: Sequence[Suite]) -> list[Outcome]:
+    """Run *suites*, a few at once but for those that have to be alone; return the outcomes in the same order."""
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    places = asyncio.Semaphore(AT_ONCE)
+    outcomes: dict[str, Outcome] = {}
+
+    async def run_in_turn(suite: Suite) -> None:
+        async with places:
+            outcomes[suite.name] = await run(suite)
+
+    async with asyncio.TaskGroup() as group:
+        for suite in suites:
+            if not suite.alone:
+                group.create_task(run_in_turn(suite))
+    for suite in suites:
+        if suite.alone:
+            await run_in_turn(suite)
+    return [outcomes[suite.name] for suite in suites]
+
+
+async def run(suite: Suite) -> Outcome:
+    """Run one suite in a pytest of its own, and print its output if it failed."""
+    if missing := suite.missing():
+        remark = f"needs {' and '.join(missing)}, which this machine does not have"
+        return Outcome(suite=suite.name, skips=Counter(), was_run=False, remark=remark)
+    report = REPORTS / f"{suite.name}.xml"
+    log = REPORTS / f"{suite.name}.log"
+    started = time.monotonic()
+    status = await pytest(suite, report=report, log=log)
+    outcome = read(suite.name, report, status=status, seconds=time.monotonic() - started)
+    if outcome.failed:
+        print(log.read_text(encoding="utf-8", errors="replace"))
+    verdict = outcome.remark or ("failed" if outcome.failed else "passed")
+    print(f"{suite.name}: {verdict} ({outcome.seconds:.1f} s)", flush=True)
+    return outcome
+
+
+async def pytest(suite: Suite, *, report: Path, log: Path) -> int | None:
+    """Run pytest on *suite*, and end whatever it leaves behind; return its exit status, or None if it took too long."""
+    command = [sys.executable, "-m", "pytest", f"tests/{suite.name}", f"--junit-xml={report}", "-p", "no:cacheprovider"]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("STAGEDOOR_") and name != "PYTEST_ADDOPTS"
+    }
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            async with asyncio.timeout(SUITE_SECONDS_MAX):
+                return await process.wait()
+        except TimeoutError:
+            return None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def read(name: str, report: Path, *, status: int | None, seconds: float) -> Outcome:
+    """Read pytest's own *report*; a run that broke before it could write one counts as one failure."""
+    cases = [*ET.parse(report).iter("testcase")] if report.exists() else []  # noqa: S314 -- pytest wrote it just now
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skips = Counter(
+        skip.get("message", "no reason given") for case in cases if (skip := case.find("skipped")) is not None
+    )
+    remark = {
+        None: f"stopped after {SUITE_SECONDS_MAX} s",
+        ALL_PASSED: "",
+        SOME_FAILED: "",
+        NOTHING_COLLECTED: "no test was found",
+    }.get(status, f"pytest ended with status {status}")
+    return Outcome(
+        suite=name,
+        passed=len(cases) - failed - skips.total(),
+        failed=max(failed, 1) if remark else failed,
+        skips=skips,
+        seconds=seconds,
+        remark=remark,
+    )
+
+
+def print_table(outcomes: Iterable[Outcome]) -> None:
+    """Print a row for each suite, then each reason for not running something."""
+    print(f"\n{'suite':14}{'passed':>8}{'failed':>8}{'skipped':>9}{'time':>10}")
+    for outcome in outcomes:
+        if outcome.was_run:
+            figures = f"{outcome.passed:8}{outcome.failed:8}{outcome.skipped:9}{outcome.seconds:8.1f} s"
+            print(f"{outcome.suite:14}{figures}  {outcome.remark}".rstrip())
+        else:
+            print(f"{outcome.suite:14}  not run: {outcome.remark}")
+    for outcome in outcomes:
+        for reason, count in sorted(outcome.skips.items()):
+            print(f"  {outcome.suite}: {count} skipped: {reason}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What the test runner makes of what pytest reports."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from scripts.suites import Outcome, Suite, print_table, read
+
+CASES = """<?xml version="1.0" encoding="utf-8"?>
+<testsuites><testsuite name="pytest">
+  <testcase name="passed"/>
+  <testcase name="passed_and_told"><properties><property name="us" value="1"/></properties></testcase>
+  <testcase name="failed"><failure message="no">assert False</failure></testcase>
+  <testcase name="failed_twice"><failure message="no">assert False</failure><error message="no">end</error></testcase>
+  <testcase name="skipped"><skipped type="pytest.skip" message="needs wrk">here</skipped></testcase>
+</testsuite></testsuites>
+"""
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    path = tmp_path / "unit.xml"
+    path.write_text(CASES, encoding="utf-8")
+    return path
+
+
+def test_each_test_counts_once(report: Path) -> None:
+    outcome = read("unit", report, status=1, seconds=1.0)
+
+    assert (outcome.passed, outcome.failed, outcome.skipped) == (2, 2, 1)
+    assert outcome.skips == {"needs wrk": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "remark"),
+    [
+        (5, "no test was found"),
+        (3, "pytest ended with status 3"),
+        (-9, "pytest ended with status -9"),
+        (None, "stopped after 900 s"),
+    ],
+)
+def test_a_run_that_broke_without_a_report_is_a_failure(tmp_path: Path, status: int | None, remark: str) -> None:
+    outcome = read("unit", tmp_path / "none.xml", status=status, seconds=1.0)
+
+    assert outcome == Outcome(suite="unit", failed=1, skips=Counter(), seconds=1.0, remark=remark)
+
+
+def test_a_suite_knows_which_programs_are_missing() -> None:
+    suite = Suite(name="integration", needs=("sh", "no-such-program"))
+
+    assert suite.missing() == ["no-such-program"]
+
+
+def test_the_table_says_what_was_not_run_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(
+        [
+            Outcome(suite="unit", passed=7, skips=Counter({"needs wrk": 2}), seconds=1.5),
+            Outcome(suite="integration", skips=Counter(), was_run=False, remark="needs redis-server"),
+        ]
+    )
+
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "suite           passed  failed  skipped      time",
+        "unit                 7       0        2     1.5 s",
+        "integration     not run: needs redis-server",
+        "  unit: 2 skipped: needs wrk",
+    ]
