@@ -1,7 +1,7 @@
 """A place in the waiting line: what it is, the states it passes through, and how it is named."""
 
-from dataclasses import dataclass
 from enum import IntEnum, unique
+from typing import NamedTuple
 
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId, PlaceRef, RoomId
@@ -42,6 +42,7 @@ class EndCause(IntEnum):
     ENTRY_NOT_TAKEN = 5
     ROOM_CLOSED = 6
     REVOKED = 7
+    TOKEN_EXPIRED = 8
 
 
 class Standing(IntEnum):
@@ -52,10 +53,9 @@ class Standing(IntEnum):
     OVER = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceView:
+class PlaceView(NamedTuple):
     """
-    One place as its buyer may see it.
+    One place as its buyer may see it; a tuple, because one is made for every poll.
 
     *position* is 1 for the next one and 0 once admitted or over.
     *session_ends_at* and *idle_ends_at* are set while admitted: the pass ends
@@ -84,10 +84,9 @@ class PlaceView:
         return Standing.WAITING if self.state.is_live else Standing.OVER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineView:
+class LineView(NamedTuple):
     """
-    One room's line as everybody may see it.
+    One room's line as everybody may see it; a tuple like `PlaceView`.
 
     *admitted_per_second* is the recent rate of admission, None before there is
     one. *waiting* counts the places that still count.

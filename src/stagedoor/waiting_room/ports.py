@@ -31,11 +31,18 @@ class Joined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndPlace:
-    """End *ref* for *cause*; *key* only where the buyer herself asked."""
+    """
+    End *ref* for *cause*; *key* only where the buyer herself asked.
+
+    *by* only where an operator did: it names her in the audit entry
+    (`place.revoke`) that is written in the same transaction, also for a place
+    that is over already.
+    """
 
     ref: PlaceRef
     cause: EndCause
     key: IdempotencyKey | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

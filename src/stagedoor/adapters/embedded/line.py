@@ -1,0 +1,191 @@
+"""
+The waiting line in one process, journaled to the database before anything is seen of it.
+
+One mutation at a time: plan on the memory as it is, commit, apply. Looks never
+wait, but for one case: a place that the mutation under way is about to admit
+or end has no answer until that is durable.
+"""
+
+from collections.abc import Sequence
+
+from stagedoor.adapters.embedded.line_batches import EndBatch, JoinBatch
+from stagedoor.adapters.embedded.line_commits import LineCommits
+from stagedoor.adapters.embedded.line_journal import JournalEntry
+from stagedoor.adapters.embedded.line_keys import KeyRing, KeyScope, forget_keys, read_keys
+from stagedoor.adapters.embedded.line_restore import credit_passes, read_lines
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.kernel.clock import Clock, Instant, later
+from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.idempotency import KEY_KEPT_MS
+from stagedoor.kernel.ids import PlaceRef, RoomId
+from stagedoor.waiting_room.line import Line
+from stagedoor.waiting_room.line_state import LineState
+from stagedoor.waiting_room.model import LineView, PlaceView
+from stagedoor.waiting_room.ports import (
+    EndPlace,
+    HoldNote,
+    Join,
+    Joined,
+    PlaceEnded,
+    Rooms,
+    Turn,
+    TurnReport,
+    WaitingLine,
+)
+from stagedoor.waiting_room.restoring import take_up
+from stagedoor.waiting_room.room import RoomPolicy
+
+
+class EmbeddedLine(WaitingLine):
+    """
+    Every room's line. `restore` before anything else.
+
+    A mutation that its caller gave up goes on to its end; `idle` waits for it.
+    """
+
+    def __init__(self, *, lanes: Lanes, clock: Clock, rooms: Rooms) -> None:
+        """Journal through *lanes*; *rooms* says under which policy a place stands right now."""
+        self._lanes = lanes
+        self._clock = clock
+        self._rooms = rooms
+        self._lines: dict[RoomId, Line] = {}
+        self._commits = LineCommits(lanes, self._apply)
+
+    async def restore(self, *, at: Instant, outage_ms: int) -> None:
+        """
+        Take up every line from the journal; each living buyer counts as seen at *at*.
+
+        The sessions of running passes end *outage_ms* later; that is journaled
+        first, so a caller that has credited it already (`credit_passes`, in a
+        transaction of its own) says 0. Raises `Fault`.
+        """
+        await self._commits.alone(lambda: self._restore(at, outage_ms))
+
+    async def idle(self) -> None:
+        """Return when no mutation is under way: to be called before the database is closed."""
+        await self._commits.idle()
+
+    async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        """Give each buyer her living place, or a new one at the back."""
+        return await self._commits.alone(lambda: self._join(joins))
+
+    async def look(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+        """Return the place as it is now, and take the look as a sign of its buyer's presence."""
+        if self._commits.is_deciding:
+            await self._commits.decided(ref)
+        line, room = self._lines.get(ref.room_id), self._rooms.get(ref.room_id)
+        if line is None or room is None:
+            return None
+        return line.look(ref, room, self._clock.now(), telling=telling)
+
+    async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
+        """Let time act on each room: end passes, pass over the absent, admit."""
+        return await self._commits.alone(lambda: self._turn(turns))
+
+    async def end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+        """End each place, unless it is over already."""
+        return await self._commits.alone(lambda: self._end(endings))
+
+    async def note_holds(self, notes: Sequence[HoldNote]) -> None:
+        """
+        Remember until when each place's buyer holds seats.
+
+        Takes effect before control is given up, so that nothing comes between
+        a look and the note that follows it.
+        """
+        now = self._clock.now()
+        for note in notes:
+            line = self._lines.get(note.ref.room_id)
+            if line is not None:
+                line.note_hold(note.ref.number, note.hold_id, note.until, now)
+
+    def view(self, room_id: RoomId) -> LineView:
+        """Return the room's line as everybody may see it."""
+        return self._line(room_id).view()
+
+    async def forget(self, *, ended_before: Instant, limit: int) -> int:
+        """
+        Forget places that were over before *ended_before*, at most *limit* a room, and as many keys past keeping.
+
+        Return how many rows that were; 0 when there is nothing left to forget.
+        *ended_before* is at least 24 hours ago, so that no kept key names a
+        forgotten place. Raises `Fault`.
+        """
+        return await self._commits.alone(lambda: self._forget(ended_before, limit))
+
+    async def _restore(self, at: Instant, outage_ms: int) -> None:
+        if outage_ms:
+            async with self._lanes.writing() as transaction:
+                await transaction.run(lambda connection: credit_passes(connection, outage_ms))
+                # Nothing but the passes themselves could prove it; to credit an outage twice is to be generous.
+                await transaction.commit(proof=lambda _: False)
+        stored = await self._lanes.reading(lambda connection: read_lines(connection, at))
+        for line in stored:
+            room = self._rooms.get(line.room_id)
+            self._lines[line.room_id] = take_up(line, RoomPolicy() if room is None else room.policy, at=at)
+
+    async def _join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        keys = await self._read_keys(JoinBatch.scopes(joins))
+        batch = JoinBatch(self._line, keys, self._clock.now())
+        decided = [batch.decide(join) for join in joins]
+        await self._commits.commit(batch.entry())
+        return [batch.outcome(join, decision) for join, decision in zip(joins, decided, strict=True)]
+
+    async def _end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+        keys = await self._read_keys(EndBatch.scopes(endings, self._line))
+        batch = EndBatch(self._line, self._rooms, keys, self._clock.now())
+        decided = [batch.decide(ending) for ending in endings]
+        await self._commits.commit(batch.entry())
+        return [batch.outcome(decision) for decision in decided]
+
+    async def _turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
+        # Read once, and only now: whatever was waited for before, nobody is admitted before her time.
+        now = self._clock.now()
+        changes = {}
+        for turn in turns:
+            room = turn.room
+            assert room.id not in changes
+            line = self._line(room.id)
+            line.elapse(room, seats_free=turn.seats_free, now=now)
+            changes[room.id] = line.plan_turn(room, seats_free=turn.seats_free, now=now)
+        await self._commits.commit(JournalEntry(at=now, changes=changes))
+        return [
+            TurnReport(
+                room_id=room_id,
+                admitted=len(change.admitted),
+                passed_over=len(change.passed_over) + len(change.not_taken),
+                ended=len(change.ended),
+            )
+            for room_id, change in changes.items()
+        ]
+
+    async def _forget(self, ended_before: Instant, limit: int) -> int:
+        now = self._clock.now()
+        assert ended_before <= now - KEY_KEPT_MS
+        changes = {
+            room_id: line.plan_forgetting(ended_before=ended_before, now=now, limit=limit)
+            for room_id, line in self._lines.items()
+        }
+        await self._commits.commit(JournalEntry(at=now, changes=changes))
+        async with self._lanes.writing() as transaction:
+            kept_since = later(now, -KEY_KEPT_MS)
+            keys = await transaction.run(lambda connection: forget_keys(connection, kept_since, limit=limit))
+            # Deleting them again later is as good.
+            await transaction.commit(proof=lambda _: True)
+        return keys + sum(len(change.forgotten) for change in changes.values())
+
+    async def _read_keys(self, scopes: Sequence[KeyScope]) -> KeyRing:
+        if not scopes:
+            return KeyRing()
+        now = self._clock.now()
+        return await self._lanes.reading(lambda connection: read_keys(connection, scopes, now))
+
+    def _apply(self, entry: JournalEntry) -> None:
+        for room_id, change in entry.changes.items():
+            self._line(room_id).apply(change)
+
+    def _line(self, room_id: RoomId) -> Line:
+        line = self._lines.get(room_id)
+        if line is None:
+            line = self._lines[room_id] = Line(LineState(room_id))
+        return line

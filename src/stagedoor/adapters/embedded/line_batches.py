@@ -1,0 +1,165 @@
+"""A batch of joins or endings: decided in order of arrival, over several rooms, with the keys of their requests."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stagedoor.adapters.embedded.line_journal import JournalEntry
+from stagedoor.adapters.embedded.line_keys import JOIN, LEAVE, KeyRing, KeyScope
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.idempotency import KeyReused, TooManyKeys
+from stagedoor.kernel.ids import PlaceRef, QueueNumber, RoomId
+from stagedoor.operators.model import AuditEntry
+from stagedoor.waiting_room.ending import EndingPlan
+from stagedoor.waiting_room.joining import JoiningPlan
+from stagedoor.waiting_room.line import Line
+from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded, Rooms
+from stagedoor.waiting_room.rejections import UnknownPlace
+from stagedoor.waiting_room.room import Room
+
+Lines = Callable[[RoomId], Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decision:
+    """What was decided of one command: *did* says whether it ended a pass, *replayed* that an old key named *ref*."""
+
+    ref: PlaceRef
+    did: bool = False
+    replayed: bool = False
+
+
+class JoinBatch:
+    """Joins of any rooms at one instant."""
+
+    def __init__(self, lines: Lines, keys: KeyRing, now: Instant) -> None:
+        """Decide at *now*, knowing *keys*."""
+        self._lines = lines
+        self._keys = keys
+        self._now = now
+        self._plans: dict[RoomId, JoiningPlan] = {}
+
+    @staticmethod
+    def scopes(joins: Sequence[Join]) -> Sequence[KeyScope]:
+        """Return the keys to be looked up."""
+        return [KeyScope(join.buyer_id, JOIN, join.key.value) for join in joins if join.key is not None]
+
+    def decide(self, join: Join) -> _Decision | Rejection:
+        """Decide one join: the replay of a known key comes before everything else."""
+        if join.key is not None:
+            named = self._keys.place_of(join.buyer_id, JOIN, join.key)
+            if isinstance(named, KeyReused):
+                return named
+            if named is not None:
+                return _Decision(ref=named, replayed=True)
+            if self._keys.is_full(join.buyer_id):
+                return TooManyKeys()
+        number = self._plan(join.room).join(join.buyer_id)
+        if isinstance(number, Rejection):
+            return number
+        ref = PlaceRef(room_id=join.room.id, number=QueueNumber(number))
+        if join.key is not None:
+            self._keys.store(join.buyer_id, JOIN, join.key, ref)
+        return _Decision(ref=ref)
+
+    def entry(self) -> JournalEntry:
+        """Return what has to be durable before anybody is answered."""
+        changes = {room_id: plan.change() for room_id, plan in self._plans.items()}
+        return JournalEntry(at=self._now, changes=changes, keys=self._keys.fresh)
+
+    def outcome(self, join: Join, decision: _Decision | Rejection) -> Joined | Rejection:
+        """Return the answer, now that it is durable. To ask for a place is a sign of presence."""
+        if isinstance(decision, Rejection):
+            return decision
+        line, ref = self._lines(decision.ref.room_id), decision.ref
+        place = line.look(ref, join.room, self._now, telling=True)
+        if place is None:
+            # Replayed, and revoked since: the answer is still the first one's place.
+            place = line.show(ref, join.room, self._now)
+        if place is None:
+            return UnknownPlace()
+        return Joined(place=place, replayed=decision.replayed)
+
+    def _plan(self, room: Room) -> JoiningPlan:
+        plan = self._plans.get(room.id)
+        if plan is None:
+            plan = self._plans[room.id] = self._lines(room.id).plan_joins(room, self._now)
+        return plan
+
+
+class EndBatch:
+    """Endings of any rooms at one instant."""
+
+    def __init__(self, lines: Lines, rooms: Rooms, keys: KeyRing, now: Instant) -> None:
+        """Decide at *now*, knowing *keys*."""
+        self._lines = lines
+        self._rooms = rooms
+        self._keys = keys
+        self._now = now
+        self._plans: dict[RoomId, EndingPlan] = {}
+        self._audited: list[AuditEntry] = []
+
+    @staticmethod
+    def scopes(endings: Sequence[EndPlace], lines: Lines) -> Sequence[KeyScope]:
+        """Return the keys to be looked up."""
+        return [
+            KeyScope(buyer_id, LEAVE, ending.key.value)
+            for ending in endings
+            if ending.key is not None
+            and (buyer_id := lines(ending.ref.room_id).buyer_of(ending.ref.number)) is not None
+        ]
+
+    def decide(self, ending: EndPlace) -> _Decision | Rejection:
+        """Decide one ending: the replay of a known key comes before everything else."""
+        ref, key = ending.ref, ending.key
+        buyer_id = self._lines(ref.room_id).buyer_of(ref.number)
+        if buyer_id is None or self._rooms.get(ref.room_id) is None:
+            return UnknownPlace()
+        if key is not None:
+            named = self._keys.place_of(buyer_id, LEAVE, key)
+            if named is not None:
+                # The request's body is empty, so it is the place that tells two requests apart.
+                return _Decision(ref=ref, replayed=True) if named == ref else KeyReused()
+            if self._keys.is_full(buyer_id):
+                return TooManyKeys()
+        had_pass = self._plan(ref.room_id).end(ref.number, ending.cause)
+        if had_pass is None:
+            return UnknownPlace()
+        if key is not None:
+            self._keys.store(buyer_id, LEAVE, key, ref)
+        if ending.by is not None:
+            self._audit(ending, ending.by, had_pass=had_pass)
+        return _Decision(ref=ref, did=had_pass)
+
+    def entry(self) -> JournalEntry:
+        """Return what has to be durable before anybody is answered."""
+        changes = {room_id: plan.change() for room_id, plan in self._plans.items()}
+        return JournalEntry(at=self._now, changes=changes, keys=self._keys.fresh, audited=self._audited)
+
+    def outcome(self, decision: _Decision | Rejection) -> PlaceEnded | Rejection:
+        """Return the answer, now that it is durable."""
+        if isinstance(decision, Rejection):
+            return decision
+        room = self._rooms.get(decision.ref.room_id)
+        place = None if room is None else self._lines(room.id).show(decision.ref, room, self._now)
+        if place is None:
+            return UnknownPlace()
+        return PlaceEnded(place=place, was_admitted=decision.did, replayed=decision.replayed)
+
+    def _plan(self, room_id: RoomId) -> EndingPlan:
+        plan = self._plans.get(room_id)
+        if plan is None:
+            plan = self._plans[room_id] = self._lines(room_id).plan_ends(self._now)
+        return plan
+
+    def _audit(self, ending: EndPlace, actor: str, *, had_pass: bool) -> None:
+        ref = ending.ref
+        self._audited.append(
+            AuditEntry(
+                at=self._now,
+                actor=actor,
+                action="place.revoke",
+                subject=f"place:{ref.room_id}/{ref.number}",
+                detail={"was_admitted": had_pass},
+            )
+        )

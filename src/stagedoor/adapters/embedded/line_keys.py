@@ -1,0 +1,124 @@
+"""The idempotency keys of joining and leaving: looked up in one read a batch, stored with what they named."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.idempotency import KEY_KEPT_MS, KEYS_PER_BUYER_MAX, IdempotencyKey, KeyReused
+from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
+
+JOIN = "join"
+LEAVE = "leave"
+
+_LOOKUP_MAX = 5_000
+"""Keys a statement; SQLite takes 32,766 values in one."""
+
+
+class KeyScope(NamedTuple):
+    """What a key is unique in: a buyer may use the same value in another call, another buyer in the same."""
+
+    buyer_id: BuyerId
+    call: str
+    value: str
+
+
+class StoredKey(NamedTuple):
+    """A key with what it named the first time."""
+
+    fingerprint: str
+    ref: PlaceRef
+
+
+@dataclass(slots=True, kw_only=True)
+class KeyRing:
+    """
+    The keys that a batch has to do with.
+
+    *known* are those stored before; *counts* how many each of the buyers has.
+    What the batch itself stores is known to what follows in it.
+    """
+
+    known: dict[KeyScope, StoredKey] = field(default_factory=dict)
+    counts: Counter[BuyerId] = field(default_factory=Counter)
+    fresh: dict[KeyScope, StoredKey] = field(default_factory=dict)
+
+    def place_of(self, buyer_id: BuyerId, call: str, key: IdempotencyKey) -> PlaceRef | KeyReused | None:
+        """Return the place the key named, None for a new key, `KeyReused` for one with another body."""
+        stored = self.known.get(KeyScope(buyer_id, call, key.value))
+        if stored is None:
+            return None
+        return stored.ref if stored.fingerprint == key.fingerprint else KeyReused()
+
+    def is_full(self, buyer_id: BuyerId) -> bool:
+        """Whether the buyer has as many keys as one may."""
+        return self.counts[buyer_id] >= KEYS_PER_BUYER_MAX
+
+    def store(self, buyer_id: BuyerId, call: str, key: IdempotencyKey, ref: PlaceRef) -> None:
+        """Have the key stored with the batch."""
+        scope = KeyScope(buyer_id, call, key.value)
+        self.known[scope] = self.fresh[scope] = StoredKey(key.fingerprint, ref)
+        self.counts[buyer_id] += 1
+
+
+def read_keys(connection: Connection, scopes: Collection[KeyScope], now: Instant) -> KeyRing:
+    """Return what is known at *now* of the keys *scopes* and their buyers. A key is known for 24 hours."""
+    ring = KeyRing()
+    kept_since = now - KEY_KEPT_MS
+    wanted = list(dict.fromkeys(scopes))
+    for start in range(0, len(wanted), _LOOKUP_MAX):
+        some = wanted[start : start + _LOOKUP_MAX]
+        # CROSS JOIN keeps the order of the tables: each wanted key is looked up by the primary key.
+        found = connection.exec_driver_sql(
+            f"WITH wanted (buyer_id, call, value) AS (VALUES {_rows(len(some), 3)}) "  # noqa: S608 -- marks, no values
+            "SELECT k.buyer_id, k.call, k.value, k.fingerprint, k.room_id, k.number FROM wanted "
+            "CROSS JOIN line_key AS k USING (buyer_id, call, value) WHERE k.stored_at > ?",
+            (*(part for scope in some for part in scope), kept_since),
+        )
+        for buyer_id, call, value, fingerprint, room_id, number in found:
+            ref = PlaceRef(room_id=RoomId(room_id), number=QueueNumber(number))
+            ring.known[KeyScope(BuyerId(buyer_id), call, value)] = StoredKey(fingerprint, ref)
+        buyers = {scope.buyer_id for scope in some}
+        counted = connection.exec_driver_sql(
+            f"SELECT buyer_id, COUNT(*) FROM line_key WHERE buyer_id IN {_rows(1, len(buyers))} "  # noqa: S608 -- as above
+            "AND stored_at > ? GROUP BY buyer_id",
+            (*buyers, kept_since),
+        )
+        ring.counts.update({BuyerId(buyer_id): count for buyer_id, count in counted if buyer_id not in ring.counts})
+    return ring
+
+
+def write_keys(connection: Connection, keys: dict[KeyScope, StoredKey], at: Instant) -> None:
+    """Store *keys*, over those of the same scope that are no longer kept."""
+    rows = [(*scope, stored.fingerprint, stored.ref.room_id, stored.ref.number, at) for scope, stored in keys.items()]
+    connection.exec_driver_sql(
+        "INSERT OR REPLACE INTO line_key (buyer_id, call, value, fingerprint, room_id, number, stored_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def key_is_written(connection: Connection, scope: KeyScope, at: Instant) -> bool:
+    """Whether the key was stored at *at*: the proof of the transaction that stored it."""
+    found = connection.exec_driver_sql(
+        "SELECT 1 FROM line_key WHERE buyer_id = ? AND call = ? AND value = ? AND stored_at = ?", (*scope, at)
+    )
+    return found.first() is not None
+
+
+def forget_keys(connection: Connection, stored_before: Instant, *, limit: int) -> int:
+    """Delete at most *limit* keys stored before *stored_before*; return how many."""
+    deleted = connection.exec_driver_sql(
+        "DELETE FROM line_key WHERE (buyer_id, call, value) IN "
+        "(SELECT buyer_id, call, value FROM line_key WHERE stored_at < ? LIMIT ?)",
+        (stored_before, limit),
+    )
+    return deleted.rowcount
+
+
+def _rows(rows: int, columns: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return ", ".join([row] * rows)

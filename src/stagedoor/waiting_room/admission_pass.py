@@ -1,0 +1,52 @@
+"""An admission pass is a lease: it ends by silence, by its session's end, or with the last hold."""
+
+from dataclasses import dataclass, field
+
+from stagedoor.kernel.clock import Instant, later
+from stagedoor.kernel.ids import HoldId
+from stagedoor.waiting_room.model import EndCause
+from stagedoor.waiting_room.room import RoomPolicy
+
+
+@dataclass(slots=True, kw_only=True)
+class AdmissionPass:
+    """
+    What the line remembers of somebody admitted.
+
+    *entry_ends_at* is until when she may take it up; *entered_at* when she did.
+    *holds* are the deadlines of the seats she holds, as the sale told them.
+    """
+
+    admitted_at: Instant
+    session_ends_at: Instant
+    entry_ends_at: Instant
+    entered_at: Instant | None = None
+    holds: dict[HoldId, Instant] = field(default_factory=dict)
+
+    def holds_until(self, now: Instant) -> Instant | None:
+        """Return the deadline of her last hold, None if none is open at *now*."""
+        latest = max(self.holds.values(), default=None)
+        return latest if latest is not None and now < latest else None
+
+    def over_because(self, *, seen_at: int, policy: RoomPolicy, now: Instant) -> EndCause | None:
+        """
+        Return why the pass is over at *now*, None while it runs.
+
+        Each deadline is exclusive: a session that ends at 12:10:00.000 runs at
+        12:09:59.999 and is over at 12:10:00.000. While she holds seats neither
+        silence nor the session's end matter; once she holds none, both count as
+        if she had never held any.
+        """
+        if self.holds_until(now) is not None:
+            return None
+        if now >= self.session_ends_at:
+            return EndCause.SESSION_OVER
+        if self.entered_at is None:
+            return EndCause.ENTRY_NOT_TAKEN if now >= self.entry_ends_at else None
+        return EndCause.IDLE if now >= seen_at + policy.idle_timeout_ms else None
+
+    def silent_until(self, *, seen_at: int, policy: RoomPolicy) -> Instant:
+        """Return when it ends if she is not heard of again and holds no seats."""
+        if self.entered_at is None:
+            return self.entry_ends_at
+        return later(Instant(seen_at), policy.idle_timeout_ms)

@@ -1,0 +1,115 @@
+"""
+One room's line as a pure machine: no I/O, no clock, no waiting.
+
+Whatever is durable changes in two steps: a `plan_...` says what would happen
+and changes nothing, `apply` makes it so once it has been journaled. Presence
+(who was heard of when) changes at once and is never journaled.
+"""
+
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef
+from stagedoor.waiting_room import applying, forgetting, showing, turning
+from stagedoor.waiting_room.away import GRANULE_MS
+from stagedoor.waiting_room.changes import Change
+from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, REVOKED, WAITING
+from stagedoor.waiting_room.ending import EndingPlan
+from stagedoor.waiting_room.joining import JoiningPlan
+from stagedoor.waiting_room.line_state import LineState
+from stagedoor.waiting_room.model import LineView, PlaceView
+from stagedoor.waiting_room.room import Room
+
+
+class Line:
+    """Places, numbers and passes of one room. Numbers come from one counter that starts at 1."""
+
+    def __init__(self, state: LineState) -> None:
+        """Go on from *state*; nobody else may touch it."""
+        self._state = state
+
+    def plan_joins(self, room: Room, now: Instant) -> JoiningPlan:
+        """Return a plan that decides joins one after another."""
+        return JoiningPlan(self._state, room, now)
+
+    def plan_ends(self, now: Instant) -> EndingPlan:
+        """Return a plan that decides endings one after another."""
+        return EndingPlan(self._state, now)
+
+    def elapse(self, room: Room, *, seats_free: bool, now: Instant) -> None:
+        """Let time pass up to *now*, before a turn is planned."""
+        turning.elapse(self._state, room, seats_free=seats_free, now=now)
+
+    def plan_turn(self, room: Room, *, seats_free: bool, now: Instant) -> Change:
+        """Return what the turn at *now* changes."""
+        return turning.plan_turn(self._state, room, seats_free=seats_free, now=now)
+
+    def plan_forgetting(self, *, ended_before: Instant, now: Instant, limit: int) -> Change:
+        """Return which places are forgotten: at most *limit* of those over before *ended_before*."""
+        return forgetting.plan_forgetting(self._state, ended_before=ended_before, now=now, limit=limit)
+
+    def apply(self, change: Change) -> None:
+        """Make *change* so. It was planned on the line as it is now, and is durable."""
+        applying.apply(self._state, change)
+
+    def look(self, ref: PlaceRef, room: Room, now: Instant, *, telling: bool) -> PlaceView | None:
+        """
+        Return the place, and take the look as a sign of its buyer's presence.
+
+        None if the place is not known or was revoked. A sign that arrives
+        before a turn has ended a pass that was due still keeps it.
+        """
+        state = self._state
+        row = state.row(ref.number)
+        if row is None:
+            return None
+        columns = state.columns
+        place_state = columns.states[row]
+        if place_state == WAITING:
+            columns.seen_at[row] = now
+        elif place_state == ADMITTED:
+            columns.seen_at[row] = now
+            self._enter(ref.number, now)
+        elif place_state == PASSED_OVER:
+            columns.seen_at[row] = now
+            state.returners.add(ref.number)
+        elif place_state == REVOKED:
+            return None
+        view = showing.show_place(state, ref, row, room, now)
+        if telling and view.position:
+            columns.told_ms[row] = view.poll_after_ms
+            if columns.counting[row]:
+                # She may have been told a longer interval before, and the wheel would look for her too late.
+                away_at = state.away_at(row, room)
+                if columns.wakes[row] * GRANULE_MS > away_at:
+                    applying.reschedule(state, ref.number, away_at)
+        return view
+
+    def note_hold(self, number: int, hold_id: HoldId, until: Instant | None, now: Instant) -> None:
+        """Remember that somebody admitted holds seats until *until* (None: no longer); ignored for anybody else."""
+        running = self._state.passes.get(number)
+        if running is None:
+            return
+        if until is None:
+            running.holds.pop(hold_id, None)
+            return
+        running.holds[hold_id] = until
+        self._enter(number, now)
+
+    def _enter(self, number: int, now: Instant) -> None:
+        running = self._state.passes[number]
+        if running.entered_at is None:
+            running.entered_at = now
+            self._state.unsaved_entries[number] = now
+
+    def buyer_of(self, number: int) -> BuyerId | None:
+        """Return whose place that is, None if it is not known."""
+        row = self._state.row(number)
+        return None if row is None else self._state.buyer(row)
+
+    def show(self, ref: PlaceRef, room: Room, now: Instant) -> PlaceView | None:
+        """Return the place, revoked or not, without taking that as a sign of anybody; None if it is not known."""
+        row = self._state.row(ref.number)
+        return None if row is None else showing.show_place(self._state, ref, row, room, now)
+
+    def view(self) -> LineView:
+        """Return the line as everybody may see it."""
+        return showing.show_line(self._state)

@@ -1,0 +1,178 @@
+"""What a buyer, and the clock, can ask of the waiting room."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from stagedoor.kernel.clock import Clock, Instant
+from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.idempotency import IdempotencyKey
+from stagedoor.kernel.ids import BuyerId, PlaceRef, RoomId
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceView, Standing
+from stagedoor.waiting_room.ports import (
+    EndPlace,
+    Join,
+    Joined,
+    Members,
+    PlaceEnded,
+    Rooms,
+    RoomSupply,
+    Supply,
+    Turn,
+    WaitingLine,
+)
+from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting, UnknownBuyer, UnknownPlace, UnknownRoom
+from stagedoor.waiting_room.room import Room, RoomState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueToken:
+    """Gives a member her place in a room's line."""
+
+    members: Members
+    rooms: Rooms
+    join: Callable[[Join], Awaitable[Joined | Rejection]]
+
+    async def issue(self, *, buyer_id: BuyerId, room_id: RoomId, key: IdempotencyKey | None) -> Joined:
+        """
+        Return her living place, or a new one at the back.
+
+        Raises `UnknownRoom`, `UnknownBuyer`, `KeyReused`, `TooManyKeys`,
+        `RoomIsClosed`, `LineIsFull`.
+        """
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise UnknownRoom
+        [known] = await self.members.known([buyer_id])
+        if not known:
+            raise UnknownBuyer
+        outcome = await self.join(Join(room=room, buyer_id=buyer_id, key=key))
+        if isinstance(outcome, Rejection):
+            raise outcome
+        return outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceStatus:
+    """A place, with what its buyer wants to know of what surrounds it."""
+
+    place: PlaceView
+    room: Room
+    room_state: RoomState
+    supply: RoomSupply
+    line: LineView
+    now: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPlace:
+    """Tells a buyer how her place stands."""
+
+    line: WaitingLine
+    rooms: Rooms
+    supply: Supply
+    clock: Clock
+
+    async def check(self, *, ref: PlaceRef) -> PlaceStatus:
+        """Return the place; asking is a sign of presence. Raises `UnknownPlace`."""
+        place = await self.line.look(ref, telling=True)
+        room = self.rooms.get(ref.room_id)
+        if place is None or room is None:
+            raise UnknownPlace
+        now = self.clock.now()
+        return PlaceStatus(
+            place=place,
+            room=room,
+            room_state=room.state_at(now),
+            supply=self.supply.of(ref.room_id),
+            line=self.line.view(ref.room_id),
+            now=now,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomReport:
+    """A room as everybody may see it."""
+
+    room: Room
+    room_state: RoomState
+    supply: RoomSupply
+    line: LineView
+    now: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomStatus:
+    """Tells everybody how a room stands."""
+
+    line: WaitingLine
+    rooms: Rooms
+    supply: Supply
+    clock: Clock
+
+    def status(self, *, room_id: RoomId) -> RoomReport:
+        """Return the room with its line and what is left in it. Raises `UnknownRoom`."""
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise UnknownRoom
+        now = self.clock.now()
+        return RoomReport(
+            room=room,
+            room_state=room.state_at(now),
+            supply=self.supply.of(room_id),
+            line=self.line.view(room_id),
+            now=now,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterRoom:
+    """Lets the admitted, and nobody else, pass."""
+
+    line: WaitingLine
+
+    async def enter(self, *, ref: PlaceRef) -> PlaceView:
+        """Return the place of somebody admitted. Raises `UnknownPlace`, `PlaceIsOver`, `StillWaiting`."""
+        place = await self.line.look(ref)
+        if place is None:
+            raise UnknownPlace
+        if place.standing is Standing.OVER:
+            raise PlaceIsOver
+        if place.standing is Standing.WAITING:
+            raise StillWaiting
+        return place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveLine:
+    """Takes a buyer out of the line, and what she holds off her."""
+
+    end: Callable[[EndPlace], Awaitable[PlaceEnded | Rejection]]
+    close_place: Callable[[BuyerId, PlaceRef], Awaitable[None]]
+
+    async def leave(self, *, ref: PlaceRef, key: IdempotencyKey | None) -> PlaceEnded:
+        """
+        End the place, then let go of what is held under it. Raises `UnknownPlace`, `KeyReused`, `TooManyKeys`.
+
+        A crash in between leaves a place that is over with seats still held;
+        whoever leaves again (she had no answer) finishes it. So the second step
+        is taken whatever the first one found.
+        """
+        outcome = await self.end(EndPlace(ref=ref, cause=EndCause.LEFT, key=key))
+        if isinstance(outcome, Rejection):
+            raise outcome
+        await self.close_place(outcome.place.buyer_id, ref)
+        return outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmitNext:
+    """Lets time act on every room's line: one tick."""
+
+    line: WaitingLine
+    rooms: Rooms
+    supply: Supply
+
+    async def admit(self) -> int:
+        """Return how many were admitted. Raises `Fault` if it could not be made durable: then nothing has changed."""
+        turns = [Turn(room=room, seats_free=self.supply.of(room.id).free > 0) for room in self.rooms.all()]
+        return sum(report.admitted for report in await self.line.turn(turns))

@@ -1,0 +1,1 @@
+"""Values in the words of the domain, for tests."""

@@ -1,0 +1,34 @@
+"""Every store behind the ports: one suite a port, run over all of them. The next technology adds a line to `STORES`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.kernel.clock import ManualClock
+from tests.builders.sale import NOON
+from tests.builders.store import House, open_sqlite
+
+Open = Callable[[Path], AbstractAsyncContextManager[Lanes]]
+
+STORES: dict[str, Open] = {"sqlite": open_sqlite}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture(params=STORES)
+async def lanes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Lanes]:
+    """A database with the schema and the programme of `tests.builders.sale` in it, and nothing sold."""
+    async with STORES[request.param](tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(lanes: Lanes, clock: ManualClock) -> House:
+    """The sale over that database."""
+    return House(lanes, clock)
