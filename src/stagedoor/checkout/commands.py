@@ -67,4 +67,7 @@ class ChargeWallet:
     key: IdempotencyKey | None = None
 
 
-SaleCommand = PlaceHold | ReleaseHold | ClosePlace | PayForHold | ChargeWallet
+KeyedCommand = PlaceHold | ReleaseHold | PayForHold | ChargeWallet
+"""What a client asks for, and may name by an idempotency key."""
+
+SaleCommand = KeyedCommand | ClosePlace

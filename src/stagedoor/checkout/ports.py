@@ -6,7 +6,7 @@ from typing import Protocol
 
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.rows import Order, SaleRows, SaleWrites
-from stagedoor.holds.model import Hold
+from stagedoor.holds.model import Hold, HoldPolicy
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId
 
@@ -19,8 +19,12 @@ class SaleWork(Protocol):
     committing undoes it.
     """
 
-    async def load(self, commands: Sequence[SaleCommand]) -> SaleRows:
-        """Read and lock, in one order, the rows that deciding *commands* needs."""
+    async def load(self, commands: Sequence[SaleCommand], policy: HoldPolicy) -> SaleRows:
+        """
+        Read and lock the rows that deciding *commands* needs: wallets by id, then holds by id, then seats by id.
+
+        Whoever waits for a lock waits here. `SaleRows.now` is read once all are held.
+        """
         ...
 
     async def overdue(self, *, limit: int) -> SaleRows:

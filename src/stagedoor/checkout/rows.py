@@ -78,11 +78,15 @@ class SaleRows:
     Everything a batch needs, read and locked at *now* (the store's clock).
 
     *balances* has every buyer of the batch who is a member. *holds* has the
-    holds named, every hold of a (buyer, performance) in which a seat is asked
-    for, and the open holds of the places concerned. *claims* has the seats
-    asked for and those of the holds named; *sold_out* says of each performance
-    in which such a seat is taken whether nothing is free or held in it.
-    *key_counts* has, for each buyer with a key in the batch, how many she has stored.
+    holds named and, of every buyer of the batch, what is open or paid and what
+    she let go less than the policy's minute ago. *seats* has the seats asked
+    for, *claims* theirs and those of the holds named. *closed_places* has those
+    of the places named that are closed. *key_counts* has, for each buyer with a
+    key in the batch, how many she has stored.
+
+    *unsold* has, of each performance in which somebody may be refused a seat,
+    how many seats are neither sold nor blocked. It may be less than the truth as
+    long as it is more than this batch could sell.
     """
 
     now: Instant
@@ -94,7 +98,7 @@ class SaleRows:
     closed_places: frozenset[PlaceRef] = frozenset()
     keys: Mapping[KeyScope, StoredKey] = field(default_factory=dict)
     key_counts: Mapping[BuyerId, int] = field(default_factory=dict)
-    sold_out: Mapping[PerformanceId, bool] = field(default_factory=dict)
+    unsold: Mapping[PerformanceId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,29 +111,42 @@ class KeyToStore:
     receipt: Receipt
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopCredit:
+    """A charge that an operator made, for the record that nobody can change."""
+
+    transfer: Transfer
+    by_shop: str
+
+
 @dataclass(slots=True, kw_only=True)
 class SaleWrites:
     """
     What a batch comes to; each collection is written in one set-based statement.
 
     *claims* is the final claim of each seat touched, None where it is free
-    again. *holds_opened* are new, *holds_ended* have their new state and
-    `ended_at`. *balances* are the final ones; *balances_before* what each was
-    loaded as, which the write repeats as its predicate.
+    again; *claims_before* what was loaded of those seats. *holds_opened* are
+    new, *holds_ended* have their new state and `ended_at`; a hold may be in
+    both. *balances* are the final ones, *balances_before* what was loaded. What
+    was loaded is repeated by the write as its predicate.
     """
 
     now: Instant
     claims: dict[SeatId, Claim | None] = field(default_factory=dict)
+    claims_before: dict[SeatId, Claim] = field(default_factory=dict)
     holds_opened: dict[HoldId, Hold] = field(default_factory=dict)
     holds_ended: dict[HoldId, Hold] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     balances: dict[BuyerId, Won] = field(default_factory=dict)
+    balances_before: dict[BuyerId, Won] = field(default_factory=dict)
     closed_places: set[PlaceRef] = field(default_factory=set)
     keys: list[KeyToStore] = field(default_factory=list)
     events: list[DomainEvent] = field(default_factory=list)
+    credits: list[ShopCredit] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Whether the batch changes nothing (all refused or replayed)."""
-        return not (self.events or self.transfers or self.keys or self.claims or self.closed_places)
+        # Whatever a command changes, it tells (event), moves (transfer) or stores (key).
+        return not (self.events or self.transfers or self.keys)

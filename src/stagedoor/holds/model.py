@@ -43,6 +43,12 @@ class HoldPolicy:
     seats_per_buyer: int = 4
     closed_to_her_ms: int = 60 * SECOND_MS
 
+    def __post_init__(self) -> None:
+        """Refuse what no hold could be placed under; input was checked at the edge."""
+        assert self.hold_ms > 0
+        assert 1 <= self.seats_per_buyer <= SEATS_PER_HOLD_MAX
+        assert self.closed_to_her_ms >= 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldSeat:
@@ -55,7 +61,7 @@ class HeldSeat:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """
-    Seats kept for one buyer.
+    Seats kept for one buyer; *seats* are ordered by id.
 
     *ended_at* is when it was paid or released, or, once expired, its deadline.
     """

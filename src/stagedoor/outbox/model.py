@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from stagedoor.kernel.clock import MINUTE_MS, SECOND_MS
 from stagedoor.kernel.events import DomainEvent
 
 ATTEMPTS_MAX = 10
+FIRST_RETRY_MS = SECOND_MS
+RETRY_MS_MAX = MINUTE_MS
 
 
 class OutboxState(IntEnum):
@@ -30,3 +33,9 @@ class OutboxRecord:
     subject_id: int
     event: DomainEvent
     attempts: int = 0
+
+
+def retry_after_ms(attempts: int) -> int:
+    """Return how long a record waits that has failed *attempts* times: a second, and twice as long each time."""
+    assert attempts > 0
+    return min(FIRST_RETRY_MS << (attempts - 1), RETRY_MS_MAX)

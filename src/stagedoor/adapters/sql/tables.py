@@ -18,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+# Where a table's key is several columns, `sqlite_with_rowid=False` makes that key the table's one tree.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -28,8 +29,9 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
-Sequence = BigInteger().with_variant(Integer, "sqlite")
+# In SQLite a column that is exactly INTEGER PRIMARY KEY is the table's own key: it numbers rows by itself, and there is
+# no second tree to keep. BIGINT would be neither; SQLite's INTEGER has 64 bits all the same.
+Id = BigInteger().with_variant(Integer, "sqlite")
 
 installation = Table(
     "installation",
@@ -52,7 +54,7 @@ clock_stop = Table(
 outage = Table(
     "outage",
     metadata,
-    Column("id", Sequence, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("began_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=False),
     Column("credited_ms", BigInteger, nullable=False),
@@ -82,7 +84,7 @@ room = Table(
 performance = Table(
     "performance",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("room_id", String(64), ForeignKey("room.id"), nullable=False),
     Column("title", String(200), nullable=False),
     Column("venue", String(200), nullable=False),
@@ -95,7 +97,7 @@ performance = Table(
 seat = Table(
     "seat",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("performance_id", BigInteger, ForeignKey("performance.id"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("section", String(64), nullable=False),
@@ -110,14 +112,14 @@ seat = Table(
 member = Table(
     "member",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("created_at", BigInteger, nullable=False),
 )
 
 wallet = Table(
     "wallet",
     metadata,
-    Column("buyer_id", BigInteger, ForeignKey("member.id"), primary_key=True, autoincrement=False),
+    Column("buyer_id", Id, ForeignKey("member.id"), primary_key=True, autoincrement=False),
     Column("balance_won", BigInteger, nullable=False),
     CheckConstraint("balance_won >= 0", name="never_negative"),
 )
@@ -125,7 +127,7 @@ wallet = Table(
 transfer = Table(
     "transfer",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("buyer_id", BigInteger, nullable=False),
     Column("kind", SmallInteger, nullable=False),
     Column("debit", String(64), nullable=False),
@@ -143,7 +145,7 @@ transfer = Table(
 seat_claim = Table(
     "seat_claim",
     metadata,
-    Column("seat_id", BigInteger, ForeignKey("seat.id"), primary_key=True, autoincrement=False),
+    Column("seat_id", Id, ForeignKey("seat.id"), primary_key=True, autoincrement=False),
     Column("performance_id", BigInteger, nullable=False),
     Column("hold_id", BigInteger),
     Column("state", SmallInteger, nullable=False),
@@ -154,7 +156,7 @@ seat_claim = Table(
 hold = Table(
     "hold",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("buyer_id", BigInteger, nullable=False),
     Column("room_id", String(64), nullable=False),
     Column("place_number", BigInteger, nullable=False),
@@ -165,31 +167,30 @@ hold = Table(
     Column("ended_at", BigInteger),
     Column("extended_ms", BigInteger, nullable=False),
     Column("extension_cause", String(16)),
-    Index("ix_hold_buyer_id_performance_id", "buyer_id", "performance_id"),
-    Index("ix_hold_room_id_place_number", "room_id", "place_number"),
+    Index("ix_hold_buyer_id_state_ended_at", "buyer_id", "state", "ended_at"),
     Index("ix_hold_state_expires_at", "state", "expires_at"),
 )
 
 hold_seat = Table(
     "hold_seat",
     metadata,
-    Column("hold_id", BigInteger, ForeignKey("hold.id"), primary_key=True, autoincrement=False),
-    Column("seat_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("hold_id", Id, ForeignKey("hold.id"), primary_key=True, autoincrement=False),
+    Column("seat_id", Id, primary_key=True, autoincrement=False),
     Column("price_won", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # "order" is a word of SQL.
 purchase = Table(
     "purchase",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("hold_id", BigInteger, ForeignKey("hold.id"), nullable=False, unique=True),
     Column("buyer_id", BigInteger, nullable=False),
     Column("performance_id", BigInteger, nullable=False),
     Column("amount_won", BigInteger, nullable=False),
     Column("paid_at", BigInteger, nullable=False),
     Column("refunded_at", BigInteger),
-    Index("ix_purchase_buyer_id_paid_at", "buyer_id", "paid_at"),
 )
 
 # The independent second proof: its primary key cannot hold a seat twice. A refund moves the row to refunded_seat,
@@ -197,16 +198,17 @@ purchase = Table(
 sold_seat = Table(
     "sold_seat",
     metadata,
-    Column("seat_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("purchase_id", BigInteger, ForeignKey("purchase.id"), nullable=False, index=True),
+    Column("seat_id", Id, primary_key=True, autoincrement=False),
+    Column("purchase_id", BigInteger, ForeignKey("purchase.id"), nullable=False),
 )
 
 refunded_seat = Table(
     "refunded_seat",
     metadata,
-    Column("seat_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("purchase_id", BigInteger, ForeignKey("purchase.id"), primary_key=True, autoincrement=False),
+    Column("seat_id", Id, primary_key=True, autoincrement=False),
+    Column("purchase_id", Id, ForeignKey("purchase.id"), primary_key=True, autoincrement=False),
     Column("refunded_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Places the sale itself knows to be over, before the line has heard of it.
@@ -214,25 +216,27 @@ closed_place = Table(
     "closed_place",
     metadata,
     Column("room_id", String(64), primary_key=True),
-    Column("place_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("place_number", Id, primary_key=True, autoincrement=False),
     Column("closed_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 idempotency_key = Table(
     "idempotency_key",
     metadata,
-    Column("buyer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("buyer_id", Id, primary_key=True, autoincrement=False),
     Column("call", String(32), primary_key=True),
     Column("value", String(128), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("receipt", Text, nullable=False),
     Column("stored_at", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    Column("sequence", Sequence, primary_key=True),
+    Column("sequence", Id, primary_key=True),
     Column("event_id", String(32), nullable=False, unique=True),
     Column("subject_id", BigInteger, nullable=False),
     Column("type", String(32), nullable=False),
@@ -243,7 +247,8 @@ outbox = Table(
     Column("next_attempt_at", BigInteger, nullable=False),
     Column("published_at", BigInteger),
     Column("failure", String(500)),
-    Index("ix_outbox_state_sequence", "state", "sequence"),
+    # Few have ever failed: those that wait for another attempt are found apart from those that wait for their first.
+    Index("ix_outbox_state_attempts_sequence", "state", "attempts", "sequence"),
 )
 
 notification = Table(
@@ -270,7 +275,7 @@ operator_key = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", Sequence, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("actor", String(100), nullable=False),
     Column("action", String(64), nullable=False),
@@ -283,7 +288,7 @@ place = Table(
     "place",
     metadata,
     Column("room_id", String(64), primary_key=True),
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Id, primary_key=True, autoincrement=False),
     Column("buyer_id", BigInteger, nullable=False),
     # The buyer while the place is live, NULL once it is over: the unique key is "one living place a buyer and room".
     Column("living_buyer_id", BigInteger),
@@ -295,12 +300,13 @@ place = Table(
     Column("ended_at", BigInteger),
     Column("end_cause", SmallInteger),
     UniqueConstraint("room_id", "living_buyer_id"),
+    sqlite_with_rowid=False,
 )
 
 admission_pass = Table(
     "admission_pass",
     metadata,
-    Column("sequence", Sequence, primary_key=True),
+    Column("sequence", Id, primary_key=True),
     Column("room_id", String(64), nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("returner", Boolean, nullable=False),
@@ -322,16 +328,18 @@ line_mark = Table(
     Column("room_id", String(64), primary_key=True),
     Column("last_number", BigInteger, nullable=False),
     Column("serving_number", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 line_key = Table(
     "line_key",
     metadata,
-    Column("buyer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("buyer_id", Id, primary_key=True, autoincrement=False),
     Column("call", String(32), primary_key=True),
     Column("value", String(128), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("room_id", String(64), nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("stored_at", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
 )

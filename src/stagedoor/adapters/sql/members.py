@@ -1,0 +1,29 @@
+"""Who is a member, read."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, select
+
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.tables import member
+from stagedoor.kernel.ids import BuyerId
+from stagedoor.waiting_room.ports import Members
+
+_KNOWN = select(member.c.id).where(member.c.id.in_(bindparam("ids", expanding=True)))
+
+
+class SqlMembers(Members):
+    """The members in a SQL database."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Read through *lanes*."""
+        self._lanes = lanes
+
+    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool]:
+        """Say for each buyer whether she is a member."""
+
+        def read(connection: Connection) -> set[int]:
+            return set(connection.scalars(_KNOWN, {"ids": list(buyer_ids)}))
+
+        known = await self._lanes.reading(read) if buyer_ids else set()
+        return [buyer_id in known for buyer_id in buyer_ids]

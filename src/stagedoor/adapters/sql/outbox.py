@@ -1,0 +1,136 @@
+"""The outbox over SQL: what waits, what was sent, what is tried again, and what is set aside."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, bindparam, select, update
+
+from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
+from stagedoor.adapters.sql.encoding import decode_event
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.tables import outbox
+from stagedoor.kernel.clock import Instant, later
+from stagedoor.kernel.ids import EventId
+from stagedoor.outbox.model import ATTEMPTS_MAX, OutboxRecord, OutboxState, retry_after_ms
+from stagedoor.outbox.ports import Outbox
+
+FAILURE_LENGTH_MAX = 500
+
+_WAITING = OutboxState.WAITING.value
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+
+_RECORD = select(outbox.c.sequence, outbox.c.subject_id, outbox.c.type, outbox.c.payload, outbox.c.attempts)
+
+# What has failed and is not due yet holds up its subject, and nothing else.
+_HELD_UP = select(outbox.c.subject_id).where(
+    outbox.c.state == _WAITING, outbox.c.attempts > 0, outbox.c.next_attempt_at > bindparam("at")
+)
+
+_NEW = (
+    _RECORD.where(outbox.c.state == _WAITING, outbox.c.attempts == 0, outbox.c.subject_id.not_in(_HELD_UP))
+    .order_by(outbox.c.sequence)
+    .limit(bindparam("at_most"))
+)
+
+_DUE_AGAIN = (
+    _RECORD.where(
+        outbox.c.state == _WAITING,
+        outbox.c.attempts > 0,
+        outbox.c.next_attempt_at <= bindparam("at"),
+        outbox.c.subject_id.not_in(_HELD_UP),
+    )
+    .order_by(outbox.c.sequence)
+    .limit(bindparam("at_most"))
+)
+
+_PUBLISH = (
+    update(outbox)
+    .where(outbox.c.event_id.in_(_IDS), outbox.c.state == _WAITING)
+    .values(state=OutboxState.PUBLISHED.value, published_at=bindparam("at"))
+)
+
+_STATES = select(outbox.c.event_id, outbox.c.state, outbox.c.attempts).where(outbox.c.event_id.in_(_IDS))
+
+_FAIL = Bulk(
+    {
+        ANY_DIALECT: update(outbox)
+        .where(outbox.c.event_id == bindparam("failed_id"))
+        .values(
+            state=bindparam("new_state"),
+            attempts=bindparam("new_attempts"),
+            next_attempt_at=bindparam("due_at"),
+            failure=bindparam("cause"),
+        )
+    },
+    ("new_state", "new_attempts", "due_at", "cause", "failed_id"),
+)
+
+
+class SqlOutbox(Outbox):
+    """The stored events of a SQL database."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Read and write through *lanes*."""
+        self._lanes = lanes
+
+    async def waiting(self, *, limit: int, at: Instant) -> Sequence[OutboxRecord]:
+        """Return the oldest records to be sent, in order."""
+
+        def read(connection: Connection) -> Sequence[OutboxRecord]:
+            asked = {"at": at, "at_most": limit}
+            rows = [*connection.execute(_NEW, asked), *connection.execute(_DUE_AGAIN, asked)]
+            rows.sort(key=lambda row: row.sequence)
+            return [
+                OutboxRecord(
+                    sequence=sequence, subject_id=subject_id, event=decode_event(name, payload), attempts=attempts
+                )
+                for sequence, subject_id, name, payload, attempts in rows[:limit]
+            ]
+
+        return await self._lanes.reading(read)
+
+    async def published(self, event_ids: Sequence[EventId], *, at: Instant) -> None:
+        """Record that these were taken by everybody."""
+        if not event_ids:
+            return
+        ids = list(event_ids)
+
+        def is_done(connection: Connection) -> bool:
+            return all(state != _WAITING for _, state, _ in connection.execute(_STATES, {"ids": ids}))
+
+        async with self._lanes.writing() as transaction:
+            await transaction.run(lambda connection: connection.execute(_PUBLISH, {"ids": ids, "at": at}).rowcount)
+            await transaction.commit(proof=is_done)
+
+    async def failed(self, event_ids: Sequence[EventId], *, at: Instant, cause: str) -> None:
+        """Count one more failed attempt of each that still waits; park what has had all of them."""
+        if not event_ids:
+            return
+        async with self._lanes.writing() as transaction:
+            failures = await transaction.run(lambda connection: _count_failure(connection, event_ids, at, cause))
+            await transaction.commit(proof=lambda connection: _are_counted(connection, failures))
+
+
+def _count_failure(connection: Connection, event_ids: Sequence[EventId], at: Instant, cause: str) -> Mapping[str, int]:
+    failures = {
+        event_id: attempts + 1
+        for event_id, state, attempts in connection.execute(_STATES, {"ids": list(event_ids)})
+        if state == _WAITING
+    }
+    rows = [
+        (
+            OutboxState.PARKED.value if attempts >= ATTEMPTS_MAX else _WAITING,
+            attempts,
+            later(at, retry_after_ms(attempts)),
+            cause[:FAILURE_LENGTH_MAX],
+            event_id,
+        )
+        for event_id, attempts in failures.items()
+    ]
+    _FAIL(connection, rows)
+    return failures
+
+
+def _are_counted(connection: Connection, failures: Mapping[str, int]) -> bool:
+    found = {event_id: attempts for event_id, _, attempts in connection.execute(_STATES, {"ids": list(failures)})}
+    return found == failures

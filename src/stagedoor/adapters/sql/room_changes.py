@@ -1,0 +1,101 @@
+"""The one place where a stored room is changed, for the operators' calls and the command line alike."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from sqlalchemy import Connection, Row, select, update
+
+from stagedoor.adapters.sql.audit import append, is_written
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.tables import room as room_table
+from stagedoor.kernel.clock import Clock, Instant
+from stagedoor.kernel.ids import RoomId
+from stagedoor.operators.model import AuditEntry, Detail
+from stagedoor.waiting_room.rejections import UnknownRoom
+from stagedoor.waiting_room.room import Room, RoomPolicy, RoomState
+from stagedoor.waiting_room.room_change import POLICY_RANGES, RoomAction, RoomChange, RoomDesk, act_on
+
+_Values = Mapping[str, object]
+_Decide = Callable[[Room], _Values]
+"""From the room as it is to the columns that get another value. May refuse by raising."""
+
+
+class SqlRoomDesk(RoomDesk):
+    """Changes stored rooms. A running server goes by the change within 250 ms, whichever process made it."""
+
+    def __init__(self, lanes: Lanes, clock: Clock, *, defaults: RoomPolicy) -> None:
+        """Write through *lanes*; *defaults* stand where a room's row says nothing."""
+        self._lanes = lanes
+        self._clock = clock
+        self._defaults = defaults
+
+    async def change(self, room_id: RoomId, change: RoomChange, *, actor: str) -> Room:
+        """Change policy and times; return the room as it is then."""
+
+        def decide(room: Room) -> _Values:
+            changed = change.times_of(room)
+            return {**change.policy, **_differences(room, changed)}
+
+        return await self._write(room_id, decide, action="room.set", actor=actor)
+
+    async def act(self, room_id: RoomId, action: RoomAction, *, actor: str) -> Room:
+        """Open, pause or close the room; return it as it is then."""
+        now = self._clock.now()
+
+        def decide(room: Room) -> _Values:
+            return _differences(room, act_on(room, action, now))
+
+        return await self._write(room_id, decide, action=f"room.{action.value}", actor=actor)
+
+    async def _write(self, room_id: RoomId, decide: _Decide, *, action: str, actor: str) -> Room:
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[Room, int, AuditEntry]:
+            row = _row(connection, room_id)
+            values = decide(_room(row, self._defaults))
+            connection.execute(
+                update(room_table).where(room_table.c.id == room_id).values(**values, version=row.version + 1)
+            )
+            detail = _told(row, values)
+            entry = AuditEntry(at=now, actor=actor, action=action, subject=f"room:{room_id}", detail=detail)
+            return _room(_row(connection, room_id), self._defaults), append(connection, entry), entry
+
+        async with self._lanes.writing() as transaction:
+            room, audit_id, entry = await transaction.run(write)
+            await transaction.commit(proof=lambda connection: is_written(connection, audit_id, entry))
+        return room
+
+
+def _row(connection: Connection, room_id: RoomId) -> Row[tuple[object, ...]]:
+    row = connection.execute(select(room_table).where(room_table.c.id == room_id)).first()
+    if row is None:
+        raise UnknownRoom
+    return row
+
+
+def _differences(before: Room, after: Room) -> _Values:
+    """Return the columns in which a room's state and times differ."""
+    columns = {"state": after.state.value, "opens_at": after.opens_at, "closes_at": after.closes_at}
+    stood = {"state": before.state.value, "opens_at": before.opens_at, "closes_at": before.closes_at}
+    return {name: value for name, value in columns.items() if value != stood[name]}
+
+
+def _told(row: Row[tuple[object, ...]], values: _Values) -> Detail:
+    """Return each changed column's value before and after, for the audit."""
+    return {
+        "version": row.version + 1,
+        "changed": {name: {"from": getattr(row, name), "to": value} for name, value in values.items()},
+    }
+
+
+def _room(row: Row[tuple[object, ...]], defaults: RoomPolicy) -> Room:
+    stored = {name: value for name in POLICY_RANGES if (value := getattr(row, name)) is not None}
+    return Room(
+        id=RoomId(row.id),
+        name=row.name,
+        state=RoomState(row.state),
+        policy=replace(defaults, **stored),
+        opens_at=None if row.opens_at is None else Instant(row.opens_at),
+        closes_at=None if row.closes_at is None else Instant(row.closes_at),
+        version=row.version,
+    )

@@ -1,0 +1,81 @@
+"""The sale's store over SQL: one write transaction is one unit of work."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from stagedoor.adapters.sql import sale_reads, sale_writes
+from stagedoor.adapters.sql.lanes import Lanes, WriteTransaction
+from stagedoor.checkout.commands import SaleCommand
+from stagedoor.checkout.ports import SalesBook, SaleWork
+from stagedoor.checkout.rows import SaleRows, SaleWrites
+from stagedoor.holds.model import HoldPolicy
+from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.ids import PerformanceId
+
+Committed = Callable[[frozenset[PerformanceId]], None]
+EventsWritten = Callable[[], None]
+
+
+def _nobody_asks(_performances: frozenset[PerformanceId] = frozenset()) -> None:
+    """Tell nobody."""
+
+
+class SqlSalesBook(SalesBook):
+    """
+    The sale in a SQL database.
+
+    *committed* is told, after each commit, the performances whose claims have
+    changed; *events_written* that there is something to relay.
+    """
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        clock: Clock,
+        committed: Committed = _nobody_asks,
+        events_written: EventsWritten = _nobody_asks,
+    ) -> None:
+        """Write through *lanes*; *clock* is the store's and judges every deadline."""
+        self._lanes = lanes
+        self._clock = clock
+        self._committed = committed
+        self._events_written = events_written
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[SaleWork]:
+        """Open a unit of work."""
+        async with self._lanes.writing() as transaction:
+            yield _SqlSaleWork(transaction, self._clock, self._tell)
+
+    def _tell(self, writes: SaleWrites) -> None:
+        claims = [*writes.claims_before.values(), *(claim for claim in writes.claims.values() if claim is not None)]
+        if claims:
+            self._committed(frozenset(claim.performance_id for claim in claims))
+        if writes.events:
+            self._events_written()
+
+
+class _SqlSaleWork(SaleWork):
+    def __init__(self, transaction: WriteTransaction, clock: Clock, tell: Callable[[SaleWrites], None]) -> None:
+        self._transaction = transaction
+        self._clock = clock
+        self._tell = tell
+        self._written: SaleWrites | None = None
+
+    async def load(self, commands: Sequence[SaleCommand], policy: HoldPolicy) -> SaleRows:
+        return await self._transaction.run(
+            lambda connection: sale_reads.load(connection, commands, policy, self._clock)
+        )
+
+    async def overdue(self, *, limit: int) -> SaleRows:
+        return await self._transaction.run(lambda connection: sale_reads.load_overdue(connection, limit, self._clock))
+
+    async def write(self, writes: SaleWrites) -> None:
+        await self._transaction.run(lambda connection: sale_writes.write(connection, writes))
+        self._written = writes
+
+    async def commit(self) -> None:
+        writes = self._written
+        assert writes is not None, "a unit of work is written before it is committed"
+        await self._transaction.commit(proof=lambda connection: sale_writes.is_stored(connection, writes))
+        self._tell(writes)

@@ -1,0 +1,52 @@
+"""The schema a database has, and how it gets the one this version needs."""
+
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect, text
+
+HEAD: Final = "0001"
+"""The last step of `migrations/versions`."""
+
+
+class UnknownSchema(Exception):  # noqa: N818 -- it becomes a sentence to the operator
+    """The database was written by a newer version; *found* is its step."""
+
+    def __init__(self, found: str | None) -> None:
+        """Say which step was found."""
+        super().__init__(found)
+        self.found = found
+
+
+def current(connection: Connection) -> str | None:
+    """Return the step the database is at, None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def upgrade(connection: Connection) -> None:
+    """
+    Bring the database to `HEAD`, in the transaction that is open on *connection*; committing is the caller's.
+
+    Costs one read when it is there already. Raises `UnknownSchema`.
+    """
+    found = current(connection)
+    if found == HEAD:
+        return
+    try:
+        command.upgrade(config_for(connection), HEAD)
+    except CommandError as error:
+        raise UnknownSchema(found) from error
+
+
+def config_for(connection: Connection) -> Config:
+    """Return what Alembic's commands need to work on *connection*."""
+    config = Config()
+    config.set_main_option("script_location", "stagedoor.adapters.sql:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,106 @@
+"""What is left in each room, kept in memory and read again only where a sale or a deadline has changed it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from stagedoor.adapters.sql.claim_counts import NOTHING_CLAIMED, ClaimCounts, count_claims
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.seat_figures import SeatFigures, count_seats
+from stagedoor.adapters.sql.tables import performance
+from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
+from stagedoor.kernel.ids import PerformanceId, RoomId
+from stagedoor.waiting_room.ports import RoomSupply, Supply
+
+PROGRAMME_MS = SECOND_MS
+"""How old the list of performances may be; a sale does not change it."""
+
+_PERFORMANCES = select(performance.c.id, performance.c.room_id, performance.c.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    rooms: Mapping[PerformanceId, tuple[RoomId, Instant]]
+    seats: Mapping[PerformanceId, SeatFigures]
+    claims: Mapping[PerformanceId, ClaimCounts]
+
+
+class SqlSupply(Supply):
+    """
+    The rooms' supply, as of the last `refresh`.
+
+    `touch` says that claims have changed (of the performances named, or of
+    any); the next `refresh` reads them again, and those in which a hold has
+    ended since.
+    """
+
+    def __init__(self, lanes: Lanes, clock: Clock) -> None:
+        """Read through *lanes*; nothing is left of anything before the first `refresh`."""
+        self._lanes = lanes
+        self._clock = clock
+        self._rooms: Mapping[PerformanceId, tuple[RoomId, Instant]] = {}
+        self._seats: dict[PerformanceId, SeatFigures] = {}
+        self._claims: dict[PerformanceId, ClaimCounts] = {}
+        self._touched: set[PerformanceId] = set()
+        self._programme_read_at: Instant | None = None
+
+    def touch(self, performance_ids: Iterable[PerformanceId] | None = None) -> None:
+        """Have the claims of *performance_ids* (None: of all) read again by the next `refresh`."""
+        self._touched.update(self._rooms if performance_ids is None else performance_ids)
+
+    async def refresh(self) -> None:
+        """Read what is out of date; nothing, if nothing is. Raises `Fault`, and may simply be called again."""
+        now = self._clock.now()
+        if not self._is_out_of_date(now):
+            return
+        # Whatever is touched while the read is under way is read again by the next one.
+        touched, self._touched = self._touched | self._ended_by(now), set()
+        known_seats, known_claims = frozenset(self._seats), frozenset(self._claims)
+
+        def read(connection: Connection) -> _Read:
+            rooms = {
+                PerformanceId(id_): (RoomId(room_id), Instant(ends_at))
+                for id_, room_id, ends_at in connection.execute(_PERFORMANCES).all()
+            }
+            stale = (rooms.keys() - known_claims) | (touched & rooms.keys())
+            return _Read(
+                rooms, count_seats(connection, rooms.keys() - known_seats), count_claims(connection, stale, now)
+            )
+
+        try:
+            found = await self._lanes.reading(read)
+        except BaseException:
+            self._touched |= touched
+            raise
+        self._rooms = found.rooms
+        self._seats.update(found.seats)
+        self._claims.update(found.claims)
+        self._programme_read_at = now
+
+    def of(self, room_id: RoomId) -> RoomSupply:
+        """Return the room's supply."""
+        now = self._clock.now()
+        free = held = 0
+        ends: list[Instant] = []
+        for id_, (performance_room_id, ends_at) in self._rooms.items():
+            if performance_room_id != room_id or ends_at <= now or id_ not in self._seats:
+                continue
+            claimed = self._claims.get(id_, NOTHING_CLAIMED)
+            free += self._seats[id_].count - claimed.held - claimed.sold - claimed.blocked
+            held += claimed.held
+            if claimed.next_hold_ends_at is not None:
+                ends.append(claimed.next_hold_ends_at)
+        return RoomSupply(free=free, held=held, next_hold_ends_at=min(ends, default=None))
+
+    def _is_out_of_date(self, now: Instant) -> bool:
+        if self._programme_read_at is None or now >= later(self._programme_read_at, PROGRAMME_MS):
+            return True
+        return bool(self._touched or self._ended_by(now))
+
+    def _ended_by(self, now: Instant) -> set[PerformanceId]:
+        return {
+            id_
+            for id_, claimed in self._claims.items()
+            if claimed.next_hold_ends_at is not None and claimed.next_hold_ends_at <= now
+        }

@@ -1,0 +1,1 @@
+"""The rules of the sale, one module a verb, decided on one working copy."""

@@ -1,0 +1,1 @@
+"""Who may run the evening, and the record of what they did."""

@@ -1,0 +1,234 @@
+"""The use cases around the till: what the line is told, and what is asked of the sale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from stagedoor.checkout.commands import ChargeWallet, ClosePlace, PayForHold, PlaceHold, SaleCommand
+from stagedoor.checkout.outcomes import CloseReceipt, HoldReceipt, Outcome, Settled
+from stagedoor.checkout.use_cases import (
+    RESERVING_MS,
+    Charge,
+    CloseLeftPlace,
+    Pay,
+    ReleaseSeats,
+    ReserveSeats,
+    new_event_id,
+)
+from stagedoor.holds.rejections import SeatsTaken, UnknownHold
+from stagedoor.kernel.clock import Instant, ManualClock, later
+from stagedoor.kernel.errors import Fault, Rejection
+from stagedoor.kernel.ids import HoldId, PlaceRef, RoomId, SeatId
+from stagedoor.kernel.money import Won
+from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView
+from stagedoor.waiting_room.ports import (
+    EndPlace,
+    HoldNote,
+    Join,
+    Joined,
+    PlaceEnded,
+    Turn,
+    TurnReport,
+    WaitingLine,
+)
+from stagedoor.waiting_room.rejections import UnknownPlace
+from stagedoor.wallet.rejections import ChargeNotAllowed
+from tests.builders.sale import ANN, DEADLINE, NOON, PLAY, PRICE, a_place
+
+HERS = a_place(1)
+SESSION_END = later(NOON, 60_000)
+
+
+def seven(_bits: int) -> int:
+    """Be as random as 7 is."""
+    return 7
+
+
+@dataclass
+class Line(WaitingLine):
+    """A line with one place in it, that remembers what it was told of holds."""
+
+    state: PlaceState = PlaceState.ADMITTED
+    notes: list[Instant | None] = field(default_factory=list)
+
+    async def look(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+        assert not telling
+        if ref != HERS:
+            return None
+        return PlaceView(
+            ref=ref,
+            buyer_id=ANN,
+            state=self.state,
+            position=0,
+            token_expires_at=DEADLINE,
+            poll_after_ms=1_000,
+            session_ends_at=SESSION_END if self.state is PlaceState.ADMITTED else None,
+        )
+
+    async def note_holds(self, notes: Sequence[HoldNote]) -> None:
+        self.notes += [note.until for note in notes]
+
+    async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        raise NotImplementedError
+
+    async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
+        raise NotImplementedError
+
+    async def end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+        raise NotImplementedError
+
+    def view(self, room_id: RoomId) -> LineView:
+        raise NotImplementedError
+
+
+@dataclass
+class Sale:
+    """A sale that gives one answer, and remembers what it was asked and what the line knew by then."""
+
+    line: Line = field(default_factory=Line)
+    answer: Outcome | Fault = field(default_factory=SeatsTaken)
+    asked: list[SaleCommand] = field(default_factory=list)
+    noted_before: list[Instant | None] = field(default_factory=list)
+
+    async def settle(self, command: SaleCommand) -> Outcome:
+        self.asked.append(command)
+        self.noted_before = list(self.line.notes)
+        if isinstance(self.answer, Fault):
+            raise self.answer
+        return self.answer
+
+
+def kept(hold_id: int) -> Settled:
+    return Settled(
+        receipt=HoldReceipt(
+            hold_id=HoldId(hold_id),
+            buyer_id=ANN,
+            performance_id=PLAY,
+            seat_ids=(SeatId(1),),
+            amount_won=PRICE,
+            placed_at=NOON,
+            expires_at=DEADLINE,
+            answered_at=NOON,
+        )
+    )
+
+
+async def reserve(sale: Sale, ref: PlaceRef = HERS) -> Settled:
+    use_case = ReserveSeats(line=sale.line, settle=sale.settle, random_bits=seven, clock=ManualClock(NOON))
+    return await use_case.reserve(ref=ref, buyer_id=ANN, performance_id=PLAY, seat_ids=[SeatId(1)], key=None)
+
+
+class TestReserving:
+    async def test_the_sale_is_told_how_the_place_stands(self) -> None:
+        sale = Sale(answer=kept(7))
+
+        settled = await reserve(sale)
+
+        [command] = sale.asked
+        assert isinstance(command, PlaceHold)
+        assert (command.hold_id, command.place, command.session_ends_at) == (7, HERS, SESSION_END)
+        assert settled == sale.answer
+
+    async def test_the_line_knows_before_the_sale_is_asked_and_until_when_after(self) -> None:
+        sale = Sale(answer=kept(7))
+
+        await reserve(sale)
+
+        assert sale.noted_before == [later(NOON, RESERVING_MS)]
+        assert sale.line.notes == [later(NOON, RESERVING_MS), DEADLINE]
+
+    async def test_a_refusal_takes_the_note_back(self) -> None:
+        sale = Sale(answer=SeatsTaken())
+
+        with pytest.raises(SeatsTaken):
+            await reserve(sale)
+
+        assert sale.line.notes == [later(NOON, RESERVING_MS), None]
+
+    async def test_a_hold_she_had_before_keeps_its_own_note(self) -> None:
+        sale = Sale(answer=kept(1001))
+
+        await reserve(sale)
+
+        assert sale.line.notes == [later(NOON, RESERVING_MS), None]
+
+    async def test_no_answer_leaves_the_note_to_lapse(self) -> None:
+        sale = Sale(answer=Fault("the disk is gone"))
+
+        with pytest.raises(Fault):
+            await reserve(sale)
+
+        assert sale.line.notes == [later(NOON, RESERVING_MS)]
+
+    @pytest.mark.parametrize("state", [PlaceState.WAITING, PlaceState.PASSED_OVER, PlaceState.DONE])
+    async def test_who_is_not_inside_is_not_noted(self, state: PlaceState) -> None:
+        sale = Sale(line=Line(state=state))
+
+        with pytest.raises(SeatsTaken):
+            await reserve(sale)
+
+        assert sale.line.notes == []
+
+    async def test_a_place_nobody_knows(self) -> None:
+        sale = Sale()
+
+        with pytest.raises(UnknownPlace):
+            await reserve(sale, a_place(404))
+
+        assert sale.asked == []
+
+
+async def test_a_rejection_is_raised() -> None:
+    sale = Sale(answer=UnknownHold())
+
+    with pytest.raises(UnknownHold):
+        await ReleaseSeats(settle=sale.settle).release(hold_id=HoldId(1), buyer_id=ANN, key=None)
+
+
+async def test_a_payment_carries_the_ids_it_may_create() -> None:
+    sale = Sale(answer=kept(7))
+
+    await Pay(settle=sale.settle, random_bits=seven).pay(hold_id=HoldId(1), buyer_id=ANN, key=None)
+
+    [command] = sale.asked
+    assert isinstance(command, PayForHold)
+    assert (command.order_id, command.transfer_id) == (7, 7)
+
+
+async def test_a_left_place_is_closed() -> None:
+    sale = Sale(answer=Settled(receipt=CloseReceipt(place=HERS, released=())))
+
+    await CloseLeftPlace(settle=sale.settle).close(ANN, HERS)
+
+    assert sale.asked == [ClosePlace(buyer_id=ANN, place=HERS)]
+
+
+class TestCharging:
+    async def test_a_fan_charges_herself_where_she_may(self) -> None:
+        sale = Sale(answer=kept(7))
+
+        await Charge(settle=sale.settle, random_bits=seven, fans_may_charge=True).charge(
+            buyer_id=ANN, amount_won=Won(5), key=None
+        )
+
+        [command] = sale.asked
+        assert isinstance(command, ChargeWallet)
+        assert command.by_shop is None
+
+    async def test_a_fan_does_not_where_only_the_shop_may(self) -> None:
+        sale = Sale(answer=kept(7))
+        charge = Charge(settle=sale.settle, random_bits=seven, fans_may_charge=False)
+
+        with pytest.raises(ChargeNotAllowed):
+            await charge.charge(buyer_id=ANN, amount_won=Won(5), key=None)
+        await charge.charge(buyer_id=ANN, amount_won=Won(5), by_shop="key:till", key=None)
+
+        assert len(sale.asked) == 1
+
+
+def test_event_ids_sort_by_time_and_fit_their_column() -> None:
+    early, late = new_event_id(lambda bits: (1 << bits) - 1, NOON), new_event_id(lambda _: 0, later(NOON, 1))
+
+    assert early < late
+    assert len(early) == len(late) == 32
