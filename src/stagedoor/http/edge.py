@@ -1,0 +1,158 @@
+"""What every request passes, whoever answers it: its id, its limits of size, its line of log, its figures."""
+
+import logging
+from time import perf_counter
+from typing import cast
+
+import structlog
+from litestar.enums import HttpMethod, ScopeType
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    HTTPRequestEvent,
+    HTTPResponseStartEvent,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    WebSocketReceiveMessage,
+)
+
+from stagedoor.http.answer import Answer
+from stagedoor.http.call import Call, RequestIds
+from stagedoor.http.contract import entry_of
+from stagedoor.http.methods import Methods
+from stagedoor.http.problems import answer_to
+from stagedoor.http.reading import drain, read_body
+from stagedoor.http.rejections import BodyTooLarge, ClientGone
+from stagedoor.http.services import Services
+from stagedoor.kernel.errors import Fault
+
+_NO_CONTENT = 204
+CLIENT_GONE = 499
+"""How a request is counted whose client did not wait for the answer."""
+
+
+class Edge:
+    """One pure ASGI layer around the app; everything a request has to pass is here and nowhere else."""
+
+    def __init__(self, app: ASGIApp, services: Services, methods: Methods) -> None:
+        """Stand in front of *app*, whose paths know *methods*."""
+        self._app = app
+        self._methods = methods
+        self._services = services
+        self._new_id = RequestIds()
+        self._log = structlog.get_logger("stagedoor.http")
+        demo = services.identity.name == "demo"
+        self._identity_header = [(b"stagedoor-identity", b"demo")] if demo else []
+        self._under_way = 0
+        services.metrics.http_under_way.set_function(lambda: self._under_way)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Nothing is raised but cancellation."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        if method == HttpMethod.HEAD:
+            # The answer to HEAD is the answer to GET without its body; no call has to know.
+            scope = cast("Scope", {**scope, "method": "GET"})
+        call = Call(scope, self._services, self._new_id())
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._finish_head(call, message)
+            elif method == HttpMethod.HEAD and message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        self._under_way += 1
+        try:
+            await self._answer(call, method, receive, send_on)
+        finally:
+            self._under_way -= 1
+            self._account(call, method)
+
+    async def _answer(self, call: Call, method: str, receive: Receive, send: Send) -> None:
+        try:
+            if method == HttpMethod.OPTIONS and (allowed := self._methods.of(call.scope["path"])):
+                known = Answer[None](b"", status=_NO_CONTENT, headers=((b"allow", allowed.encode()),))
+                await known(call.scope, receive, send)
+                return
+            await self._app(call.scope, await self._measured(call, receive), send)
+        except ClientGone:
+            call.status = CLIENT_GONE
+        except Exception as error:
+            # The last place before the server, which would answer outside the envelope. Whatever it is, it is told
+            # as what it is, unless the answer has begun: then the connection is cut, which says enough.
+            if call.status:
+                call.cause = error
+                raise
+            await answer_to(error, call)(call.scope, receive, send)
+
+    async def _measured(self, call: Call, receive: Receive) -> Receive:
+        """
+        Return what the body is received from. Raises `BodyTooLarge`, whether or not the call would have read it.
+
+        A length that was announced is enough; a body that comes in pieces is read first.
+        """
+        chunked = False
+        for name, value in call.scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self._services.body_bytes_max:
+                await drain(receive)
+                raise BodyTooLarge
+            chunked = chunked or name == b"transfer-encoding"
+        if not chunked:
+            return receive
+        return _again(await read_body(call, receive), receive)
+
+    def _finish_head(self, call: Call, message: HTTPResponseStartEvent) -> None:
+        call.status = message["status"]
+        headers = [*message["headers"], (b"x-request-id", call.request_id.encode()), *self._identity_header]
+        if self._services.draining():
+            headers.append((b"connection", b"close"))
+        message["headers"] = headers
+
+    def _account(self, call: Call, method: str) -> None:
+        seconds = perf_counter() - call.began
+        name, status = call.name, call.status or CLIENT_GONE
+        metrics = self._services.metrics
+        metrics.count_answer(name, status, seconds)
+        if call.code is not None:
+            metrics.refusals.labels(call.code).inc()
+        level = logging.INFO
+        if isinstance(call.cause, Fault):
+            metrics.faults.labels(type(call.cause).__name__).inc()
+            level = logging.WARNING
+        elif call.cause is not None:
+            metrics.defects.inc()
+            level = logging.ERROR
+        elif call.code is None and _is_quiet(call):
+            level = logging.DEBUG
+        if self._log.is_enabled_for(level):
+            facts = {"call": name, "method": method, "status": status, "ms": round(seconds * 1_000, 2)}
+            if call.code is not None:
+                facts["code"] = call.code
+            if call.cause is not None:
+                facts["exc_info"] = call.cause
+            self._log.log(level, "http.request", request_id=call.request_id, **facts)
+
+
+def _is_quiet(call: Call) -> bool:
+    handler = call.scope.get("route_handler")
+    entry = None if handler is None else entry_of(handler)
+    return entry is not None and entry.quiet
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what receives *body*, which was read already, as if for the first time."""
+    is_given = False
+
+    async def receive_again() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return cast("HTTPRequestEvent", {"type": "http.request", "body": body, "more_body": False})
+
+    return receive_again

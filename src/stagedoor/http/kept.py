@@ -1,0 +1,111 @@
+"""A value read from a store and kept for as long as nothing says that it has changed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
+from stagedoor.kernel.errors import DeadlineMissed
+
+T = TypeVar("T")
+
+STALE_MS_MAX = 150
+"""How long a value known to be old may still be given, so that a heavy sale does not become a heavy read."""
+
+READS_AT_ONCE = 4
+"""How many reads may follow each other at once before that: a lone buyer always sees what she just did."""
+
+READ_WAIT_MS_MAX = 5_000
+
+
+class Kept(Generic[T]):
+    """
+    One value, read when it is asked for and not known to be fresh.
+
+    However many ask at once, one read serves them; nobody gets a value older
+    than `STALE_MS_MAX` before she asked. A read that fails, fails those who
+    waited for it; the next asks again.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock, *, good_until: Callable[[T], Instant]) -> None:
+        """Read by *read*; a value is good until the instant that *good_until* says, or until `changed`."""
+        self._read = read
+        self._clock = clock
+        self._good_until = good_until
+        self._value: list[T] = []
+        self._value_good_until = Instant(0)
+        self._version = 0
+        self._stale_since: Instant | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._reading_version = -1
+        self._changed_while_reading_at: Instant | None = None
+        self._allowance = float(READS_AT_ONCE)
+        self._allowance_at = Instant(0)
+
+    def changed(self) -> None:
+        """Note that what is stored is no longer what was read."""
+        self._version += 1
+        now = self._clock.now()
+        if self._stale_since is None:
+            self._stale_since = now
+        if self._reading is not None and self._changed_while_reading_at is None:
+            self._changed_while_reading_at = now
+
+    @property
+    def last(self) -> T | None:
+        """The value last read, however old."""
+        return self._value[0] if self._value else None
+
+    async def get(self) -> T:
+        """Return the value, read again if need be. Raises `DeadlineMissed` and whatever the read raises."""
+        if self._value and self._may_be_given(self._clock.now()):
+            return self._value[0]
+        asked_version = self._version
+        waiting = asyncio.timeout(READ_WAIT_MS_MAX / SECOND_MS)
+        try:
+            async with waiting:
+                while True:
+                    task, version = self._reading_task()
+                    await asyncio.shield(task)
+                    # A read that began after the last change she can know of shows all that she can know of.
+                    if version >= asked_version or self._may_be_given(self._clock.now()):
+                        break
+        except TimeoutError:
+            if not waiting.expired():
+                raise
+            raise DeadlineMissed("a list was not read in time") from None
+        return self._value[0]
+
+    def _may_be_given(self, now: Instant) -> bool:
+        if self._stale_since is None:
+            if now < self._value_good_until:
+                return True
+            self._stale_since = self._value_good_until
+        return now - self._stale_since <= STALE_MS_MAX and self._allowed(now) < 1
+
+    def _allowed(self, now: Instant) -> float:
+        regained = (now - self._allowance_at) / STALE_MS_MAX
+        self._allowance = min(float(READS_AT_ONCE), self._allowance + regained)
+        self._allowance_at = now
+        return self._allowance
+
+    def _reading_task(self) -> tuple[asyncio.Task[None], int]:
+        if self._reading is None:
+            self._allowance = max(0.0, self._allowed(self._clock.now()) - 1)
+            self._reading_version = self._version
+            self._changed_while_reading_at = None
+            self._reading = asyncio.get_running_loop().create_task(self._read_once())
+            self._reading.add_done_callback(self._ended)
+        return self._reading, self._reading_version
+
+    async def _read_once(self) -> None:
+        value = await self._read()
+        self._value = [value]
+        self._value_good_until = self._good_until(value)
+        self._stale_since = self._changed_while_reading_at
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._reading = None
+        if not task.cancelled():
+            # Everybody who waited may have gone: asking for the exception here keeps the loop from calling it lost.
+            task.exception()

@@ -1,0 +1,151 @@
+"""What goes over the wire in the operators' calls; the types are also the schemas of the API document."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from stagedoor.http.wire import Count, Id, Rfc3339, RoomStateWord
+from stagedoor.kernel.clock import SECOND_MS
+from stagedoor.kernel.money import CHARGE_WON_MAX
+from stagedoor.waiting_room.room_change import POLICY_RANGES
+
+MEMBERS_PER_CALL_MAX = 10_000
+
+_SECONDS = POLICY_RANGES["idle_timeout_ms"]
+_FOLLOW = "null follows the setting of the same name again."
+
+StoredStateWord = Literal["OPEN", "PAUSED", "CLOSED"]
+EndedWord = Literal["REVOKED", "DONE", "EXPIRED"]
+
+PolicySeconds = Annotated[
+    float, Meta(ge=_SECONDS.least / SECOND_MS, le=_SECONDS.most / SECOND_MS, description=_FOLLOW, examples=[30])
+]
+WireInstant = Annotated[
+    datetime, Meta(tz=True, description="RFC 3339 with an offset; null: none.", examples=["2027-01-09T20:00:00+09:00"])
+]
+
+
+class _Sent(Struct, rename="camel", forbid_unknown_fields=True):
+    """What an operator sends. A name that is not known is refused: a slip of the pen must not pass for a change."""
+
+
+class _Told(Struct, rename="camel"):
+    """What an operator is told."""
+
+
+class PolicyPatch(_Sent):
+    """The figures of a room's policy that are to change."""
+
+    max_active: (
+        Annotated[int, Meta(ge=0, le=int(POLICY_RANGES["max_active"].most), description=_FOLLOW, examples=[500])]
+        | UnsetType
+        | None
+    ) = UNSET
+    rate: (
+        Annotated[
+            float,
+            Meta(
+                ge=POLICY_RANGES["rate"].least,
+                le=POLICY_RANGES["rate"].most,
+                description=f"Admissions a second. {_FOLLOW}",
+                examples=[12.5],
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    idle_timeout_seconds: PolicySeconds | UnsetType | None = UNSET
+    session_max_seconds: PolicySeconds | UnsetType | None = UNSET
+    away_after_seconds: PolicySeconds | UnsetType | None = UNSET
+    entry_window_seconds: PolicySeconds | UnsetType | None = UNSET
+    line_max: (
+        Annotated[int, Meta(ge=1, le=int(POLICY_RANGES["line_max"].most), description=_FOLLOW)] | UnsetType | None
+    ) = UNSET
+    polls_per_second: (
+        Annotated[int, Meta(ge=1, le=int(POLICY_RANGES["polls_per_second"].most), description=_FOLLOW)]
+        | UnsetType
+        | None
+    ) = UNSET
+
+
+class RoomPatch(_Sent):
+    """What is to change in a room; what is not named stays."""
+
+    policy: PolicyPatch | UnsetType = UNSET
+    opens_at: WireInstant | UnsetType | None = UNSET
+    closes_at: WireInstant | UnsetType | None = UNSET
+
+
+class RevokeBody(_Sent):
+    """Which place to take away."""
+
+    room: Annotated[str, Meta(min_length=1, max_length=64, examples=["main"])]
+    number: Annotated[Id, Meta(description="The place's queue number.", examples=[7])]
+
+
+class CreditBody(_Sent):
+    """How much to put into a buyer's wallet."""
+
+    amount: Annotated[int, Meta(ge=1, le=CHARGE_WON_MAX, description="Whole won.", examples=[50_000])]
+
+
+class MembersBody(_Sent):
+    """Who becomes a member: `ids`, or `count` ids from `from` on."""
+
+    ids: Annotated[list[Id], Meta(min_length=1, max_length=MEMBERS_PER_CALL_MAX)] | UnsetType = UNSET
+    first: Id | UnsetType = field(default=UNSET, name="from")
+    count: Annotated[int, Meta(ge=1, le=MEMBERS_PER_CALL_MAX)] | UnsetType = UNSET
+
+
+class PolicyCard(_Told):
+    """A room's policy as it is in force."""
+
+    max_active: Count
+    rate: Annotated[float | None, Meta(description="Admissions a second; null: no limit but `maxActive`.")]
+    idle_timeout_seconds: float
+    session_max_seconds: float
+    away_after_seconds: float
+    entry_window_seconds: float
+    line_max: Count
+    polls_per_second: Count
+
+
+class RoomCard(_Told):
+    """A room as its operators see it."""
+
+    room: str
+    name: str
+    room_state: Annotated[RoomStateWord, Meta(description="What the room is doing now.")]
+    stored_state: Annotated[StoredStateWord, Meta(description="What was said last, times aside.")]
+    opens_at: Rfc3339 | None
+    closes_at: Rfc3339 | None
+    policy: PolicyCard
+    version: Annotated[int, Meta(ge=1, description="Rises with every change.")]
+
+
+class RevokedPlace(_Told):
+    """The place as it is now. One that was over already stays as it ended."""
+
+    room: str
+    number: Id
+    user_id: Id
+    status: EndedWord
+
+
+class MembersCard(_Told):
+    """How many became members, and how many were before."""
+
+    added: Count
+    known: Count
+
+
+class AuditCard(_Told):
+    """One change: when, by whom, what, to what."""
+
+    id: Id
+    at: Rfc3339
+    actor: Annotated[str, Meta(description="`key:NAME`, or `cli:USER` at the machine itself.", examples=["key:ann"])]
+    action: Annotated[str, Meta(examples=["room.pause"])]
+    subject: Annotated[str, Meta(examples=["room:main"])]
+    detail: dict[str, Any]

@@ -1,0 +1,225 @@
+"""The calls of the waiting line: take a place, ask how it stands, leave; and the document for everybody."""
+
+from litestar import delete, get, post
+from litestar.params import JSONBody
+from litestar.types import Scope
+from msgspec import UNSET
+
+from stagedoor.http.answer import Answer, Cache, success
+from stagedoor.http.call import call_of
+from stagedoor.http.contract import Entry, Field, Needs
+from stagedoor.http.keys import key_of
+from stagedoor.http.limits import LimitedCall
+from stagedoor.http.problems import LINE_FULL, NO_BUYER, NO_ROOM, NOT_YOURS, ROOM_CLOSED, TOO_MANY
+from stagedoor.http.reading import Query, given
+from stagedoor.http.times import rfc3339, seconds_left, seconds_until, whole_seconds
+from stagedoor.http.wire import JoinBody, LeftLine, PlaceReport, PlaceStatusWord, RoomDocument, Ticket
+from stagedoor.kernel.clock import SECOND_MS, Instant
+from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
+from stagedoor.waiting_room.model import PlaceState, PlaceView
+from stagedoor.waiting_room.room import RoomState
+from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
+
+DOCUMENT_POLL_AFTER_MS = 2 * SECOND_MS
+
+_WORDS: dict[PlaceState, PlaceStatusWord] = {
+    PlaceState.WAITING: "WAITING",
+    PlaceState.PASSED_OVER: "WAITING",
+    PlaceState.ADMITTED: "PROGRESS",
+    PlaceState.DONE: "DONE",
+    PlaceState.EXPIRED: "EXPIRED",
+    PlaceState.REVOKED: "EXPIRED",
+}
+
+
+@post(
+    "/queue/token",
+    status_code=200,
+    opt=Entry(
+        tag="queue",
+        summary="Take a place in the line",
+        needs=Needs.IDENTITY,
+        refusals=(NOT_YOURS, NO_BUYER, NO_ROOM, ROOM_CLOSED, TOO_MANY, LINE_FULL),
+        repeatable=True,
+        example={"queueToken": "eyJhbGciOi…", "queuePosition": 30, "status": "WAITING"},
+    ).opt,
+)
+async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
+    """Give the buyer her living place in the room, or a new one at the back."""
+    call = call_of(scope)
+    services = call.services
+    key = key_of(call, data)
+    buyer_id = await services.identity.joining(call.headers, given(data.user_id, BuyerId))
+    services.limits.take(LimitedCall.JOIN, buyer_id=buyer_id, address=call.address, now=services.clock.now())
+    room_id = given(data.room, RoomId) or MAIN_ROOM
+    joined = await services.under_way.settle(
+        services.issue_token.issue(buyer_id=buyer_id, room_id=room_id, key=key),
+        buyer_id=buyer_id,
+        call=call.name,
+        key=key,
+    )
+    place = joined.place
+    ticket = Ticket(queue_token=services.tokens.issue(place), queue_position=place.position, status=_WORDS[place.state])
+    return success(ticket, Cache.NOBODY, replayed=joined.replayed)
+
+
+@post(
+    "/queue/token/check",
+    status_code=200,
+    opt=Entry(
+        tag="queue",
+        summary="Ask how a place stands",
+        needs=Needs.QUEUE_TOKEN,
+        refusals=(TOO_MANY,),
+        quiet=True,
+        example={
+            "queuePosition": 30,
+            "status": "WAITING",
+            "estimatedWaitSeconds": 12,
+            "pollAfterMs": 2000,
+            "roomState": "OPEN",
+        },
+    ).opt,
+)
+async def check_token(scope: Scope) -> Answer[PlaceReport]:
+    """Tell position and status; asking is a sign of presence, and `pollAfterMs` says when to ask again."""
+    call = call_of(scope)
+    services = call.services
+    claims = call.claims()
+    ref = claims.ref
+    services.limits.poll(ref, buyer_id=claims.buyer_id, address=call.address, now=services.clock.now())
+    status = await services.check_place.check(ref=ref)
+    services.limits.told(ref, status.place.poll_after_ms, now=status.now)
+    return success(place_report(status), Cache.NOBODY)
+
+
+@delete(
+    "/queue/token",
+    status_code=200,
+    opt=Entry(
+        tag="queue",
+        summary="Leave the line",
+        needs=Needs.QUEUE_TOKEN,
+        repeatable=True,
+        example={"queuePosition": 0, "status": "EXPIRED"},
+    ).opt,
+)
+async def leave_line(scope: Scope) -> Answer[LeftLine]:
+    """End the place and let go what is held under it. A payment under way wins. Leaving twice is harmless."""
+    call = call_of(scope)
+    key = key_of(call)
+    claims = call.claims()
+    services = call.services
+    ended = await services.under_way.settle(
+        services.leave_line.leave(ref=claims.ref, key=key),
+        buyer_id=claims.buyer_id,
+        call=call.name,
+        key=key,
+    )
+    left = LeftLine(queue_position=ended.place.position, status=_WORDS[ended.place.state])
+    return success(left, Cache.NOBODY, replayed=ended.replayed)
+
+
+@get(
+    "/queue/status",
+    opt=Entry(
+        tag="queue",
+        summary="How a room stands, for everybody",
+        query=(Field(name="room", kind=str, description="Default `main`."),),
+        refusals=(NO_ROOM,),
+        quiet=True,
+        example={
+            "room": "main",
+            "roomState": "OPEN",
+            "servingNumber": 1200,
+            "lastNumber": 48000,
+            "waiting": 45210,
+            "active": 500,
+            "maxActive": 500,
+            "admittedPerSecond": 20.5,
+            "admittedPerSecondMax": None,
+            "soldOut": False,
+            "free": 812,
+            "held": 96,
+            "pollsPerSecond": 5000,
+            "pollAfterMs": 2000,
+        },
+    ).opt,
+)
+async def queue_status(scope: Scope) -> Answer[RoomDocument]:
+    """One small document that anybody may read and any cache may keep for a second."""
+    call = call_of(scope)
+    room = Query(call).text("room")
+    report = call.services.room_status.status(room_id=MAIN_ROOM if room is None else RoomId(room))
+    return success(room_document(report), Cache.EVERYBODY_1_S)
+
+
+def place_report(status: PlaceStatus) -> PlaceReport:
+    """Return how the place stands, in the words of the wire."""
+    place, now = status.place, status.now
+    is_admitted = place.state is PlaceState.ADMITTED
+    before_opening = status.room_state is RoomState.UPCOMING and status.room.opens_at is not None
+    opens_at = status.room.opens_at if before_opening else None
+    expires_at = _expires_at(place) if is_admitted else None
+    supply = status.supply
+    short = supply.free == 0
+    return PlaceReport(
+        queue_position=place.position,
+        status=_WORDS[place.state],
+        estimated_wait_seconds=0 if is_admitted else _estimate(place),
+        poll_after_ms=place.poll_after_ms,
+        room_state=status.room_state.value,
+        opens_at=UNSET if opens_at is None else rfc3339(opens_at),
+        opens_in_seconds=UNSET if opens_at is None else seconds_until(opens_at, now),
+        expires_at=UNSET if expires_at is None else rfc3339(expires_at),
+        expires_in_seconds=UNSET if expires_at is None else seconds_left(expires_at, now),
+        idle_after_seconds=(
+            seconds_left(place.idle_ends_at, now) if is_admitted and place.idle_ends_at is not None else UNSET
+        ),
+        sold_out=supply.held == 0 if short else UNSET,
+        free=supply.free if short else UNSET,
+        held=supply.held if short else UNSET,
+        next_hold_ends_in_seconds=(
+            seconds_until(supply.next_hold_ends_at, now) if short and supply.next_hold_ends_at is not None else UNSET
+        ),
+    )
+
+
+def room_document(report: RoomReport) -> RoomDocument:
+    """Return how the room stands, in the words of the wire."""
+    room, line, supply, now = report.room, report.line, report.supply, report.now
+    before_opening = report.room_state is RoomState.UPCOMING and room.opens_at is not None
+    opens_at = room.opens_at if before_opening else None
+    return RoomDocument(
+        room=room.id,
+        room_state=report.room_state.value,
+        serving_number=line.serving_number,
+        last_number=line.last_number,
+        waiting=line.waiting,
+        active=line.active,
+        max_active=room.policy.max_active,
+        admitted_per_second=line.admitted_per_second,
+        admitted_per_second_max=room.policy.rate,
+        sold_out=supply.free == 0 and supply.held == 0,
+        free=supply.free,
+        held=supply.held,
+        next_hold_ends_in_seconds=(
+            seconds_until(supply.next_hold_ends_at, now) if supply.next_hold_ends_at is not None else UNSET
+        ),
+        opens_at=UNSET if opens_at is None else rfc3339(opens_at),
+        opens_in_seconds=UNSET if opens_at is None else seconds_until(opens_at, now),
+        closes_at=UNSET if room.closes_at is None else rfc3339(room.closes_at),
+        polls_per_second=room.policy.polls_per_second,
+        poll_after_ms=DOCUMENT_POLL_AFTER_MS,
+    )
+
+
+def _expires_at(place: PlaceView) -> Instant | None:
+    """Return when the session ends in any case: with the last hold, if that ends later than the session itself."""
+    if place.session_ends_at is None or place.holds_until is None:
+        return place.session_ends_at
+    return max(place.session_ends_at, place.holds_until)
+
+
+def _estimate(place: PlaceView) -> int | None:
+    return None if place.estimated_wait_ms is None else whole_seconds(place.estimated_wait_ms)

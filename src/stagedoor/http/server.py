@@ -1,0 +1,99 @@
+"""One listening socket, uvicorn behind it, and a stop that cuts nobody off."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from math import ceil
+
+import uvicorn
+from litestar.types import ASGIApp
+
+BACKLOG = 2_048
+
+
+class AddressInUse(Exception):  # noqa: N818 -- it becomes a sentence to the operator
+    """Something else listens on the address."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """
+    Return a socket that listens on *host* and *port* (0: any free one).
+
+    Raises `AddressInUse`, or OSError for an address this machine does not have.
+    """
+    [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # A server that was just stopped leaves its port in TIME_WAIT; that must not keep the next one from starting.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise AddressInUse(f"{host}:{port}") from error
+        raise
+    return listener
+
+
+def base_url(listener: socket.socket) -> str:
+    """Return the URL the socket is reached under."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+class HttpServer:
+    """
+    Serves an ASGI app on a listening socket until told to stop.
+
+    *ready* is called once, when the first request would be answered. A stop
+    waits at most *stop_s_max* seconds for what is under way.
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None], stop_s_max: float) -> None:
+        """Serve nothing yet."""
+        self._listener = listener
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=ceil(stop_s_max),
+            ),
+            ready,
+        )
+
+    async def serve(self) -> None:
+        """Serve until `stop`; return when every request under way has been answered."""
+        await self._server.serve(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Accept no more connections, answer what is under way, and return from `serve`."""
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # The listener has accepted nothing before this turn of the loop ends, so "ready" is never a lie.
+        asyncio.get_running_loop().call_soon(self._ready)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: the process has one owner for them, and it is not this server."""
+        yield

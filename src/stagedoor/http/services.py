@@ -1,0 +1,151 @@
+"""Everything the edge calls: made by the composition root, handed to `create_app`, never reached for."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from litestar import Router
+
+from stagedoor.checkout.outcomes import Settled
+from stagedoor.checkout.ports import BuyerRecords
+from stagedoor.http.client_address import ClientAddress, Network
+from stagedoor.http.identity import Identity
+from stagedoor.http.limits import Limits
+from stagedoor.http.listings import Listings
+from stagedoor.http.tokens import QueueTokens
+from stagedoor.http.under_way import UnderWay
+from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.idempotency import IdempotencyKey
+from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, PlaceRef, RoomId, SeatId
+from stagedoor.kernel.money import Won
+from stagedoor.observability.metrics import Metrics
+from stagedoor.waiting_room.model import PlaceView
+from stagedoor.waiting_room.ports import Joined, PlaceEnded
+from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
+from stagedoor.wallet.ports import Wallets
+
+BODY_BYTES_MAX = 16_000
+VENUE_TIME_ZONE = "Asia/Seoul"
+
+
+class IssuesTokens(Protocol):
+    """Gives a buyer her place in a room's line."""
+
+    async def issue(self, *, buyer_id: BuyerId, room_id: RoomId, key: IdempotencyKey | None) -> Joined:
+        """Return her living place or a new one."""
+        ...
+
+
+class ChecksPlaces(Protocol):
+    """Tells a buyer how her place stands."""
+
+    async def check(self, *, ref: PlaceRef) -> PlaceStatus:
+        """Return the place with what surrounds it."""
+        ...
+
+
+class ReportsRooms(Protocol):
+    """Tells everybody how a room stands."""
+
+    def status(self, *, room_id: RoomId) -> RoomReport:
+        """Return the room with its line and what is left in it."""
+        ...
+
+
+class EntersRooms(Protocol):
+    """Lets the admitted, and nobody else, pass."""
+
+    async def enter(self, *, ref: PlaceRef) -> PlaceView:
+        """Return the place of somebody who is admitted."""
+        ...
+
+
+class LeavesLine(Protocol):
+    """Takes a buyer out of the line."""
+
+    async def leave(self, *, ref: PlaceRef, key: IdempotencyKey | None) -> PlaceEnded:
+        """End the place and let its holds go."""
+        ...
+
+
+class ReservesSeats(Protocol):
+    """Keeps seats for a buyer."""
+
+    async def reserve(
+        self,
+        *,
+        ref: PlaceRef,
+        buyer_id: BuyerId,
+        performance_id: PerformanceId,
+        seat_ids: Sequence[SeatId],
+        key: IdempotencyKey | None,
+    ) -> Settled:
+        """Return the hold's receipt."""
+        ...
+
+
+class ReleasesSeats(Protocol):
+    """Lets a hold's seats go."""
+
+    async def release(self, *, hold_id: HoldId, buyer_id: BuyerId, key: IdempotencyKey | None) -> Settled:
+        """Return the release's receipt."""
+        ...
+
+
+class TakesPayment(Protocol):
+    """Turns a hold into an order."""
+
+    async def pay(self, *, hold_id: HoldId, buyer_id: BuyerId, key: IdempotencyKey | None) -> Settled:
+        """Return the order's receipt."""
+        ...
+
+
+class ChargesWallets(Protocol):
+    """Credits a wallet."""
+
+    async def charge(
+        self, *, buyer_id: BuyerId, amount_won: Won, by_shop: str | None = None, key: IdempotencyKey | None
+    ) -> Settled:
+        """Return the transfer's receipt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """
+    The use cases, the ports the edge only reads from, and its settings.
+
+    *ready* says of each part of the process `ok`, or in a word why not.
+    *draining* is true once the process is on its way out. *authorize_view*
+    says whether a request's headers carry an operator's key; *public_bind*
+    whether others than this machine can reach the server;
+    *trusted_proxies* may say on whose behalf they ask. *ops* makes the
+    operators' calls, None where no key is configured.
+    """
+
+    clock: Clock
+    tokens: QueueTokens
+    identity: Identity
+    limits: Limits
+    metrics: Metrics
+    listings: Listings
+    issue_token: IssuesTokens
+    check_place: ChecksPlaces
+    room_status: ReportsRooms
+    enter_room: EntersRooms
+    leave_line: LeavesLine
+    reserve_seats: ReservesSeats
+    release_seats: ReleasesSeats
+    pay: TakesPayment
+    charge: ChargesWallets
+    wallets: Wallets
+    buyer_records: BuyerRecords
+    ready: Callable[[], Awaitable[Mapping[str, str]]]
+    draining: Callable[[], bool]
+    authorize_view: Callable[[Mapping[str, str], ClientAddress], Awaitable[bool]]
+    ops: "Callable[[Services], Router] | None" = None
+    public_bind: bool = False
+    trusted_proxies: Sequence[Network] = ()
+    time_zone: str = VENUE_TIME_ZONE
+    body_bytes_max: int = BODY_BYTES_MAX
+    under_way: UnderWay = field(default_factory=UnderWay)

@@ -1,0 +1,211 @@
+"""
+A queue token names a place and proves that we named it; whether the place lives is the line's business alone.
+
+Tokens are standard JWTs (RFC 7519, HS256). Reading one is on the path of every
+poll, so the signature is checked here with `hmac` and the claims are read by
+msgspec; a JWT library is the oracle of the tests.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from stagedoor.kernel.clock import SECOND_MS, Instant
+from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.ids import WIRE_ID_MAX, BuyerId, PlaceRef, QueueNumber, RoomId
+from stagedoor.waiting_room.model import PlaceView
+
+SECRET_BYTES_MIN = 32
+KEYS_VALID_MAX = 2
+TOKEN_CHARACTERS_MAX = 2_048
+QUEUE_TOKENS = "queue-tokens"
+"""The purpose under which the keys of queue tokens are derived."""
+
+_HASH = "sha256"
+_SALT = b"stagedoor"
+_JTI_BYTES = 12
+_KID_BYTES = 6
+_BEARER = "bearer "
+_DIGITS_MAX = len(str(WIRE_ID_MAX))
+
+
+class BadToken(Rejection):
+    """The queue token is missing, malformed, forged, expired, or of a line that was given up since."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A key for queue tokens; *kid* names it in a token's header."""
+
+    kid: str
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueClaims:
+    """What a genuine token says: the place it names and whose it is. Valid before *expires_at*."""
+
+    ref: PlaceRef
+    buyer_id: BuyerId
+    expires_at: Instant
+
+
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """
+    Return the 32-byte key for *purpose* (HKDF with SHA-256, RFC 5869).
+
+    Keys of different purposes say nothing about each other or the secret.
+    Raises `ValueError` for a secret under 32 bytes.
+    """
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ValueError(f"the secret has {len(secret)} bytes; it needs at least {SECRET_BYTES_MIN}")
+    extracted = hmac.digest(_SALT, secret, _HASH)
+    # The output is one block long, so expanding is this one step.
+    return hmac.digest(extracted, purpose.encode() + b"\x01", _HASH)
+
+
+def signing_key(secret: bytes) -> SigningKey:
+    """Return the key that signs queue tokens under *secret*; its kid is a short digest of the key itself."""
+    derived = derive_key(secret, QUEUE_TOKENS)
+    return SigningKey(kid=_base64(hashlib.sha256(derived).digest()[:_KID_BYTES]).decode(), secret=derived)
+
+
+class QueueTokens:
+    """
+    Issues and reads queue tokens.
+
+    The first key signs, all verify. *epoch* names the life of the line: a place
+    of a line given up since has the same room and number as somebody else's
+    now, but another `jti`.
+    """
+
+    def __init__(self, keys: Sequence[SigningKey], epoch: str) -> None:
+        """Use *keys* (one or two, the current one first)."""
+        if not 1 <= len(keys) <= KEYS_VALID_MAX:
+            raise ValueError(f"queue tokens take one or {KEYS_VALID_MAX} keys, not {len(keys)}")
+        if any(len(key.secret) < SECRET_BYTES_MIN for key in keys):
+            raise ValueError(f"a key for queue tokens has at least {SECRET_BYTES_MIN} bytes")
+        self._epoch = epoch
+        self._secret = keys[0].secret
+        self._header = _header(keys[0].kid)
+        self._secrets_by_kid = {key.kid: key.secret for key in keys}
+        # The headers we write ourselves need no parsing.
+        self._secrets_by_header = {_header(key.kid): key.secret for key in keys}
+
+    def issue(self, place: PlaceView) -> str:
+        """Return the token of *place*: under one key and epoch always the same string."""
+        ref = place.ref
+        claims = _Claims(
+            sub=str(place.buyer_id),
+            room=ref.room_id,
+            num=ref.number,
+            jti=self._jti(ref.room_id, ref.number),
+            exp=place.token_expires_at // SECOND_MS,
+        )
+        signed = self._header + b"." + _base64(_encode(claims))
+        return (signed + b"." + _signature(self._secret, signed)).decode()
+
+    def read(self, authorization: str | None, *, now: Instant) -> QueueClaims:
+        """
+        Return what the token in an `Authorization` header says.
+
+        The header is the bare token, or `Bearer` and the token. Its end is
+        exclusive: a token is refused from the instant `exp` on. Raises
+        `BadToken`. (One flat function on purpose: `check_waiting` in the bench.)
+        """
+        if authorization is None:
+            raise BadToken("no token")
+        if authorization[:7].lower() == _BEARER:
+            authorization = authorization[7:].strip(" ")
+        if len(authorization) > TOKEN_CHARACTERS_MAX:
+            raise BadToken("too long")
+        try:
+            signed, dot, signature = authorization.encode("ascii").rpartition(b".")
+        except UnicodeEncodeError:
+            raise BadToken("not ASCII") from None
+        header, _, payload = signed.partition(b".")
+        secret = self._secrets_by_header.get(header) or self._secret_of(header)
+        # The signatures are compared as text: decoded first, some characters could be exchanged without effect.
+        if not dot or not hmac.compare_digest(_signature(secret, signed), signature):
+            raise BadToken("the signature is wrong")
+        try:
+            claims = _decode(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        except (ValueError, msgspec.MsgspecError):
+            raise BadToken("the claims are malformed") from None
+        if claims.exp * SECOND_MS <= now:
+            raise BadToken("expired")
+        if claims.jti != self._jti(claims.room, claims.num):
+            raise BadToken("of a line given up since")
+        return QueueClaims(
+            ref=PlaceRef(room_id=RoomId(claims.room), number=QueueNumber(claims.num)),
+            buyer_id=_subject(claims.sub),
+            expires_at=Instant(claims.exp * SECOND_MS),
+        )
+
+    def _secret_of(self, header: bytes) -> bytes:
+        """Return the key that a header written differently from ours names, if it says nothing we do not know."""
+        try:
+            said = _decode_header(urlsafe_b64decode(header + b"=" * (-len(header) % 4)))
+        except (ValueError, msgspec.MsgspecError):
+            raise BadToken("the header is malformed") from None
+        secret = self._secrets_by_kid.get(said.kid)
+        if said.alg != "HS256" or said.typ != "JWT" or secret is None:
+            raise BadToken("not one of our tokens")
+        return secret
+
+    def _jti(self, room_id: str, number: int) -> str:
+        named = hashlib.sha256(f"{self._epoch}:{number}:{room_id}".encode()).digest()
+        return _base64(named[:_JTI_BYTES]).decode()
+
+
+def subject_id(subject: str) -> BuyerId | None:
+    """Return the buyer a `sub` names (the decimal digits of a positive integer below 2^53), None if it names nobody."""
+    if not (subject.isascii() and subject.isdecimal()) or subject[0] == "0" or len(subject) > _DIGITS_MAX:
+        return None
+    number = int(subject)
+    return BuyerId(number) if number <= WIRE_ID_MAX else None
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    sub: str
+    room: str
+    num: Annotated[int, msgspec.Meta(ge=1, le=WIRE_ID_MAX)]
+    jti: str
+    exp: Annotated[int, msgspec.Meta(ge=0, le=WIRE_ID_MAX)]
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Unknown fields are refused, `crit` among them: what we do not understand must not be skipped."""
+
+    alg: str
+    kid: str
+    typ: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Claims).decode
+_decode_header = msgspec.json.Decoder(_Header).decode
+
+
+def _header(kid: str) -> bytes:
+    return _base64(_encode(_Header(alg="HS256", kid=kid, typ="JWT")))
+
+
+def _base64(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _signature(secret: bytes, signed: bytes) -> bytes:
+    return _base64(hmac.digest(secret, signed, _HASH))
+
+
+def _subject(subject: str) -> BuyerId:
+    buyer_id = subject_id(subject)
+    if buyer_id is None:
+        raise BadToken("the subject is nobody's id")
+    return buyer_id

@@ -1,0 +1,1 @@
+"""What can be seen of the process from outside: every metric's name, and how a line of log looks."""

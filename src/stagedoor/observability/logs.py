@@ -1,0 +1,149 @@
+"""
+Logs are facts with keys, one line each, and nothing in them can be used against a buyer.
+
+Nothing that proves who somebody is, and no address of hers, is ever handed to
+a logger. Behind that stands a second fence: keys with such names are blanked,
+and whatever looks like a token or a long secret is cut out of every text, the
+texts of exceptions included.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from types import TracebackType
+from typing import Literal, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+LogFormat = Literal["json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_LEVELS: Mapping[LogLevel, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+_SECRET_KEYS = frozenset(
+    {
+        "authorization",
+        "buyer_id",
+        "cookie",
+        "headers",
+        "idempotency_key",
+        "identity",
+        "key",
+        "password",
+        "secret",
+        "set_cookie",
+        "token",
+        "user_id",
+        "x_identity",
+    }
+)
+_BLANK = "***"
+# Three groups of base64url with dots between them is a JWT; forty characters without a break are a key or a digest.
+_SECRET_TEXT = re.compile(r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|[\w+/=-]{40,}")
+_CAUSES_MAX = 5
+_FRAMES_MAX = 12
+_MESSAGE_MAX = 300
+
+
+def set_up(*, style: LogFormat, level: LogLevel, to: TextIO | None = None) -> None:
+    """
+    Send everything this process logs, libraries included, to *to* (standard error), in one style.
+
+    Call it once, before anything logs.
+    """
+    stream = to or sys.stderr
+    threshold = _LEVELS[level]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _describe_exception,
+        _keep_secrets,
+    ]
+    structlog.configure(
+        processors=[*shared, *_renderers(style)],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.processors.add_log_level],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shared, *_renderers(style)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries' own chatter at debug level quotes what they were given: parameters of SQL, headers.
+    root.setLevel(max(threshold, logging.WARNING))
+
+
+def _renderers(style: LogFormat) -> list[Processor]:
+    if style == "console":
+        return [structlog.dev.ConsoleRenderer(colors=False)]
+    return [_json]
+
+
+def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
+def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Put types, first lines of messages and places in place of `exc_info`; no values of variables, no SQL."""
+    raised = event.pop("exc_info", None)
+    if raised is True:
+        raised = sys.exc_info()[1]
+    if isinstance(raised, tuple):
+        raised = raised[1]
+    if isinstance(raised, BaseException):
+        event["exception"] = described(raised)
+    return event
+
+
+def described(error: BaseException) -> list[str]:
+    """Return an exception and its causes, each as `Type: first line of its message @ file:line function < ...`."""
+    causes: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(causes) < _CAUSES_MAX:
+        first_line = _cut_secrets(str(cause).partition("\n")[0][:_MESSAGE_MAX])
+        causes.append(f"{type(cause).__name__}: {first_line} @ {_places(cause.__traceback__)}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return causes
+
+
+def _places(traceback: TracebackType | None) -> str:
+    places: list[str] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        file = code.co_filename.rpartition("/")[2]
+        places.append(f"{file}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return " < ".join(reversed(places[-_FRAMES_MAX:]))
+
+
+def _keep_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return _without_secrets(event)
+
+
+def _without_secrets(event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    for name, value in event.items():
+        if name in _SECRET_KEYS:
+            event[name] = _BLANK
+        elif isinstance(value, str):
+            event[name] = _cut_secrets(value)
+        elif isinstance(value, list):
+            event[name] = [_cut_secrets(item) if isinstance(item, str) else item for item in value]
+    return event
+
+
+def _cut_secrets(text: str) -> str:
+    return _SECRET_TEXT.sub(_BLANK, text)

@@ -1,0 +1,161 @@
+"""Every metric there is, by name, in this one file; labels come from closed sets and never name a seat or a buyer."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from stagedoor import __version__
+from stagedoor.checkout.events import OrderPaid
+from stagedoor.holds.events import HoldExpired, HoldPlaced, HoldReleased
+from stagedoor.kernel.events import DomainEvent
+from stagedoor.waiting_room.model import LineView
+
+HTTP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+LineViews = Callable[[], Iterable[LineView]]
+
+
+class Metrics:
+    """
+    The metrics of one process, in a registry of their own: two servers in one process do not mix.
+
+    Counters end in `_total`; what a gauge or histogram measures is its last
+    word but one. See `docs/reference/metrics.md`.
+    """
+
+    def __init__(self) -> None:
+        """Count from nothing."""
+        registry = self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        Gauge("stagedoor_build_info", "Always 1; the version is the label.", ["version"], registry=registry).labels(
+            __version__
+        ).set(1)
+
+        self.http_requests = Counter(
+            "stagedoor_http_requests_total", "Answers given.", ["call", "status"], registry=registry
+        )
+        self.http_seconds = Histogram(
+            "stagedoor_http_request_duration_seconds",
+            "From a request's first byte read to its answer's last byte handed over.",
+            ["call"],
+            buckets=HTTP_SECONDS,
+            registry=registry,
+        )
+        self.http_under_way = Gauge(
+            "stagedoor_http_requests_under_way", "Requests not answered yet.", registry=registry
+        )
+        self.refusals = Counter("stagedoor_refusals_total", "Refusals, by their code.", ["code"], registry=registry)
+        self.faults = Counter(
+            "stagedoor_faults_total", "Calls that failed because a dependency did.", ["fault"], registry=registry
+        )
+        self.defects = Counter("stagedoor_defects_total", "Calls that failed by our own fault.", registry=registry)
+        self.cache_requests = Counter(
+            "stagedoor_cache_requests_total", "Looks into a cache.", ["cache", "result"], registry=registry
+        )
+
+        self.admissions = Counter("stagedoor_admissions_total", "Buyers let in.", ["room"], registry=registry)
+        self.admission_failures = Counter(
+            "stagedoor_admission_failures_total",
+            "Ticks of admission that failed and admitted nobody.",
+            registry=registry,
+        )
+        self.holds = Counter(
+            "stagedoor_holds_total", "Holds placed, released, expired and paid.", ["outcome"], registry=registry
+        )
+        self.seats_sold = Counter("stagedoor_seats_sold_total", "Seats paid for.", registry=registry)
+        self.orders = Counter("stagedoor_orders_total", "Orders paid.", registry=registry)
+        self.orders_won = Counter("stagedoor_orders_won_total", "What the orders came to, in won.", registry=registry)
+        self.sale_batch = Histogram(
+            "stagedoor_sale_batch_commands",
+            "Commands settled by one commit.",
+            buckets=BATCH_SIZES,
+            registry=registry,
+        )
+        self.outbox_records = Gauge(
+            "stagedoor_outbox_records", "Events not published yet, by what they wait for.", ["state"], registry=registry
+        )
+
+        # Finding a metric by its labels takes longer than counting in it.
+        self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def watch_lines(self, views: LineViews) -> None:
+        """Show the lines' figures as they are whenever somebody looks."""
+        self.registry.register(_Lines(views))
+
+    def count_answer(self, call: str, status: int, seconds: float) -> None:
+        """Count one answer to *call*, a name of a closed set."""
+        found = self._answers.get((call, status))
+        if found is None:
+            found = self._answers[call, status] = (
+                self.http_requests.labels(call, str(status)),
+                self.http_seconds.labels(call),
+            )
+        requests, durations = found
+        requests.inc()
+        durations.observe(seconds)
+
+    def count_cache(self, cache: str, hit: bool) -> None:  # noqa: FBT001 -- a hit or a miss: there is no third
+        """Count one look into *cache*."""
+        self.cache_requests.labels(cache, "hit" if hit else "miss").inc()
+
+    async def count_events(self, events: Sequence[DomainEvent]) -> None:
+        """
+        Count what has happened, as told by the outbox.
+
+        A subscriber: an event that is delivered twice, after a crash between
+        delivery and the note of it, is counted twice.
+        """
+        for event in events:
+            match event:
+                case HoldPlaced():
+                    self.holds.labels("placed").inc()
+                case HoldReleased():
+                    self.holds.labels("released").inc()
+                case HoldExpired():
+                    self.holds.labels("expired").inc()
+                case OrderPaid():
+                    self.holds.labels("paid").inc()
+                    self.orders.inc()
+                    self.orders_won.inc(event.amount_won)
+                    self.seats_sold.inc(len(event.seat_ids))
+                case _:
+                    pass
+
+    def rendered(self, accept: str | None) -> tuple[bytes, str]:
+        """Return all metrics in the text format that *accept* prefers, and its media type."""
+        encode, media_type = choose_encoder(accept or "")
+        return encode(self.registry), media_type
+
+
+class _Lines(Collector):
+    def __init__(self, views: LineViews) -> None:
+        self._views = views
+
+    def describe(self) -> Iterable[Metric]:
+        return self._families()
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        waiting, active, serving = families = self._families()
+        for view in self._views():
+            waiting.add_metric([view.room_id], view.waiting)
+            active.add_metric([view.room_id], view.active)
+            serving.add_metric([view.room_id], view.serving_number)
+        yield from families
+
+    def _families(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily("stagedoor_line_places_waiting", "Places that count in the line.", labels=["room"]),
+            GaugeMetricFamily("stagedoor_line_passes_active", "Buyers who are admitted.", labels=["room"]),
+            GaugeMetricFamily("stagedoor_line_serving_number", "How far admission has come.", labels=["room"]),
+        )

@@ -1,0 +1,162 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Kept
+from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
+from stagedoor.kernel.errors import Fault
+
+
+class Store:
+    """Counts its reads; a read waits while the gate is shut."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.value = "first"
+        self.is_out = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def read(self) -> str:
+        self.reads += 1
+        if self.is_out:
+            raise Fault("out")
+        value = self.value
+        await self.gate.wait()
+        return value
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(Instant(1_000_000))
+
+
+def kept(store: Store, clock: ManualClock, good_until: Callable[[str], Instant] = lambda _: FOREVER) -> Kept[str]:
+    return Kept(store.read, clock, good_until=good_until)
+
+
+async def begun(call: Awaitable[str]) -> asyncio.Future[str]:
+    """Start *call* and return once it waits for something."""
+    task = asyncio.ensure_future(call)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_it_is_read_once_for_all(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+
+    got = await asyncio.gather(*(value.get() for _ in range(50)))
+
+    assert set(got) == {"first"}
+    assert store.reads == 1
+
+
+async def test_a_change_is_seen_at_once_by_a_lone_reader(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    await value.get()
+    store.value = "second"
+
+    value.changed()
+
+    assert await value.get() == "second"
+    assert store.reads == 2
+
+
+async def test_a_row_of_changes_is_read_a_few_times_and_then_by_the_clock(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+
+    for _ in range(300):
+        value.changed()
+        await value.get()
+        clock.advance(1)
+
+    assert store.reads <= READS_AT_ONCE + 300 // STALE_MS_MAX + 1
+
+
+async def test_nothing_older_than_the_limit_is_given(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    written_at = 0
+    for written_at in range(1_000):
+        store.value = str(written_at)
+        value.changed()
+        assert written_at - int(await value.get()) <= STALE_MS_MAX
+        clock.advance(1)
+
+    assert store.reads < 20
+
+
+async def test_a_value_has_an_end(clock: ManualClock) -> None:
+    store = Store()
+    until = later(clock.now(), 500)
+    value = kept(store, clock, lambda read: until if read == "first" else FOREVER)
+    await value.get()
+    store.value = "second"
+
+    clock.advance(499)
+    before = await value.get()
+    clock.advance(1)
+
+    assert before == "first"
+    assert await value.get() == "second"
+
+
+async def test_who_asks_after_a_change_does_not_get_what_was_read_before_it(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    store.gate.clear()
+    early = await begun(value.get())
+    clock.advance(STALE_MS_MAX + 1)
+    store.value = "second"
+    value.changed()
+    clock.advance(STALE_MS_MAX + 1)
+    late = await begun(value.get())
+
+    store.gate.set()
+
+    assert await early == "first"
+    assert await late == "second"
+    assert store.reads == 2
+
+
+async def test_a_failed_read_fails_those_who_wait_and_nobody_else(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    store.is_out = True
+    with pytest.raises(Fault, match="out"):
+        await value.get()
+
+    store.is_out = False
+
+    assert await value.get() == "first"
+
+
+async def test_an_outage_after_a_change_is_not_hidden_for_long(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    await value.get()
+    store.is_out = True
+    value.changed()
+    clock.advance(STALE_MS_MAX + 1)
+
+    with pytest.raises(Fault, match="out"):
+        await value.get()
+
+
+async def test_a_reader_who_gives_up_takes_nothing_from_the_others(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    store.gate.clear()
+    first = await begun(value.get())
+    second = await begun(value.get())
+
+    first.cancel()
+    store.gate.set()
+
+    assert await second == "first"
+    assert store.reads == 1

@@ -1,0 +1,31 @@
+import pytest
+
+from stagedoor.http.language import preferred, quality_of
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("ko", "ko"),
+        ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", "ko"),
+        ("en-US,en;q=0.9,ko;q=0.8", "en"),
+        ("en;q=0.1, ko;q=0.2", "ko"),
+        ("ko;q=0", "en"),
+        ("fr, ko;q=0.5", "ko"),
+        ("fr, *;q=0.5", "en"),
+        ("KO-kr", "ko"),
+        ("ko;q=nonsense", "en"),
+        ("ko;q=7", "en"),
+        (",;,q=1;;", "en"),
+        ("kok", "en"),
+    ],
+)
+def test_the_language_asked_for_most(header: str | None, language: str) -> None:
+    assert preferred(header) == language
+
+
+@pytest.mark.parametrize(("parameters", "quality"), [("", 1.0), ("q=0.5", 0.5), (" Q=0.25 ", 0.25), ("q=nan", 0.0)])
+def test_quality(parameters: str, quality: float) -> None:
+    assert quality_of(parameters) == quality
