@@ -1,0 +1,166 @@
+"""A built server: what the edge calls, and what runs beside it."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stagedoor.adapters.embedded.publisher import InProcessPublisher
+from stagedoor.adapters.sql.audit import SqlAuditTrail
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.member_desk import SqlMemberDesk
+from stagedoor.adapters.sql.members import SqlMembers
+from stagedoor.adapters.sql.notifications import SqlNotifications
+from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
+from stagedoor.adapters.sql.room_changes import SqlRoomDesk
+from stagedoor.adapters.sql.wallets import SqlWallets
+from stagedoor.bootstrap.identity import identity, tokens
+from stagedoor.bootstrap.stores import Stores, open_stores, take_up_the_line
+from stagedoor.checkout.line_subscriber import TellTheLine
+from stagedoor.checkout.notifications import NotifyOfPaidOrders
+from stagedoor.checkout.use_cases import Charge, CloseLeftPlace, Pay, ReleaseSeats, ReserveSeats
+from stagedoor.http.limits import LimitPolicy, Limits
+from stagedoor.http.operators import OperatorGate
+from stagedoor.http.ops import ops_calls
+from stagedoor.http.ops_desk import OpsDesk
+from stagedoor.http.services import Services
+from stagedoor.kernel.clock import SECOND_MS, Clock
+from stagedoor.settings import Identity as IdentityKind
+from stagedoor.settings import Settings
+from stagedoor.waiting_room.revoking import RevokePlace
+from stagedoor.waiting_room.use_cases import AdmitNext, CheckPlace, EnterRoom, IssueToken, LeaveLine, RoomStatus
+from stagedoor.workers.relay import RelayEvents
+from stagedoor.workers.supervisor import Supervisor, Worker
+
+TIDY_MAX = 500
+
+ADMIT_EVERY_S = 0.1
+READ_EVERY_S = 0.2
+PULSE_EVERY_S = 0.2
+RELAY_EVERY_S = 0.5
+TIDY_EVERY_S = 1.0
+PULSE_LATE_MS = 3 * SECOND_MS
+
+
+class Pulse:
+    """Says at short intervals that this process can serve, and knows how long ago it last could say so."""
+
+    def __init__(self, stores: Stores) -> None:
+        """Begin as alive now."""
+        self._clock_stop = stores.clock_stop
+        self._clock = stores.clock
+        self._last_at = stores.clock.now()
+
+    async def beat(self) -> int:
+        """Write down that this process can serve. Raises `Fault` if it cannot."""
+        now = self._clock.now()
+        await self._clock_stop.alive(at=now)
+        self._last_at = now
+        return 1
+
+    async def ready(self) -> Mapping[str, str]:
+        """Say whether the database can be written to, as the pulse found it."""
+        late_ms = self._clock.now() - self._last_at
+        return {"database": "ok" if late_ms < PULSE_LATE_MS else f"not written to for {late_ms // SECOND_MS} s"}
+
+
+@dataclass(kw_only=True)
+class House:
+    """A built server, and how it ends."""
+
+    stores: Stores
+    pulse: Pulse
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    draining: bool = False
+
+    def drain(self) -> None:
+        """Tell whoever asks `readyz` to send nobody here any more."""
+        self.draining = True
+
+    def stop(self) -> None:
+        """End what runs beside the edge; what the batchers hold is still settled."""
+        self.supervisor.stop()
+        for batcher in (self.stores.settle, self.stores.join, self.stores.end):
+            batcher.close()
+
+
+async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, Services]:
+    """Put everything together; nothing runs before the house's supervisor does."""
+    stores = await open_stores(settings, lanes, clock)
+    await take_up_the_line(settings, stores)
+    house = House(stores=stores, pulse=Pulse(stores))
+    services = await _services(settings, house)
+    stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
+    house.supervisor.add_service("settle", stores.settle.run)
+    house.supervisor.add_service("join", stores.join.run)
+    house.supervisor.add_service("end", stores.end.run)
+    for worker in _workers(house):
+        house.supervisor.add_worker(worker)
+    return house, services
+
+
+async def _services(settings: Settings, house: House) -> Services:
+    stores, lanes, clock = house.stores, house.stores.lanes, house.stores.clock
+    rooms, line, supply, settle = stores.rooms, stores.line, stores.supply, stores.settle
+    close_place = CloseLeftPlace(settle=settle).close
+    gate = OperatorGate(SqlOperatorKeys(lanes, clock), clock)
+    desk = OpsDesk(
+        gate=gate,
+        rooms=rooms,
+        room_desk=SqlRoomDesk(lanes, clock, defaults=settings.room_policy),
+        revoke_place=RevokePlace(end=stores.end, close_place=close_place),
+        member_desk=SqlMemberDesk(lanes, clock),
+        audit=SqlAuditTrail(lanes),
+    )
+    return Services(
+        clock=clock,
+        tokens=await tokens(settings, lanes, clock),
+        identity=await identity(settings, clock),
+        limits=Limits(LimitPolicy(loopback_exempt=settings.identity is IdentityKind.DEMO)),
+        metrics=stores.metrics,
+        listings=stores.listings,
+        issue_token=IssueToken(members=SqlMembers(lanes), rooms=rooms, join=stores.join),
+        check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=clock),
+        room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=clock),
+        enter_room=EnterRoom(line=line),
+        leave_line=LeaveLine(end=stores.end, close_place=close_place),
+        reserve_seats=ReserveSeats(line=line, settle=settle, random_bits=secrets.randbits, clock=clock),
+        release_seats=ReleaseSeats(settle=settle),
+        pay=Pay(settle=settle, random_bits=secrets.randbits),
+        charge=Charge(settle=settle, random_bits=secrets.randbits, fans_may_charge=settings.fans_may_charge),
+        wallets=SqlWallets(lanes),
+        buyer_records=stores.records,
+        ready=house.pulse.ready,
+        draining=lambda: house.draining,
+        authorize_view=gate.may_view,
+        ops=ops_calls(desk),
+        public_bind=settings.is_public,
+        trusted_proxies=settings.trusted_proxies,
+        time_zone=settings.time_zone,
+    )
+
+
+def _workers(house: House) -> Sequence[Worker]:
+    stores = house.stores
+    subscribers = (
+        TellTheLine(line=stores.line),
+        NotifyOfPaidOrders(log=SqlNotifications(stores.lanes), clock=stores.clock),
+        stores.metrics.count_events,
+    )
+    relay = RelayEvents(outbox=stores.outbox, publisher=InProcessPublisher(subscribers=subscribers), clock=stores.clock)
+    admit = AdmitNext(line=stores.line, rooms=stores.rooms, supply=stores.supply)
+
+    async def refresh_supply() -> int:
+        await stores.supply.refresh()
+        return 0
+
+    async def tidy() -> int:
+        return await stores.tidy.tidy(limit=TIDY_MAX)
+
+    return (
+        Worker(name="admit", tick=admit.admit, every_s=ADMIT_EVERY_S),
+        Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
+        Worker(name="supply", tick=refresh_supply, every_s=READ_EVERY_S),
+        Worker(name="relay", tick=relay, every_s=RELAY_EVERY_S, wake=stores.relay_wake, eager=True),
+        Worker(name="tidy", tick=tidy, every_s=TIDY_EVERY_S, eager=True),
+        Worker(name="pulse", tick=house.pulse.beat, every_s=PULSE_EVERY_S),
+    )

@@ -1,0 +1,118 @@
+"""A server's life: open, take up what was left, serve, drain, close."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+import uvloop
+from sqlalchemy import Connection
+
+from stagedoor.adapters.embedded.clock import SystemClock
+from stagedoor.adapters.embedded.sqlite_file import ServingLock, SqliteFile
+from stagedoor.adapters.sql import demo as demo_data
+from stagedoor.adapters.sql import schema
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.seeding import MAIN_ROOM_NAME, seed_room
+from stagedoor.bootstrap.house import House, build
+from stagedoor.http.app import create_app
+from stagedoor.http.server import HttpServer, base_url, listen
+from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.ids import MAIN_ROOM
+from stagedoor.observability.logs import set_up
+from stagedoor.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+DRAIN_NOTICE_S = 1.0
+"""For so long a server told to stop still takes new connections, while `readyz` sends them elsewhere."""
+
+
+def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> int:
+    """
+    Serve until SIGTERM or Ctrl-C; return the exit code.
+
+    *announce* is told the base URL once the first request would be answered.
+    Raises what keeps a server from starting: `AddressInUse`, `FileInUse`,
+    `SettingsError`, `UnknownSchema`, a `Fault` of the database, or OSError.
+    """
+    set_up(style="json" if settings.log_format == "json" else "console", level=settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, demo=demo, announce=announce))
+    return 0
+
+
+async def _serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> None:
+    listener = listen(settings.host, settings.port)
+    clock = SystemClock()
+    async with _opened(settings) as lanes:
+        await _prepare(lanes, clock, settings, demo=demo)
+        house, services = await build(settings, lanes, clock)
+        server = HttpServer(
+            create_app(services),
+            listener,
+            ready=lambda: announce(base_url(listener)),
+            stop_s_max=settings.drain_seconds,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(house.supervisor.run())
+            group.create_task(_stop_on_signal(house, server))
+            await server.serve()
+            await services.under_way.drain()
+            house.stop()
+        await house.stores.line.idle()
+        await house.pulse.beat()
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[SqliteFile]:
+    path = settings.database_file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = ServingLock(path)
+    file = SqliteFile(path)
+    try:
+        yield file
+    finally:
+        await file.close()
+        lock.release()
+
+
+async def _prepare(lanes: Lanes, clock: Clock, settings: Settings, *, demo: bool) -> None:
+    """Bring the schema up to date, make the demo where it is asked for and missing, and have a room `main`."""
+
+    def write(connection: Connection) -> None:
+        schema.upgrade(connection)
+        if demo:
+            demo_data.prepare(connection, now=clock.now(), time_zone=settings.time_zone)
+        seed_room(connection, MAIN_ROOM, name=MAIN_ROOM_NAME)
+
+    async with lanes.writing() as transaction:
+        await transaction.run(write)
+        # Nothing here is lost by being done again, so a commit without an answer is a start that failed.
+        await transaction.commit(proof=lambda _: False)
+
+
+async def _stop_on_signal(house: House, server: HttpServer) -> None:
+    """Drain at SIGTERM, which a machine sends; stop at once at Ctrl-C, which a person does."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    notice = asyncio.Event()
+
+    def terminate() -> None:
+        house.drain()
+        told.set()
+
+    def interrupt() -> None:
+        terminate()
+        notice.set()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    await told.wait()
+    log.info("server.draining")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_NOTICE_S):
+            await notice.wait()
+    server.stop()

@@ -1,0 +1,124 @@
+"""The adapters over one database, and what they know before the first request."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from stagedoor.adapters.batching import Batcher
+from stagedoor.adapters.embedded.line import EmbeddedLine
+from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
+from stagedoor.adapters.sql.clock_stop import SqlClockStop
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.outbox import SqlOutbox
+from stagedoor.adapters.sql.room_book import SqlRoomBook
+from stagedoor.adapters.sql.sales_book import SqlSalesBook
+from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
+from stagedoor.adapters.sql.supply import SqlSupply
+from stagedoor.checkout.commands import SaleCommand
+from stagedoor.checkout.line_subscriber import TellTheLine
+from stagedoor.checkout.outcomes import Outcome
+from stagedoor.checkout.use_cases import SettleSale, TidyHolds
+from stagedoor.http.listings import Listings
+from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.ids import PerformanceId
+from stagedoor.observability.metrics import Metrics
+from stagedoor.settings import Settings
+from stagedoor.settings.model import milliseconds
+from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
+from stagedoor.waiting_room.rooms import ReadRooms
+
+log = structlog.get_logger(__name__)
+
+BATCH_MAX = 256
+WAITING_MAX = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """
+    The adapters over one database.
+
+    *settle*, *join* and *end* gather single commands into batches; they run
+    once a supervisor owns them. *relay_wake* is set by every commit that wrote
+    an event.
+    """
+
+    lanes: Lanes
+    clock: Clock
+    metrics: Metrics
+    rooms: ReadRooms
+    line: EmbeddedLine
+    supply: SqlSupply
+    outbox: SqlOutbox
+    clock_stop: SqlClockStop
+    records: SqlBuyerRecords
+    listings: Listings
+    tidy: TidyHolds
+    settle: Batcher[SaleCommand, Outcome]
+    join: Batcher[Join, Joined | Rejection]
+    end: Batcher[EndPlace, PlaceEnded | Rejection]
+    relay_wake: asyncio.Event
+
+
+async def open_stores(settings: Settings, lanes: Lanes, clock: Clock) -> Stores:
+    """Make the adapters over *lanes*, and read the rooms and what is left in them."""
+    metrics = Metrics()
+    rooms = ReadRooms(SqlRoomBook(lanes, settings.room_policy))
+    line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms)
+    supply = SqlSupply(lanes, clock)
+    listings = Listings(SqlSeatingPlan(lanes), clock, count=metrics.count_cache)
+    relay_wake = asyncio.Event()
+
+    def committed(performance_ids: frozenset[PerformanceId]) -> None:
+        supply.touch(performance_ids)
+        listings.changed(performance_ids)
+
+    book = SqlSalesBook(lanes, clock, committed=committed, events_written=relay_wake.set)
+    settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=secrets.randbits)
+    await rooms.refresh()
+    await supply.refresh()
+    return Stores(
+        lanes=lanes,
+        clock=clock,
+        metrics=metrics,
+        rooms=rooms,
+        line=line,
+        supply=supply,
+        outbox=SqlOutbox(lanes),
+        clock_stop=SqlClockStop(lanes),
+        records=SqlBuyerRecords(lanes),
+        listings=listings,
+        tidy=TidyHolds(book=book, event_ids=secrets.randbits),
+        settle=Batcher(_counted(settle.settle, metrics), batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
+        join=Batcher(line.join, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
+        end=Batcher(line.end, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
+        relay_wake=relay_wake,
+    )
+
+
+async def take_up_the_line(settings: Settings, stores: Stores) -> None:
+    """Give back the time in which nobody served, then remember who stands where and holds what."""
+    now = stores.clock.now()
+    outage_ms = await stores.clock_stop.credit_outage(
+        now=now,
+        credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
+        ignore_below_ms=0,
+    )
+    await stores.line.restore(at=now, outage_ms=outage_ms)
+    await TellTheLine(line=stores.line).tell_of_open(await stores.records.open_holds(at=now))
+    if outage_ms:
+        log.info("server.outage_credited", outage_ms=outage_ms)
+
+
+def _counted(
+    settle: Callable[[Sequence[SaleCommand]], Awaitable[Sequence[Outcome]]], metrics: Metrics
+) -> Callable[[Sequence[SaleCommand]], Awaitable[Sequence[Outcome]]]:
+    async def settle_and_count(commands: Sequence[SaleCommand]) -> Sequence[Outcome]:
+        metrics.sale_batch.observe(len(commands))
+        return await settle(commands)
+
+    return settle_and_count

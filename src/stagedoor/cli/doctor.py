@@ -1,0 +1,207 @@
+"""`stagedoor doctor`: what the settings come to, and whether the machine can serve with them."""
+
+import asyncio
+import platform
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection, func, select, text
+
+from stagedoor import __version__
+from stagedoor.adapters.embedded.clock import SystemClock
+from stagedoor.adapters.sql import schema, tables
+from stagedoor.cli.options import SETTING_FLAGS, Flags, command, settings_of
+from stagedoor.cli.sentences import FAILED, say
+from stagedoor.cli.store import is_empty, opened, schema_sentence
+from stagedoor.cli.tables import local_time, show_table
+from stagedoor.http.server import AddressInUse, listen
+from stagedoor.kernel.clock import SECOND_MS, Instant
+from stagedoor.kernel.errors import Fault
+from stagedoor.settings import TABLE, Settings
+from stagedoor.settings.secret_file import SECRET_FILE
+
+PACKAGES = ("alembic", "litestar", "msgspec", "rich", "sqlalchemy", "typer", "uvicorn", "uvloop")
+
+FREE_BYTES_MIN = 100 << 20
+FREE_BYTES_SOON = 1 << 30
+ALIVE_WITHIN_MS = 5 * SECOND_MS
+CLOCK_BEHIND_MS_MAX = 5 * SECOND_MS
+
+
+class Verdict(Enum):
+    """What a look at something came to."""
+
+    FINE = "ok"
+    REMARK = "note"
+    WRONG = "WRONG"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One look at one thing."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the database says of itself; *alive_at* is when a server last said that it could serve."""
+
+    schema: str | None
+    empty: bool
+    damage: str
+    members: int = 0
+    performances: int = 0
+    alive_at: Instant | None = None
+
+
+def add_doctor(app: typer.Typer, *, panel: str) -> None:
+    """Give *app* the command of this file."""
+    command(app, "doctor", panel=panel, flags=SETTING_FLAGS)(doctor)
+
+
+def doctor(
+    flags: Flags,
+    *,
+    demo: Annotated[bool, typer.Option("--demo", help="Show the settings as `serve --demo` has them.")] = False,
+) -> None:
+    """Show every setting with its origin, the versions, and whether everything needed is there. Changes nothing."""
+    settings = settings_of(flags, demo=demo)
+    say("Settings")
+    show_table(
+        ("setting", "value", "from"),
+        [(row.variable, row.show(getattr(settings, row.name)), str(settings.origins[row.name])) for row in TABLE],
+    )
+    say("\nVersions")
+    show_table(("what", "version"), versions())
+    say("\nFindings")
+    findings = list(look(settings))
+    show_table(("what", "", "detail"), [(each.what, each.verdict.value, each.detail) for each in findings])
+    if any(each.verdict is Verdict.WRONG for each in findings):
+        raise typer.Exit(FAILED)
+
+
+def versions() -> Sequence[tuple[str, str]]:
+    """Return what runs here, and of which version."""
+    return [
+        ("stagedoor", __version__),
+        ("python", platform.python_version()),
+        ("sqlite", sqlite3.sqlite_version),
+        ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        *((package, version(package)) for package in PACKAGES),
+    ]
+
+
+def look(settings: Settings) -> Iterator[Finding]:
+    """Look at all that serving needs."""
+    yield secret(settings)
+    yield disk(settings)
+    yield address(settings)
+    if not settings.database_file.exists():
+        where = settings.database_file.absolute()
+        yield Finding(what="database", verdict=Verdict.REMARK, detail=f"{where} is not there yet; serving makes it")
+        return
+    try:
+        stored = asyncio.run(_read(settings))
+    except Fault as fault:
+        yield Finding(what="database", verdict=Verdict.WRONG, detail=f"{settings.database_file.absolute()}: {fault}")
+        return
+    yield from database(settings, stored, now=SystemClock().now())
+
+
+def secret(settings: Settings) -> Finding:
+    """Look at what tokens are signed with."""
+    if settings.secret is not None:
+        return Finding(what="secret", verdict=Verdict.FINE, detail=str(settings.origins["secret"]))
+    path = settings.data_dir.absolute() / SECRET_FILE
+    if not path.exists():
+        return Finding(what="secret", verdict=Verdict.REMARK, detail=f"not there yet; serving generates {path}")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Finding(what="secret", verdict=Verdict.WRONG, detail=f"{path} can be read by others: chmod 600 it")
+    return Finding(what="secret", verdict=Verdict.FINE, detail=str(path))
+
+
+def disk(settings: Settings) -> Finding:
+    """Look at the room that the database can grow into."""
+    folder = settings.database_file.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    verdict = Verdict.FINE if free >= FREE_BYTES_SOON else Verdict.REMARK if free >= FREE_BYTES_MIN else Verdict.WRONG
+    return Finding(what="disk", verdict=verdict, detail=f"{free / (1 << 30):,.1f} GiB free in {folder}")
+
+
+def address(settings: Settings) -> Finding:
+    """Look at whether anything listens already where the server would."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        listen(settings.host, settings.port).close()
+    except AddressInUse:
+        detail = f"{where} is taken: by a server at work, or by something else"
+        return Finding(what="address", verdict=Verdict.REMARK, detail=detail)
+    except OSError as error:
+        detail = f"{where} cannot be listened on: {error.strerror}"
+        return Finding(what="address", verdict=Verdict.WRONG, detail=detail)
+    return Finding(what="address", verdict=Verdict.FINE, detail=f"{where} is free")
+
+
+def database(settings: Settings, stored: Stored, *, now: Instant) -> Iterator[Finding]:
+    """Judge what the database says of itself."""
+    where = settings.database_file.absolute()
+    if stored.damage != "ok":
+        yield Finding(what="database", verdict=Verdict.WRONG, detail=f"{where} is damaged: {stored.damage}")
+    elif stored.empty:
+        yield Finding(what="database", verdict=Verdict.REMARK, detail=f"{where} is empty; serving fills it")
+    elif stored.schema != schema.HEAD:
+        yield Finding(what="database", verdict=Verdict.WRONG, detail=schema_sentence(settings, stored.schema))
+    else:
+        holds = f"{stored.members:,} members, {stored.performances:,} performances"
+        yield Finding(what="database", verdict=Verdict.FINE, detail=f"{where}: schema {stored.schema}, {holds}")
+        yield from clock(settings, stored.alive_at, now=now)
+
+
+def clock(settings: Settings, alive_at: Instant | None, *, now: Instant) -> Iterator[Finding]:
+    """Compare the machine's clock with what a server last wrote."""
+    shown = local_time(now, settings.time_zone)
+    if alive_at is not None and alive_at - now > CLOCK_BEHIND_MS_MAX:
+        behind = f"{(alive_at - now) / SECOND_MS:,.0f} s behind what a server wrote last"
+        yield Finding(what="clock", verdict=Verdict.WRONG, detail=f"{shown}: {behind}")
+        return
+    yield Finding(what="clock", verdict=Verdict.FINE, detail=shown)
+    if alive_at is None:
+        yield Finding(what="server", verdict=Verdict.REMARK, detail="none has served from this database yet")
+    elif now - alive_at <= ALIVE_WITHIN_MS:
+        yield Finding(what="server", verdict=Verdict.FINE, detail="at work on this database")
+    else:
+        last = local_time(alive_at, settings.time_zone)
+        yield Finding(what="server", verdict=Verdict.REMARK, detail=f"not at work; last at {last}")
+
+
+async def _read(settings: Settings) -> Stored:
+    async with opened(settings) as lanes:
+        return await lanes.reading(_stored)
+
+
+def _stored(connection: Connection) -> Stored:
+    damage = str(connection.scalar(text("PRAGMA quick_check(1)")))
+    found = schema.current(connection)
+    if found != schema.HEAD:
+        return Stored(schema=found, empty=is_empty(connection), damage=damage)
+    return Stored(
+        schema=found,
+        empty=False,
+        damage=damage,
+        members=connection.scalar(select(func.count()).select_from(tables.member)) or 0,
+        performances=connection.scalar(select(func.count()).select_from(tables.performance)) or 0,
+        alive_at=connection.scalar(select(tables.clock_stop.c.alive_at)),
+    )

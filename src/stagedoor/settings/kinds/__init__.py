@@ -1,0 +1,41 @@
+"""The kinds of values, each as strict as it can be: what is not clearly meant is refused, never guessed."""
+
+from stagedoor.settings.kinds.narrowed import optional
+from stagedoor.settings.kinds.numbers import Allowance, allowance, decimal, seconds, whole
+from stagedoor.settings.kinds.places import SECRET_BYTES_MIN, SQLITE_URL, database_url, folder, key_set, secret
+from stagedoor.settings.kinds.times import instant, time_zone
+from stagedoor.settings.kinds.words import (
+    IPNetwork,
+    address,
+    as_enum,
+    choice,
+    networks,
+    several,
+    text,
+    yes_no,
+)
+
+__all__ = [
+    "SECRET_BYTES_MIN",
+    "SQLITE_URL",
+    "Allowance",
+    "IPNetwork",
+    "address",
+    "allowance",
+    "as_enum",
+    "choice",
+    "database_url",
+    "decimal",
+    "folder",
+    "instant",
+    "key_set",
+    "networks",
+    "optional",
+    "seconds",
+    "secret",
+    "several",
+    "text",
+    "time_zone",
+    "whole",
+    "yes_no",
+]

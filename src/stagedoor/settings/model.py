@@ -1,0 +1,360 @@
+# ruff: noqa: RUF009 -- `setting` is a field specifier: it returns a dataclass field, which nobody shares
+"""Every setting with its kind, default and meaning: the table that flags, `doctor` and the reference are made of."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
+from stagedoor.kernel.clock import SECOND_MS, Instant
+from stagedoor.settings import kinds
+from stagedoor.settings.setting import Origin, Setting, described, setting
+from stagedoor.waiting_room.room import RoomPolicy
+
+SERVER = "Server"
+DATA = "Data"
+IDENTITY = "Tokens and identity"
+WAITING_ROOM = "Waiting room (defaults of every room; `stagedoor room set` changes one room, live)"
+SALE = "Seats, holds and time"
+
+LIMITS = "Limits (a client that is too eager is answered 429)"
+
+DAY_SECONDS = 86_400
+ONE_BUYER = kinds.Allowance(burst=60, per_second=2)
+# A crowd of 2,000 behind one address passes.
+ONE_ADDRESS = kinds.Allowance(burst=10_000, per_second=1_000)
+ONE_ADDRESS_POLLING = kinds.Allowance(burst=20_000, per_second=2_000)
+ALGORITHMS_WITH_SECRET = ("HS256", "HS384", "HS512")
+ALGORITHMS_WITH_KEY_SET = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["console", "json"]
+
+
+class Identity(StrEnum):
+    """Who says who a buyer is."""
+
+    DEMO = "demo"
+    JWT = "jwt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    All settings, as `load` found them.
+
+    *origins* has, for each setting, where its value came from.
+    """
+
+    host: str = setting(
+        kinds.address(),
+        default="127.0.0.1",
+        meaning="The address to listen on. 0.0.0.0 is every one of the machine's.",
+        group=SERVER,
+    )
+    port: int = setting(
+        kinds.whole(0, 65_535), default=8_080, meaning="The port to listen on; 0 picks a free one.", group=SERVER
+    )
+    trusted_proxies: tuple[kinds.IPNetwork, ...] = setting(
+        kinds.networks(),
+        default=(),
+        meaning="Proxies whose X-Forwarded-For is believed. From anybody else it is ignored.",
+        group=SERVER,
+    )
+    drain_seconds: float = setting(
+        kinds.seconds(0, 300),
+        default=8.0,
+        meaning="How long a stop waits for the requests that are under way.",
+        group=SERVER,
+    )
+    log_level: LogLevel = setting(
+        kinds.choice("debug", "info", "warning", "error"),
+        default="info",
+        meaning="The least important line that is logged: debug, info, warning or error.",
+        group=SERVER,
+    )
+    log_format: LogFormat = setting(
+        kinds.choice("console", "json"),
+        default="console",
+        meaning="How log lines look: console for people, json for machines.",
+        group=SERVER,
+    )
+
+    data_dir: Path = setting(
+        kinds.folder(),
+        default=Path("data"),
+        meaning="The folder of the database and of the generated secret. Where only DATABASE_URL is set, the folder of "
+        "that database.",
+        group=DATA,
+    )
+    database_url: str = setting(
+        kinds.database_url(),
+        default="sqlite:///data/stagedoor.db",
+        meaning="The database. Unless set, it is the file stagedoor.db in DATA_DIR.",
+        group=DATA,
+    )
+
+    secret: str | None = setting(
+        kinds.secret(),
+        default=None,
+        meaning="What tokens are signed with. Unless set, one is generated once and kept in the file DATA_DIR/secret.",
+        group=IDENTITY,
+        has_flag=False,
+    )
+    secret_previous: str | None = setting(
+        kinds.optional(kinds.secret()),
+        default=None,
+        meaning="The secret before this one: its tokens stay valid while SECRET is being changed.",
+        group=IDENTITY,
+        has_flag=False,
+    )
+    identity: Identity = setting(
+        kinds.as_enum(Identity),
+        default=Identity.DEMO,
+        meaning="demo believes any userId; jwt takes the buyer from an X-Identity token of the shop's own login.",
+        group=IDENTITY,
+    )
+    allow_demo_identity_public: bool = setting(
+        kinds.yes_no(),
+        default=False,
+        meaning="Lets a server that believes any userId listen on an address that other machines can reach.",
+        group=IDENTITY,
+    )
+    identity_issuer: str | None = setting(
+        kinds.optional(kinds.text("the `iss` of the shop's tokens")),
+        default=None,
+        meaning="The `iss` that an identity token must have. Needed with IDENTITY=jwt.",
+        group=IDENTITY,
+    )
+    identity_audience: str | None = setting(
+        kinds.optional(kinds.text("the `aud` of the shop's tokens")),
+        default=None,
+        meaning="The `aud` that an identity token must have. Needed with IDENTITY=jwt.",
+        group=IDENTITY,
+    )
+    identity_algorithms: tuple[str, ...] = setting(
+        kinds.several(*ALGORITHMS_WITH_SECRET, *ALGORITHMS_WITH_KEY_SET),
+        default=(),
+        meaning="The algorithms that an identity token may be signed with. Needed with IDENTITY=jwt.",
+        group=IDENTITY,
+    )
+    identity_secret: str | None = setting(
+        kinds.optional(kinds.secret()),
+        default=None,
+        meaning="The secret that identity tokens are signed with (HS256, HS384, HS512).",
+        group=IDENTITY,
+        has_flag=False,
+    )
+    identity_jwks: str | None = setting(
+        kinds.optional(kinds.key_set()),
+        default=None,
+        meaning="Where the public keys of identity tokens are, a JWK set: a file or an https address (all other "
+        "algorithms).",
+        group=IDENTITY,
+    )
+    identity_leeway_seconds: int = setting(
+        kinds.whole(0, 60, "a whole number of seconds"),
+        default=0,
+        meaning="How far the clocks of the shop's login and of this server may differ.",
+        group=IDENTITY,
+    )
+
+    max_active: int = setting(
+        kinds.whole(0, 1_000_000),
+        default=30,
+        meaning="How many buyers are admitted at once; 0 admits nobody.",
+        group=WAITING_ROOM,
+        demo_default=500,
+    )
+    admit_rate: float | None = setting(
+        kinds.optional(kinds.decimal(0.001, 1_000_000)),
+        default=None,
+        meaning="How many buyers are admitted a second, at most.",
+        group=WAITING_ROOM,
+    )
+    idle_timeout_seconds: float = setting(
+        kinds.seconds(0.001, DAY_SECONDS),
+        default=30.0,
+        meaning="How long an admitted buyer who holds no seats may be silent before her pass ends.",
+        group=WAITING_ROOM,
+    )
+    session_max_seconds: float = setting(
+        kinds.seconds(0.001, DAY_SECONDS),
+        default=600.0,
+        meaning="How long a pass lasts at most, or until her last hold ends.",
+        group=WAITING_ROOM,
+    )
+    away_after_seconds: float = setting(
+        kinds.seconds(0.001, DAY_SECONDS),
+        default=180.0,
+        meaning="How long a waiting buyer may be silent before her turn passes her over.",
+        group=WAITING_ROOM,
+    )
+    entry_window_seconds: float = setting(
+        kinds.seconds(0.001, DAY_SECONDS),
+        default=30.0,
+        meaning="How long an admitted buyer has for her first request.",
+        group=WAITING_ROOM,
+    )
+    opens_at: Instant | None = setting(
+        kinds.optional(kinds.instant()),
+        default=None,
+        meaning="When the room main opens, if nothing is stored for it. Until then buyers line up.",
+        group=WAITING_ROOM,
+    )
+    closes_at: Instant | None = setting(
+        kinds.optional(kinds.instant()),
+        default=None,
+        meaning="When the room main closes, if nothing is stored for it.",
+        group=WAITING_ROOM,
+    )
+    line_max: int = setting(
+        kinds.whole(1, 100_000_000),
+        default=2_000_000,
+        meaning="How many buyers a line takes; the next one is told to come later.",
+        group=WAITING_ROOM,
+    )
+    polls_per_second: int = setting(
+        kinds.whole(1, 1_000_000),
+        default=5_000,
+        meaning="The budget that a line's polls are spread over: the longer the line, the rarer a buyer asks.",
+        group=WAITING_ROOM,
+    )
+
+    hold_seconds: float = setting(
+        kinds.seconds(0.001, DAY_SECONDS),
+        default=300.0,
+        meaning="How long seats are held for a buyer to pay.",
+        group=SALE,
+    )
+    seats_per_buyer: int = setting(
+        kinds.whole(1, SEATS_PER_HOLD_MAX),
+        default=4,
+        meaning="How many seats of one performance a buyer may hold and buy together.",
+        group=SALE,
+    )
+    closed_to_her_seconds: float = setting(
+        kinds.seconds(0, DAY_SECONDS),
+        default=60.0,
+        meaning="How long a seat is closed to the buyer who let it go.",
+        group=SALE,
+    )
+    outage_credit_max_seconds: float = setting(
+        kinds.seconds(0, DAY_SECONDS),
+        default=1_800.0,
+        meaning="How much time without a server is given back to holds, passes and absences, at most.",
+        group=SALE,
+    )
+    time_zone: str = setting(
+        kinds.time_zone(),
+        default="Asia/Seoul",
+        meaning="The time zone of the venues, for dates and times without an offset.",
+        group=SALE,
+    )
+
+    limit_joins_of_buyer: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_BUYER,
+        meaning="How often one buyer may ask for a place.",
+        group=LIMITS,
+    )
+    limit_joins_of_address: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_ADDRESS,
+        meaning="How often all buyers behind one address may ask for a place.",
+        group=LIMITS,
+    )
+    limit_early_polls_of_buyer: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_BUYER,
+        meaning="How often one buyer may ask how her place stands, earlier than she was told to.",
+        group=LIMITS,
+    )
+    limit_early_polls_of_address: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_ADDRESS_POLLING,
+        meaning="How often all buyers behind one address may do so.",
+        group=LIMITS,
+    )
+    limit_reserves_of_buyer: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_BUYER,
+        meaning="How often one buyer may try to reserve.",
+        group=LIMITS,
+    )
+    limit_reserves_of_address: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_ADDRESS,
+        meaning="How often all buyers behind one address may try to reserve.",
+        group=LIMITS,
+    )
+    limit_charges_of_buyer: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_BUYER,
+        meaning="How often one buyer may charge her wallet.",
+        group=LIMITS,
+    )
+    limit_charges_of_address: kinds.Allowance = setting(
+        kinds.allowance(),
+        default=ONE_ADDRESS,
+        meaning="How often all buyers behind one address may charge their wallets.",
+        group=LIMITS,
+    )
+
+    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file that *database_url* names."""
+        return Path(self.database_url.removeprefix(kinds.SQLITE_URL))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines can reach *host*."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() != "localhost"
+
+    @property
+    def fans_may_charge(self) -> bool:
+        """Whether buyers credit their own wallets: only where identity is not taken seriously anyway."""
+        return self.identity is Identity.DEMO
+
+    @property
+    def room_policy(self) -> RoomPolicy:
+        """What holds in a room whose row says nothing else."""
+        return RoomPolicy(
+            max_active=self.max_active,
+            rate=self.admit_rate,
+            idle_timeout_ms=milliseconds(self.idle_timeout_seconds),
+            session_max_ms=milliseconds(self.session_max_seconds),
+            away_after_ms=milliseconds(self.away_after_seconds),
+            entry_window_ms=milliseconds(self.entry_window_seconds),
+            line_max=self.line_max,
+            polls_per_second=self.polls_per_second,
+        )
+
+    @property
+    def hold_policy(self) -> HoldPolicy:
+        """The rules for holds."""
+        return HoldPolicy(
+            hold_ms=milliseconds(self.hold_seconds),
+            seats_per_buyer=self.seats_per_buyer,
+            closed_to_her_ms=milliseconds(self.closed_to_her_seconds),
+        )
+
+
+def milliseconds(seconds: float) -> int:
+    """Return *seconds* to the nearest millisecond."""
+    return round(seconds * SECOND_MS)
+
+
+TABLE: Sequence[Setting] = tuple(
+    row for column in fields(Settings) if (row := described(column.name, column.metadata)) is not None
+)
+"""Every setting, in the order in which people should meet them."""

@@ -1,0 +1,85 @@
+"""Settings that are fine one by one and impossible together."""
+
+from stagedoor.settings.errors import SettingsError
+from stagedoor.settings.model import ALGORITHMS_WITH_SECRET, TABLE, Identity, Settings
+from stagedoor.settings.setting import Source
+
+_SHOWN = {row.name: row for row in TABLE}
+_JWT_NEEDS = ("identity_issuer", "identity_audience", "identity_algorithms")
+_JWT_SETTINGS = (*_JWT_NEEDS, "identity_secret", "identity_jwks")
+
+
+def refuse_contradictions(settings: Settings) -> None:
+    """Raise `SettingsError` for the first contradiction there is."""
+    _opening(settings)
+    _secrets(settings)
+    if settings.identity is Identity.DEMO:
+        _demo_identity(settings)
+    else:
+        _jwt_identity(settings)
+
+
+def _opening(settings: Settings) -> None:
+    opens_at, closes_at = settings.opens_at, settings.closes_at
+    if opens_at is not None and closes_at is not None and closes_at <= opens_at:
+        raise SettingsError(
+            f"{_named(settings, 'closes_at')} is {_shown(settings, 'closes_at')}, but it has to be later than "
+            f"{_named(settings, 'opens_at')}, which is {_shown(settings, 'opens_at')}."
+        )
+
+
+def _secrets(settings: Settings) -> None:
+    if settings.secret is not None and settings.secret == settings.secret_previous:
+        raise SettingsError(
+            f"{_named(settings, 'secret_previous')} is the same as {_named(settings, 'secret')}, but it has to be the "
+            "one before it: remove it if nothing was changed."
+        )
+
+
+def _demo_identity(settings: Settings) -> None:
+    stray = [name for name in _JWT_SETTINGS if getattr(settings, name)]
+    if stray and settings.origins["identity"].source is Source.DEFAULT:
+        raise SettingsError(
+            f"{_named(settings, stray[0])} is set, but without {_SHOWN['identity'].variable}=jwt any userId would be "
+            "believed: set that, or say demo there."
+        )
+    if settings.is_public and not settings.allow_demo_identity_public:
+        raise SettingsError(
+            f'{_named(settings, "host")} is "{settings.host}", which other machines can reach, and '
+            f"{_SHOWN['identity'].variable}=demo believes any userId: set it to jwt, listen on 127.0.0.1, or say "
+            f"{_SHOWN['allow_demo_identity_public'].variable}=true."
+        )
+
+
+def _jwt_identity(settings: Settings) -> None:
+    for name in _JWT_NEEDS:
+        if not getattr(settings, name):
+            raise SettingsError(
+                f"{_named(settings, 'identity')} is jwt, which needs {_SHOWN[name].variable} to be set."
+            )
+    with_secret = [name for name in settings.identity_algorithms if name in ALGORITHMS_WITH_SECRET]
+    if with_secret and len(with_secret) < len(settings.identity_algorithms):
+        # A public key taken for a shared secret is how tokens are forged; one kind of key leaves no room for it.
+        raise SettingsError(
+            f"{_named(settings, 'identity_algorithms')} is {_shown(settings, 'identity_algorithms')}, but it has to be "
+            "either algorithms with a secret (HS...) or algorithms with public keys."
+        )
+    needed, other = ("identity_secret", "identity_jwks") if with_secret else ("identity_jwks", "identity_secret")
+    if getattr(settings, needed) is None:
+        raise SettingsError(
+            f"{_named(settings, 'identity_algorithms')} is {_shown(settings, 'identity_algorithms')}, which needs "
+            f"{_SHOWN[needed].variable} to be set."
+        )
+    if getattr(settings, other) is not None:
+        raise SettingsError(
+            f"{_named(settings, other)} is set, but {_named(settings, 'identity_algorithms')} is "
+            f"{_shown(settings, 'identity_algorithms')}, which does not use it: remove one of the two."
+        )
+
+
+def _named(settings: Settings, name: str) -> str:
+    return settings.origins[name].names(name)
+
+
+def _shown(settings: Settings, name: str) -> str:
+    return _SHOWN[name].show(getattr(settings, name))

@@ -1,0 +1,269 @@
+# ruff: noqa: S104, S105 -- addresses and secrets that are read, and never used
+"""What each setting takes at its boundaries, and the sentence that refuses the rest."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from stagedoor.holds.model import HoldPolicy
+from stagedoor.settings import TABLE, Allowance, Setting, Settings, SettingsError, load
+from stagedoor.waiting_room.room import RoomPolicy
+
+LONG_SECRET = "0123456789abcdef0123456789abcdef"
+SHORT_SECRET = "0123456789abcdef0123456789abcde"
+
+
+def loaded(**environ: str) -> Settings:
+    return load(flags={}, environ={f"STAGEDOOR_{name}": value for name, value in environ.items()})
+
+
+def refusal(**environ: str) -> str:
+    with pytest.raises(SettingsError) as refused:
+        loaded(**environ)
+    return str(refused.value)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("PORT", "0", 0),
+        ("PORT", "65535", 65_535),
+        ("HOST", "::1", "::1"),
+        ("HOST", "localhost", "localhost"),
+        ("MAX_ACTIVE", "0", 0),
+        ("MAX_ACTIVE", "1000000", 1_000_000),
+        ("ADMIT_RATE", "0.5", 0.5),
+        ("ADMIT_RATE", "none", None),
+        ("HOLD_SECONDS", "0.001", 0.001),
+        ("HOLD_SECONDS", "86400", 86_400.0),
+        ("CLOSED_TO_HER_SECONDS", "0", 0.0),
+        ("SEATS_PER_BUYER", "1", 1),
+        ("SEATS_PER_BUYER", "50", 50),
+        ("OPENS_AT", "2027-01-09T20:00:00+09:00", 1_799_492_400_000),
+        ("OPENS_AT", "2027-01-09T11:00:00.250Z", 1_799_492_400_250),
+        ("OPENS_AT", "none", None),
+        ("TIME_ZONE", "Europe/Berlin", "Europe/Berlin"),
+        ("TIME_ZONE", "UTC", "UTC"),
+        ("SECRET", LONG_SECRET, LONG_SECRET),
+        ("TRUSTED_PROXIES", "", ()),
+        ("LOG_FORMAT", "json", "json"),
+        ("LINE_MAX", "1", 1),
+        ("LIMIT_JOINS_OF_BUYER", "1+0.5/s", Allowance(burst=1, per_second=0.5)),
+    ],
+)
+def test_what_is_just_possible_is_taken(name: str, text: str, value: object) -> None:
+    assert getattr(loaded(**{name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PORT", "70000"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", ""),
+        ("PORT", " 8080"),
+        ("PORT", "8_080"),
+        ("PORT", "8080.0"),
+        ("PORT", "\u0668\u0660"),
+        ("PORT", "9" * 5_000),
+        ("HOST", ""),
+        ("HOST", "two words"),
+        ("HOST", "http://here"),
+        ("MAX_ACTIVE", "-1"),
+        ("MAX_ACTIVE", "abc"),
+        ("MAX_ACTIVE", "1000001"),
+        ("MAX_ACTIVE", "none"),
+        ("ADMIT_RATE", "0"),
+        ("ADMIT_RATE", "-2"),
+        ("ADMIT_RATE", "nan"),
+        ("ADMIT_RATE", "inf"),
+        ("ADMIT_RATE", "1e3"),
+        ("HOLD_SECONDS", "0"),
+        ("HOLD_SECONDS", "-5"),
+        ("HOLD_SECONDS", "86400.1"),
+        ("HOLD_SECONDS", "5m"),
+        ("IDLE_TIMEOUT_SECONDS", "NaN"),
+        ("SESSION_MAX_SECONDS", "0"),
+        ("AWAY_AFTER_SECONDS", "0"),
+        ("ENTRY_WINDOW_SECONDS", "0"),
+        ("SEATS_PER_BUYER", "0"),
+        ("SEATS_PER_BUYER", "51"),
+        ("LINE_MAX", "0"),
+        ("POLLS_PER_SECOND", "0"),
+        ("OUTAGE_CREDIT_MAX_SECONDS", "-1"),
+        ("DRAIN_SECONDS", "301"),
+        ("OPENS_AT", "2027-01-09T20:00:00"),
+        ("OPENS_AT", "2027-01-09"),
+        ("OPENS_AT", "2027-02-30T20:00:00Z"),
+        ("OPENS_AT", "tomorrow"),
+        ("TIME_ZONE", "Asia/Soul"),
+        ("TIME_ZONE", "Asia"),
+        ("TIME_ZONE", "../etc/passwd"),
+        ("TIME_ZONE", ""),
+        ("IDENTITY", "none"),
+        ("IDENTITY", "Demo"),
+        ("IDENTITY_ALGORITHMS", "none"),
+        ("IDENTITY_ALGORITHMS", "HS256,none"),
+        ("IDENTITY_ALGORITHMS", "HS256,HS256"),
+        ("IDENTITY_JWKS", "gone.json"),
+        ("IDENTITY_JWKS", "http://login.example/keys"),
+        ("IDENTITY_LEEWAY_SECONDS", "61"),
+        ("LIMIT_JOINS_OF_BUYER", "60"),
+        ("LIMIT_JOINS_OF_BUYER", "0+1/s"),
+        ("LIMIT_JOINS_OF_BUYER", "1+0/s"),
+        ("ALLOW_DEMO_IDENTITY_PUBLIC", "maybe"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+        ("DATA_DIR", ""),
+        ("DATABASE_URL", "stagedoor.db"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite:///folder/"),
+        ("DATABASE_URL", "sqlite:///x.db?mode=ro"),
+        ("DATABASE_URL", "postgresql://db/stagedoor"),
+        ("SECRET", SHORT_SECRET),
+        ("SECRET", "열여섯글자열여섯"),
+        ("SECRET", ""),
+        ("SECRET", "\udcff" * 40),
+    ],
+)
+def test_what_is_impossible_is_refused_by_name(name: str, text: str) -> None:
+    sentence = refusal(**{name: text})
+
+    assert sentence.startswith(f"STAGEDOOR_{name} is ")
+    assert "has to be" in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_the_sentence_says_what_was_found_and_what_is_allowed() -> None:
+    assert refusal(PORT="70000") == 'STAGEDOOR_PORT is "70000", but it has to be a whole number from 0 to 65535.'
+
+
+def test_the_sentence_names_the_flag_where_a_flag_was_used() -> None:
+    with pytest.raises(SettingsError, match=r'^--port is "70000", but it has to be '):
+        load(flags={"port": "70000"}, environ={})
+
+
+@pytest.mark.parametrize("name", ["SECRET", "SECRET_PREVIOUS", "IDENTITY_SECRET"])
+def test_a_refused_secret_is_not_shown(name: str) -> None:
+    sentence = refusal(**{name: SHORT_SECRET})
+
+    assert SHORT_SECRET not in sentence
+    assert "31 bytes long" in sentence
+
+
+@pytest.mark.parametrize("url", ["mysql://ann:pa55@db/x", "postgresql+asyncpg://ann:pa@55@db/x"])
+def test_a_refused_database_url_does_not_show_its_password(url: str) -> None:
+    sentence = refusal(DATABASE_URL=url)
+
+    assert "55" not in sentence
+    assert "***@db/x" in sentence
+
+
+def test_secrets_are_in_no_representation_of_settings() -> None:
+    settings = loaded(SECRET=LONG_SECRET, SECRET_PREVIOUS=LONG_SECRET[::-1])
+
+    assert LONG_SECRET not in repr(settings)
+    assert LONG_SECRET[::-1] not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        (
+            {"OPENS_AT": "2027-01-09T20:00:00Z", "CLOSES_AT": "2027-01-09T20:00:00Z"},
+            "STAGEDOOR_CLOSES_AT is 2027-01-09T20:00:00Z, but it has to be later than STAGEDOOR_OPENS_AT",
+        ),
+        ({"SECRET": LONG_SECRET, "SECRET_PREVIOUS": LONG_SECRET}, "STAGEDOOR_SECRET_PREVIOUS is the same as"),
+        ({"HOST": "0.0.0.0"}, 'STAGEDOOR_HOST is "0.0.0.0", which other machines can reach'),
+        ({"HOST": "::"}, 'STAGEDOOR_HOST is "::", which other machines can reach'),
+        ({"HOST": "192.168.0.4"}, "STAGEDOOR_ALLOW_DEMO_IDENTITY_PUBLIC=true"),
+        ({"HOST": "my-laptop"}, "STAGEDOOR_ALLOW_DEMO_IDENTITY_PUBLIC=true"),
+        ({"IDENTITY": "jwt"}, "STAGEDOOR_IDENTITY is jwt, which needs STAGEDOOR_IDENTITY_ISSUER to be set."),
+        ({"IDENTITY_ISSUER": "https://shop.example"}, "without STAGEDOOR_IDENTITY=jwt any userId would be believed"),
+        (
+            {"IDENTITY": "jwt", "IDENTITY_ISSUER": "i", "IDENTITY_AUDIENCE": "a", "IDENTITY_ALGORITHMS": "HS256,RS256"},
+            "either algorithms with a secret (HS...) or algorithms with public keys.",
+        ),
+        (
+            {"IDENTITY": "jwt", "IDENTITY_ISSUER": "i", "IDENTITY_AUDIENCE": "a", "IDENTITY_ALGORITHMS": "HS256"},
+            "which needs STAGEDOOR_IDENTITY_SECRET to be set.",
+        ),
+        (
+            {"IDENTITY": "jwt", "IDENTITY_ISSUER": "i", "IDENTITY_AUDIENCE": "a", "IDENTITY_ALGORITHMS": "ES256"},
+            "which needs STAGEDOOR_IDENTITY_JWKS to be set.",
+        ),
+    ],
+)
+def test_what_is_impossible_together_is_refused(environ: Mapping[str, str], sentence: str) -> None:
+    assert sentence in refusal(**environ)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"])
+def test_a_demo_on_the_machine_alone_needs_no_leave(host: str) -> None:
+    assert not loaded(HOST=host).is_public
+
+
+def test_a_public_demo_needs_leave() -> None:
+    assert loaded(HOST="0.0.0.0", ALLOW_DEMO_IDENTITY_PUBLIC="true").is_public
+
+
+def test_identity_tokens_with_a_secret() -> None:
+    settings = loaded(
+        HOST="0.0.0.0",
+        IDENTITY="jwt",
+        IDENTITY_ISSUER="https://shop.example",
+        IDENTITY_AUDIENCE="stagedoor",
+        IDENTITY_ALGORITHMS="HS256, HS512",
+        IDENTITY_SECRET=LONG_SECRET,
+    )
+
+    assert settings.identity_algorithms == ("HS256", "HS512")
+    assert not settings.fans_may_charge
+
+
+def test_identity_tokens_with_published_keys() -> None:
+    settings = loaded(
+        IDENTITY="jwt",
+        IDENTITY_ISSUER="https://shop.example",
+        IDENTITY_AUDIENCE="stagedoor",
+        IDENTITY_ALGORITHMS="ES256",
+        IDENTITY_JWKS="https://shop.example/keys",
+    )
+
+    assert settings.identity_jwks == "https://shop.example/keys"
+
+
+def test_the_defaults_are_those_of_the_rules() -> None:
+    assert loaded().room_policy == RoomPolicy()
+    assert loaded().hold_policy == HoldPolicy()
+
+
+def test_policies_have_milliseconds() -> None:
+    settings = loaded(IDLE_TIMEOUT_SECONDS="1.5", HOLD_SECONDS="0.25", ADMIT_RATE="3")
+
+    assert settings.room_policy == RoomPolicy(idle_timeout_ms=1_500, rate=3.0)
+    assert settings.hold_policy == HoldPolicy(hold_ms=250)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_every_row_of_the_table_can_be_shown(row: Setting) -> None:
+    assert row.show(row.default)
+    assert row.meaning.endswith(".")
+    assert row.kind.allowed
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.default not in (None, ())], ids=lambda row: row.name)
+def test_every_default_is_one_that_could_be_set(row: Setting) -> None:
+    assert row.kind.read(row.show(row.default)) == row.default
