@@ -1,0 +1,144 @@
+"""The real server as a process of its own: started, stopped, killed and started again on the same data."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from tests.e2e.harness.answers import now_ms
+
+ROOT = Path(__file__).resolve().parents[3]
+READY = re.compile(r"Stagedoor is ready on http://127\.0\.0\.1:(\d+)")
+START_SECONDS = 30
+STOP_SECONDS = 15
+COMMAND_SECONDS = 60
+
+SECRET = "a secret for tests alone, longer than 32 bytes"  # noqa: S105 -- it guards nothing
+
+PRODUCT: Sequence[str] = ("-m", "stagedoor")
+
+
+class DidNotStartError(AssertionError):
+    """The server ended, or said nothing, instead of getting ready."""
+
+
+def environment(database: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process of the product is started with: nothing of the caller's own settings gets through."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STAGEDOOR_")}
+    ours = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+        "STAGEDOOR_DATABASE_URL": f"sqlite:///{database}",
+        "STAGEDOOR_PORT": "0",
+        "STAGEDOOR_SECRET": SECRET,
+    }
+    return inherited | ours | {f"STAGEDOOR_{name}": value for name, value in settings.items()}
+
+
+def command(database: Path, *words: str, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one command of the product to its end."""
+    return subprocess.run(  # noqa: S603 -- the product itself
+        [sys.executable, *PRODUCT, *words],
+        env=environment(database, settings or {}),
+        cwd=database.parent,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+
+
+class Server:
+    """
+    One run of the server.
+
+    *port* is where it listens, *ready_at* when it said so. What it prints on
+    standard output is in *said*; its log goes to *log*.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self._process = process
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self.log = log
+        self.said: list[str] = []
+        self.port = 0
+        self.ready_at = 0
+
+    @classmethod
+    def start(
+        cls, database: Path, settings: Mapping[str, str] | None = None, *, program: Sequence[str] = PRODUCT
+    ) -> Self:
+        """Start *program* and return when it is ready. Raises `DidNotStartError` with what it said."""
+        log = database.with_name("server.log")
+        with log.open("a") as errors:
+            process = subprocess.Popen(  # noqa: S603 -- the product itself
+                [sys.executable, *program, "serve"],
+                env=environment(database, settings or {}),
+                cwd=database.parent,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        server = cls(process, log)
+        server._wait_until_ready()
+        return server
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send the process a signal and go on."""
+        self._process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait for the process to end and return its exit code."""
+        try:
+            code = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+    def stop(self) -> int:
+        """Ask it to stop and return its exit code."""
+        self.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def kill(self) -> None:
+        """End it without any warning."""
+        self.send_signal(signal.SIGKILL)
+        self.ended()
+
+    def close(self) -> None:
+        """End it if it still runs: the tests leave nothing behind."""
+        if self.is_running:
+            self.kill()
+
+    def _wait_until_ready(self) -> None:
+        self._reader.start()
+        self._ready.wait(START_SECONDS)
+        if self.port == 0:
+            self.close()
+            raise DidNotStartError("\n".join([*self.said, self.log.read_text()[-4_000:]]))
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.said.append(line.rstrip())
+            found = READY.search(line)
+            if found is not None:
+                self.ready_at = now_ms()
+                self.port = int(found[1])
+                self._ready.set()
+        self._ready.set()

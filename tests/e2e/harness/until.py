@@ -1,0 +1,39 @@
+"""Waiting for something that can be seen, a bounded number of looks long."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LOOKS = 400
+BETWEEN_LOOKS_SECONDS = 0.025
+
+
+class NeverSeenError(AssertionError):
+    """The last look still did not show it."""
+
+
+async def until(look: Callable[[], Awaitable[T]], shows: Callable[[T], bool], *, looks: int = LOOKS) -> T:
+    """Look again and again, at most *looks* times, and return the first look that *shows* it."""
+    seen = await look()
+    for _ in range(looks):
+        if shows(seen):
+            return seen
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+        seen = await look()
+    raise NeverSeenError(f"after {looks} looks: {seen}")
+
+
+async def always(look: Callable[[], Awaitable[T]], shows: Callable[[T], bool], *, looks: int) -> None:
+    """Look *looks* times and fail at the first look that does not show it."""
+    for _ in range(looks):
+        seen = await look()
+        assert shows(seen), str(seen)
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+
+
+async def at_instant(instant_ms: int) -> None:
+    """Return at *instant_ms* by the wall clock: for what has to happen at a deadline, not after something else."""
+    await asyncio.sleep(max(0.0, instant_ms / 1_000 - time.time()))

@@ -1,0 +1,14 @@
+"""A server to which a hold is open until something has marked it as expired."""
+
+from stagedoor.holds.model import Hold, HoldState
+from stagedoor.kernel.clock import Instant
+from tests.e2e.harness.removed_guard import replace, run
+
+
+def open_until_marked(hold: Hold, _now: Instant) -> bool:
+    """Look at the state alone."""
+    return hold.state is HoldState.OPEN
+
+
+replace(Hold, "is_open_at", open_until_marked)
+run()

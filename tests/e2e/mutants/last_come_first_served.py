@@ -1,0 +1,21 @@
+"""A server that lets in whoever came last."""
+
+from stagedoor.waiting_room import turning
+from stagedoor.waiting_room.model import PlaceState
+from tests.e2e.harness.removed_guard import replace, run
+
+TurnPlan = turning._TurnPlan  # noqa: SLF001 -- the order is decided in there
+
+
+def admit_the_last(plan: TurnPlan) -> None:
+    """Admit as many as the rate allows, from the back."""
+    columns = plan.state.columns
+    waiting = [row for row in range(len(columns)) if columns.states[row] == PlaceState.WAITING]
+    allowed = plan.state.rate.available
+    limit = len(waiting) if allowed is None else allowed
+    for row in waiting[::-1][:limit]:
+        plan._admit(columns.first + row, returner=False)  # noqa: SLF001 -- as above
+
+
+replace(TurnPlan, "admit", admit_the_last)
+run()

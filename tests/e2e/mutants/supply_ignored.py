@@ -1,0 +1,15 @@
+"""A server whose door does not ask whether anything is free."""
+
+from stagedoor.waiting_room.ports import Turn
+from stagedoor.waiting_room.use_cases import AdmitNext
+from tests.e2e.harness.removed_guard import replace, run
+
+
+async def admit_regardless(tick: AdmitNext) -> int:
+    """Take every room for one with free seats."""
+    turns = [Turn(room=room, seats_free=True) for room in tick.rooms.all()]
+    return sum(report.admitted for report in await tick.line.turn(turns))
+
+
+replace(AdmitNext, "admit", admit_regardless)
+run()

@@ -1,0 +1,98 @@
+"""Who came first goes first: numbers come from one counter, and admission follows them, never who polls first."""
+
+import asyncio
+
+import jwt
+
+from tests.e2e.harness.checkers import admitted_out_of_order, admitted_too_fast, positions_that_rose, too_many_inside
+from tests.e2e.harness.evening import Evening, Evenings
+from tests.e2e.harness.fan import Fan, let_in
+from tests.e2e.harness.programme import a_room, a_show
+
+CROWD = 2_000
+MAX_ACTIVE = 4
+CROWDED = a_room("crowded", a_show(seats=1), state="PAUSED")
+NARROW = a_room("narrow", a_show(seats=50), max_active=MAX_ACTIVE)
+RATE = 25.0
+METERED = a_room("metered", a_show(seats=50), rate=RATE)
+ROOMS = (CROWDED, NARROW, METERED)
+
+
+def number(fan: Fan) -> int:
+    """Return the queue number in her token."""
+    said = jwt.decode(fan.token, options={"verify_signature": False})
+    found: int = said["num"]
+    return found
+
+
+async def test_two_thousand_at_once_get_two_thousand_numbers(evening: Evening) -> None:
+    async with evening.client() as client:
+        fans = evening.fans(CROWD, client, CROWDED.id)
+
+        joined = await asyncio.gather(*(fan.join() for fan in fans))
+        checked = await asyncio.gather(*(fan.check() for fan in fans))
+
+    assert {answer.status for answer in [*joined, *checked]} == {200}
+    assert {answer.data["status"] for answer in checked} == {"WAITING"}
+    assert len({number(fan) for fan in fans}) == CROWD
+    by_number = sorted(zip(fans, checked, strict=True), key=lambda pair: number(pair[0]))
+    assert [answer.data["queuePosition"] for _, answer in by_number] == list(range(1, CROWD + 1))
+
+
+async def through_the_door(fan: Fan) -> None:
+    """Wait for admission, look around, go."""
+    await fan.admitted()
+    await fan.schedule()
+    await fan.leave()
+
+
+async def test_a_narrow_door_is_passed_in_order(evening: Evening) -> None:
+    async with evening.client() as client:
+        fans = evening.fans(60, client, NARROW.id)
+        await asyncio.gather(*(fan.join() for fan in fans))
+
+        # Those at the back poll first, and everybody polls as fast as she can.
+        await asyncio.gather(*(through_the_door(fan) for fan in sorted(fans, key=number, reverse=True)))
+
+    numbers = {fan.buyer_id: number(fan) for fan in fans}
+    assert admitted_out_of_order(client.record, numbers) == []
+    assert positions_that_rose(client.record) == []
+    assert too_many_inside(client.record, MAX_ACTIVE) == []
+
+
+async def test_a_metered_door_keeps_its_rate(evening: Evening) -> None:
+    async with evening.client() as client:
+        fans = evening.fans(50, client, METERED.id)
+        await asyncio.gather(*(fan.join() for fan in fans))
+
+        await asyncio.gather(*(fan.admitted() for fan in fans))
+
+    numbers = {fan.buyer_id: number(fan) for fan in fans}
+    assert admitted_too_fast(client.record, RATE) == []
+    assert admitted_out_of_order(client.record, numbers) == []
+
+
+async def test_control_a_door_without_limits_is_found_out(evenings: Evenings) -> None:
+    unlimited = (a_room(NARROW.id, a_show(seats=1)), a_room(METERED.id, a_show(seats=1)))
+    with evenings(*unlimited) as broken:
+        async with broken.client() as client:
+            await let_in([*broken.fans(30, client, NARROW.id), *broken.fans(30, client, METERED.id)])
+
+    assert too_many_inside(client.record, MAX_ACTIVE) != []
+    assert admitted_too_fast(client.record, RATE) != []
+
+
+async def test_asking_again_keeps_the_place_and_leaving_loses_it(evening: Evening) -> None:
+    async with evening.client() as client:
+        first, second = evening.fans(2, client, CROWDED.id)
+        await first.join()
+        await second.join()
+        mine, behind = first.token, number(second)
+
+        again = await first.join()
+        await first.leave()
+        after_leaving = await first.join()
+
+    assert again.data["queueToken"] == mine
+    assert after_leaving.data["queueToken"] != mine
+    assert number(first) > behind

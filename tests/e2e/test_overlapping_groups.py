@@ -1,0 +1,64 @@
+"""Groups whose wishes overlap: each gets every seat it asked for, or none of them."""
+
+import asyncio
+
+from tests.e2e.harness.answers import Answer, now_ms
+from tests.e2e.harness.checkers import GRANTED, TAKEN, groups_split, seats_promised_twice, unexpected
+from tests.e2e.harness.evening import Evening, Evenings
+from tests.e2e.harness.fan import Fan, let_in
+from tests.e2e.harness.programme import Staged, a_room, a_show
+
+SEATS = 12
+ROOM = a_room("groups", a_show(seats=SEATS))
+ROOMS = (ROOM,)
+
+
+def chains(show: Staged, length: int) -> list[tuple[int, ...]]:
+    """Return every run of neighbours of that length; each overlaps those beside it."""
+    starts = range(len(show.seat_ids) - length + 1)
+    return [show.seat_ids[start : start + length] for start in starts]
+
+
+async def groups_at_once(fans: list[Fan], show: Staged) -> list[Answer]:
+    """Let groups of two, three and four all ask at once, some in the opposite order, and read the seats after."""
+    wishes = [wish for length in (2, 3, 4) for wish in chains(show, length)]
+    wishes += [tuple(reversed(wish)) for wish in wishes]
+    takers = fans[: len(wishes)]
+    await let_in(takers)
+    asked = (fan.reserve(show.schedule_id, *wish) for fan, wish in zip(takers, wishes, strict=True))
+    return list(await asyncio.gather(*asked))
+
+
+async def test_a_group_sits_together_or_not_at_all(evening: Evening) -> None:
+    show = evening.show(ROOM.id)
+    async with evening.client() as client:
+        fans = evening.fans(80, client, ROOM.id)
+        answers = await groups_at_once(fans, show)
+        listed = await fans[0].seats(show.schedule_id, query="&status=all")
+
+    assert unexpected(answers, GRANTED, TAKEN) == []
+    assert any(answer.ok for answer in answers)
+    assert seats_promised_twice(client.record) == []
+    assert groups_split(client.record, listed.rows, at=now_ms()) == []
+
+
+async def test_a_group_that_names_a_seat_twice_is_not_understood(evening: Evening) -> None:
+    show = evening.show(ROOM.id)
+    async with evening.client() as client:
+        fan = evening.fan(client, ROOM.id)
+        await fan.enter()
+
+        twice = await fan.reserve(show.schedule_id, show.seat_ids[0], show.seat_ids[0])
+
+    assert twice.verdict == (400, "400")
+
+
+async def test_control_a_server_that_splits_groups_is_found_out(evenings: Evenings) -> None:
+    with evenings(ROOM, mutant="groups_split") as broken:
+        show = broken.show(ROOM.id)
+        async with broken.client() as client:
+            fans = broken.fans(80, client, ROOM.id)
+            await groups_at_once(fans, show)
+            listed = await fans[0].seats(show.schedule_id, query="&status=all")
+
+    assert groups_split(client.record, listed.rows, at=now_ms()) != []

@@ -1,0 +1,87 @@
+"""Everybody is there before the doors open: nobody gets in a millisecond early, then all in order."""
+
+import asyncio
+
+from tests.e2e.harness.answers import now_ms
+from tests.e2e.harness.checkers import (
+    WAITING,
+    admitted_early,
+    admitted_out_of_order,
+    positions_that_rose,
+    unexpected,
+)
+from tests.e2e.harness.evening import Evening, Evenings
+from tests.e2e.harness.fan import Fan, let_in
+from tests.e2e.harness.programme import a_room, a_show
+from tests.e2e.harness.until import at_instant
+
+BUYERS = 60
+OPENS_IN_MS = 3_500
+ROOM = a_room("premiere", a_show(seats=BUYERS), opens_in_ms=OPENS_IN_MS, rate=60.0)
+LAST_CALLS_MS = 120
+
+
+async def the_last_moments(fan: Fan, opens_at: int, offset_ms: int) -> None:
+    """Poll and try to reserve right before the opening, then poll until inside."""
+    await at_instant(opens_at - LAST_CALLS_MS + offset_ms)
+    while now_ms() < opens_at:
+        await fan.check()
+    await fan.admitted()
+
+
+async def crowd(evening: Evening) -> tuple[list[str], list[str]]:
+    """Let everybody join before the opening and poll across it; return who was early and who was overtaken."""
+    opens_at = evening.programme.opens_at[ROOM.id]
+    async with evening.client() as client:
+        fans = evening.fans(BUYERS, client, ROOM.id)
+        numbers: dict[int, int] = {}
+        for number, fan in enumerate(fans):
+            await fan.join()
+            numbers[fan.buyer_id] = number
+        await asyncio.gather(*(the_last_moments(fan, opens_at, i % 20) for i, fan in enumerate(fans)))
+    record = client.record
+    return admitted_early(record, opens_at), admitted_out_of_order(record, numbers) + positions_that_rose(record)
+
+
+async def test_nobody_is_early_and_nobody_is_overtaken(evenings: Evenings) -> None:
+    with evenings(ROOM) as evening:
+        early, overtaken = await crowd(evening)
+        evening.check()
+
+    assert early == []
+    assert overtaken == []
+
+
+async def test_before_the_opening_there_is_a_countdown(evenings: Evenings) -> None:
+    with evenings(a_room("premiere", a_show(seats=1), opens_in_ms=60_000)) as evening:
+        opens_at = evening.programme.opens_at["premiere"]
+        show = evening.show("premiere")
+        async with evening.client() as client:
+            fan = evening.fan(client, "premiere")
+            joined = await fan.join()
+            told = await fan.check()
+            refused = [await fan.reserve(show.schedule_id, show.seat_ids[0])]
+            everybody = await client.ask("GET", "/queue/status?room=premiere")
+            evening.cli("room", "open", "premiere")
+            await let_in([fan])
+        evening.check()
+
+    assert joined.data["status"] == "WAITING"
+    assert told.data["roomState"] == "UPCOMING"
+    assert abs(told.sent_at + told.data["opensInSeconds"] * 1_000 - opens_at) < 2_000
+    assert unexpected(refused, WAITING) == []
+    assert everybody.ok
+
+
+async def test_control_a_server_that_opens_early_is_found_out(evenings: Evenings) -> None:
+    with evenings(ROOM, mutant="opening_ignored") as broken:
+        early, _ = await crowd(broken)
+
+    assert early != []
+
+
+async def test_control_a_server_that_admits_the_last_first_is_found_out(evenings: Evenings) -> None:
+    with evenings(ROOM, mutant="last_come_first_served") as broken:
+        _, overtaken = await crowd(broken)
+
+    assert overtaken != []
