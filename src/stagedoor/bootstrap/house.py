@@ -14,20 +14,28 @@ from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
 from stagedoor.adapters.sql.wallets import SqlWallets
 from stagedoor.bootstrap.identity import identity, tokens
+from stagedoor.bootstrap.limits import limit_policy
 from stagedoor.bootstrap.stores import Stores, open_stores, take_up_the_line
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.notifications import NotifyOfPaidOrders
 from stagedoor.checkout.use_cases import Charge, CloseLeftPlace, Pay, ReleaseSeats, ReserveSeats
-from stagedoor.http.limits import LimitPolicy, Limits
+from stagedoor.http.limits import Limits
 from stagedoor.http.operators import OperatorGate
 from stagedoor.http.ops import ops_calls
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.kernel.clock import SECOND_MS, Clock
-from stagedoor.settings import Identity as IdentityKind
 from stagedoor.settings import Settings
 from stagedoor.waiting_room.revoking import RevokePlace
-from stagedoor.waiting_room.use_cases import AdmitNext, CheckPlace, EnterRoom, IssueToken, LeaveLine, RoomStatus
+from stagedoor.waiting_room.use_cases import (
+    AdmitNext,
+    CheckPlace,
+    EnterRoom,
+    IssueToken,
+    LeaveLine,
+    RecognizePlace,
+    RoomStatus,
+)
 from stagedoor.workers.relay import RelayEvents
 from stagedoor.workers.supervisor import Supervisor, Worker
 
@@ -106,7 +114,7 @@ async def _services(settings: Settings, house: House) -> Services:
     desk = OpsDesk(
         gate=gate,
         rooms=rooms,
-        room_desk=SqlRoomDesk(lanes, clock, defaults=settings.room_policy),
+        room_desk=SqlRoomDesk(lanes, clock, defaults=settings.room_defaults),
         revoke_place=RevokePlace(end=stores.end, close_place=close_place),
         member_desk=SqlMemberDesk(lanes, clock),
         audit=SqlAuditTrail(lanes),
@@ -115,13 +123,14 @@ async def _services(settings: Settings, house: House) -> Services:
         clock=clock,
         tokens=await tokens(settings, lanes, clock),
         identity=await identity(settings, clock),
-        limits=Limits(LimitPolicy(loopback_exempt=settings.identity is IdentityKind.DEMO)),
+        limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
         listings=stores.listings,
         issue_token=IssueToken(members=SqlMembers(lanes), rooms=rooms, join=stores.join),
         check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=clock),
         room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=clock),
         enter_room=EnterRoom(line=line),
+        recognize_place=RecognizePlace(line=line),
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
         reserve_seats=ReserveSeats(line=line, settle=settle, random_bits=secrets.randbits, clock=clock),
         release_seats=ReleaseSeats(settle=settle),

@@ -67,7 +67,7 @@ class Stores:
 async def open_stores(settings: Settings, lanes: Lanes, clock: Clock) -> Stores:
     """Make the adapters over *lanes*, and read the rooms and what is left in them."""
     metrics = Metrics()
-    rooms = ReadRooms(SqlRoomBook(lanes, settings.room_policy))
+    rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms)
     supply = SqlSupply(lanes, clock)
     listings = Listings(SqlSeatingPlan(lanes), clock, count=metrics.count_cache)

@@ -7,17 +7,20 @@ import typer
 
 from stagedoor.adapters.embedded.clock import SystemClock
 from stagedoor.adapters.sql.invariants import check_all
-from stagedoor.cli.options import Flags, command, settings_of
+from stagedoor.cli.options import DATA_FLAGS, SETTING_FLAGS, Flags, command, settings_of
 from stagedoor.cli.sentences import FAILED, say
 from stagedoor.cli.store import existing
 from stagedoor.cli.tables import show_table
 from stagedoor.observability.invariants import Finding
 from stagedoor.settings import Settings
 
+# A limit that the server was given as a flag has to be told here too.
+LIMIT_FLAGS = tuple(each for each in SETTING_FLAGS if each.name == "seats_per_buyer")
+
 
 def add_check(app: typer.Typer, *, panel: str) -> None:
     """Give *app* the command of this file."""
-    command(app, "check", panel=panel)(check)
+    command(app, "check", panel=panel, flags=(*LIMIT_FLAGS, *DATA_FLAGS))(check)
 
 
 def check(flags: Flags) -> None:

@@ -29,7 +29,7 @@ from stagedoor.settings.errors import UnfitError
 from stagedoor.settings.model import milliseconds
 from stagedoor.settings.setting import flag
 from stagedoor.waiting_room.rejections import UnknownRoom
-from stagedoor.waiting_room.room import Room, RoomPolicy
+from stagedoor.waiting_room.room import Room, RoomDefaults
 from stagedoor.waiting_room.room_change import UNCHANGED, ImpossibleRoomChange, RoomAction, RoomChange, RoomDesk
 
 rooms = typer.Typer(
@@ -221,9 +221,9 @@ def _change(room: str, flags: Flags, change: Callable[[RoomDesk, RoomId], Awaita
     _show([changed], settings.time_zone)
 
 
-async def _defaults(lanes: Lanes, flags: Flags) -> RoomPolicy:
+async def _defaults(lanes: Lanes, flags: Flags) -> RoomDefaults:
     """Return what holds where a room's row says nothing: the demo has defaults of its own."""
-    return settings_of(flags, demo=await lanes.reading(is_demo)).room_policy
+    return settings_of(flags, demo=await lanes.reading(is_demo)).room_defaults
 
 
 def _show(rooms_now: Iterable[Room], time_zone: str) -> None:

@@ -19,7 +19,7 @@ from stagedoor.http.methods import Methods, listed
 from stagedoor.http.openapi import api_document
 from stagedoor.http.problems import answer_to
 from stagedoor.http.reading import read_json
-from stagedoor.http.rejections import MethodNotAllowed, NoSuchPath, Unreadable
+from stagedoor.http.rejections import ClientGone, MethodNotAllowed, NoSuchPath, Unreadable
 from stagedoor.http.schema_page import schema_router
 from stagedoor.http.services import Services
 
@@ -83,6 +83,9 @@ def create_app(services: Services) -> Litestar:
 
 
 def _on_exception(request: Request[Any, Any, Any], error: Exception) -> Answer[Any]:
+    if isinstance(error, ClientGone):
+        # There is nobody to answer; the edge, which everything passes, makes a note of it.
+        raise error
     return answer_to(_translated(error), call_of(request.scope))
 
 

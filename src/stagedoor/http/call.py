@@ -98,12 +98,16 @@ class Call:
         Return who is asking: by her identity, or by any genuine queue token of hers.
 
         Raises `BadToken` for a token that is bad, whatever else proves who she
-        is; `BadIdentity`; `ForeignIdentity` for a *user_id* that is not hers.
+        is, and `UnknownPlace` for one that was revoked; `BadIdentity`;
+        `ForeignIdentity` for a *user_id* that is not hers.
         """
         authorization = self.headers.get("authorization")
         tokens, now = self.services.tokens, self.services.clock.now()
         claims = None if authorization is None else tokens.read(authorization, now=now)
-        return await self.services.identity.who(self.headers, user_id, claims)
+        buyer_id = await self.services.identity.who(self.headers, user_id, claims)
+        if claims is not None:
+            await self.services.recognize_place.recognize(ref=claims.ref)
+        return buyer_id
 
 
 def call_of(scope: Scope) -> Call:

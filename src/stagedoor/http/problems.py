@@ -216,7 +216,7 @@ def _headers(rejection: Rejection) -> RawHeaders:
     match rejection:
         case MethodNotAllowed():
             return ((b"allow", rejection.allowed.encode("latin-1")),)
-        case BodyTooLarge():
+        case BodyTooLarge() | Unreadable(flaw=Flaw(problem="incomplete")):
             # What is left of the body is not read, so the connection cannot carry another request behind it.
             return ((b"connection", b"close"),)
         case _:

@@ -60,6 +60,14 @@ class EntersRooms(Protocol):
         ...
 
 
+class RecognizesPlaces(Protocol):
+    """Takes a genuine token as proof of who is asking."""
+
+    async def recognize(self, *, ref: PlaceRef) -> None:
+        """Note her presence. Raises `UnknownPlace` if the place was revoked or forgotten."""
+        ...
+
+
 class LeavesLine(Protocol):
     """Takes a buyer out of the line."""
 
@@ -133,6 +141,7 @@ class Services:
     check_place: ChecksPlaces
     room_status: ReportsRooms
     enter_room: EntersRooms
+    recognize_place: RecognizesPlaces
     leave_line: LeavesLine
     reserve_seats: ReservesSeats
     release_seats: ReleasesSeats

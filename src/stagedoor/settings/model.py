@@ -12,7 +12,7 @@ from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.settings import kinds
 from stagedoor.settings.setting import Origin, Setting, described, setting
-from stagedoor.waiting_room.room import RoomPolicy
+from stagedoor.waiting_room.room import RoomDefaults, RoomPolicy
 
 SERVER = "Server"
 DATA = "Data"
@@ -326,8 +326,13 @@ class Settings:
         return self.identity is Identity.DEMO
 
     @property
-    def room_policy(self) -> RoomPolicy:
+    def room_defaults(self) -> RoomDefaults:
         """What holds in a room whose row says nothing else."""
+        return RoomDefaults(policy=self.room_policy, opens_at=self.opens_at, closes_at=self.closes_at)
+
+    @property
+    def room_policy(self) -> RoomPolicy:
+        """The policy of a room whose row says nothing else."""
         return RoomPolicy(
             max_active=self.max_active,
             rate=self.admit_rate,

@@ -69,7 +69,8 @@ def _apply_turn(state: LineState, change: Change) -> None:
             admitted_at=change.at, session_ends_at=change.terms.session_ends_at, entry_ends_at=entry_ends_at
         )
     state.rate.take(len(change.admitted), change.at)
-    state.pace.admitted(len(change.admitted))
+    limited = change.terms.rate is not None or len(state.passes) >= change.terms.max_active
+    state.pace.turned(admitted=len(change.admitted), held_back=state.admits and limited and columns.counting_total > 0)
 
 
 def _leaves_the_line(state: LineState, number: int, row: int) -> None:

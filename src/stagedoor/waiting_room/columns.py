@@ -18,6 +18,9 @@ BLOCK = 1 << BLOCK_BITS
 FORGOTTEN: Final = 0
 """The state of a row whose place is not known (any more)."""
 
+UNKNOWN_MS: Final = 0xFFFFFFFF
+"""In `told_ms`: what she was told is lost."""
+
 # As plain integers: to read a member of an enum costs more than to compare it, and every poll compares.
 WAITING: Final = PlaceState.WAITING.value
 ADMITTED: Final = PlaceState.ADMITTED.value
@@ -34,7 +37,7 @@ class Columns:
     *states* holds `PlaceState` values (or `FORGOTTEN`), *counting* 1 where the
     place counts in the positions of those behind it. *seen_at* is the last sign
     of the buyer, and of a place that is over the instant it ended. *told_ms* is
-    the `pollAfterMs` last told to her, 0 where that is not known. *wakes* is
+    the `pollAfterMs` last told to her, 0 before there was one. *wakes* is
     when the away wheel looks at the place again, in its granules.
     """
 
@@ -102,13 +105,17 @@ class Columns:
         token_expires_at: Sequence[int],
         seen_at: Sequence[int],
     ) -> None:
-        """Append many places at once, in any state; call `count_again` after the last of them."""
+        """
+        Append many places at once, in any state; call `count_again` after the last of them.
+
+        What their buyers were told is unknown.
+        """
         self.buyers.extend(buyers)
         self.states += bytes(states)
         self.counting += bytes(counting)
         self.token_expires_at.extend(token_expires_at)
         self.seen_at.extend(seen_at)
-        self.told_ms.frombytes(bytes(self.told_ms.itemsize * len(buyers)))
+        self.told_ms.extend(array("I", (UNKNOWN_MS,)) * len(buyers))
         self.wakes.frombytes(bytes(self.wakes.itemsize * len(buyers)))
 
     def add_gap(self, rows: int) -> None:

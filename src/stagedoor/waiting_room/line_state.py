@@ -5,7 +5,7 @@ from stagedoor.kernel.ids import BuyerId, RoomId
 from stagedoor.waiting_room.admission_pass import AdmissionPass
 from stagedoor.waiting_room.admission_rate import AdmissionRate
 from stagedoor.waiting_room.away import AwayWheel
-from stagedoor.waiting_room.columns import WAITING, Columns
+from stagedoor.waiting_room.columns import UNKNOWN_MS, WAITING, Columns
 from stagedoor.waiting_room.living import LivingPlaces
 from stagedoor.waiting_room.pace import Pace
 from stagedoor.waiting_room.policy import away_window_ms, most_told_ms
@@ -21,7 +21,7 @@ class LineState:
     number that admission has come to. *found_away* have been silent too long
     and are not journaled as away yet; *unsaved_entries* have taken up their
     pass, and that is not journaled yet. *waiting* counts the living places
-    without a pass.
+    without a pass. *admits* says whether the last turn was one that may admit.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class LineState:
         self.rate = AdmissionRate(last_admitted_at)
         self.pace = Pace()
         self.seats_free = True
+        self.admits = False
         self.block_to_visit = 0
 
     @property
@@ -62,7 +63,7 @@ class LineState:
     def told_ms(self, row: int, room: Room) -> int:
         """Return the interval last told to the buyer, or the longest she can have been told where that is lost."""
         told = self.columns.told_ms[row]
-        if told:
+        if told != UNKNOWN_MS:
             return told
         rank = max(1, self.columns.first + row - self.restored_serving)
         return most_told_ms(position=rank, waiting=self.waiting, polls_per_second=room.policy.polls_per_second)

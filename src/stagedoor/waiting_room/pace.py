@@ -20,9 +20,9 @@ class Pace:
     """
     The recent rate of admission, and how long a pass lasts.
 
-    Only time in which people waited and were held back by the room's own limits
-    counts (*held_back*): not a pause, not a sold-out hour, not an empty line,
-    and not the moment in which an empty room fills.
+    Only time in which people wait and are held back by the room's own limits
+    counts: not a pause, not a sold-out hour, not an empty line, and not the
+    moment in which an empty room fills.
     """
 
     def __init__(self) -> None:
@@ -36,22 +36,22 @@ class Pace:
         self._last_at: Instant | None = None
         self._held_back = False
 
-    def elapse(self, now: Instant, *, held_back: bool) -> None:
-        """Count the time since the last call; *held_back* says how things stand at *now*."""
-        if held_back and self._last_at is not None:
+    def elapse(self, now: Instant) -> None:
+        """Count the time since the last call, if people were held back in it."""
+        if self._held_back and self._last_at is not None:
             self._running_ms += max(0, now - self._last_at)
         self._last_at = now
-        self._held_back = held_back
         self._forget_old()
         span_ms = self._running_ms - self._began_ms
         known = self._total >= EVIDENCE_MIN and span_ms >= EVIDENCE_MS_MIN
         self.per_second = self._total * SECOND_MS / span_ms if known else None
 
-    def admitted(self, count: int) -> None:
-        """Count admissions at the instant of the last `elapse`."""
-        if count and self._held_back:
-            self._admissions.append((self._running_ms, count))
-            self._total += count
+    def turned(self, *, admitted: int, held_back: bool) -> None:
+        """Count a turn at the instant of the last `elapse`; *held_back* says whether people are, from now on."""
+        if admitted and self._held_back:
+            self._admissions.append((self._running_ms, admitted))
+            self._total += admitted
+        self._held_back = held_back
 
     def pass_ended(self, lasted_ms: int) -> None:
         """Learn from a pass that lasted *lasted_ms*."""

@@ -1,6 +1,6 @@
 """A room: its state, its live policy, and what both say at a given instant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stagedoor.kernel.clock import MINUTE_MS, SECOND_MS, Instant
@@ -46,6 +46,20 @@ class RoomPolicy:
         assert min(self.idle_timeout_ms, self.session_max_ms, self.away_after_ms, self.entry_window_ms) > 0
         assert self.line_max > 0
         assert self.polls_per_second > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomDefaults:
+    """
+    What the settings say where a stored room says nothing.
+
+    The *policy* holds for every room. The times are those of `main` until its
+    row is changed for the first time; that change writes them down.
+    """
+
+    policy: RoomPolicy = field(default_factory=RoomPolicy)
+    opens_at: Instant | None = None
+    closes_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,9 @@ def elapse(state: LineState, room: Room, *, seats_free: bool, now: Instant) -> N
     To be called before each `plan_turn`; calling it once too often is harmless.
     """
     state.seats_free = seats_free
+    state.admits = seats_free and room.state_at(now) is RoomState.OPEN
     state.rate.settle(room.policy.rate, now)
-    held_back = seats_free and room.state_at(now) is RoomState.OPEN and state.waiting > 0 and _is_held_back(state, room)
-    state.pace.elapse(now, held_back=held_back)
+    state.pace.elapse(now)
     state.block_to_visit += 1
     columns = state.columns
     for bucket, numbers in state.wheel.take_due(now, limit=LOOKS_MAX):
@@ -45,12 +45,6 @@ def elapse(state: LineState, room: Room, *, seats_free: bool, now: Instant) -> N
                 state.found_away[number] = None
             else:
                 reschedule(state, number, away_at)
-
-
-def _is_held_back(state: LineState, room: Room) -> bool:
-    """Whether the room's own limits are what people wait for."""
-    allowed = state.rate.available
-    return len(state.passes) >= room.policy.max_active or (allowed is not None and allowed < state.waiting)
 
 
 def plan_turn(state: LineState, room: Room, *, seats_free: bool, now: Instant) -> Change:

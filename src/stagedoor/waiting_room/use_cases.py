@@ -1,10 +1,11 @@
 """What a buyer, and the clock, can ask of the waiting room."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from stagedoor.kernel.clock import Clock, Instant
-from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, PlaceRef, RoomId
 from stagedoor.waiting_room.model import EndCause, LineView, PlaceView, Standing
@@ -140,6 +141,24 @@ class EnterRoom:
         if place.standing is Standing.WAITING:
             raise StillWaiting
         return place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognizePlace:
+    """Takes a genuine token for what it proves: who its buyer is, her place over or not, and that she is there."""
+
+    line: WaitingLine
+
+    async def recognize(self, *, ref: PlaceRef) -> None:
+        """
+        Note the buyer's presence. Raises `UnknownPlace` for a place that was revoked, or forgotten since.
+
+        A line that cannot be asked stops nobody: the token's signature has
+        said who she is, and a lost line must stop no payment.
+        """
+        with contextlib.suppress(Fault):
+            if await self.line.look(ref) is None:
+                raise UnknownPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

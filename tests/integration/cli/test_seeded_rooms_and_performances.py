@@ -72,13 +72,3 @@ def test_a_room_is_made_once(connection: Connection) -> None:
     assert not seeding.seed_room(connection, MAIN_ROOM, name="Another")
 
     assert connection.execute(select(tables.room.c.name, tables.room.c.state)).all() == [("Main", "OPEN")]
-
-
-def test_stored_times_are_kept(connection: Connection) -> None:
-    seeding.seed_room(connection, MAIN_ROOM, name="Main")
-    seeding.seed_times(connection, MAIN_ROOM, opens_at=NOW, closes_at=None)
-
-    seeding.seed_times(connection, MAIN_ROOM, opens_at=later(NOW, 1), closes_at=later(NOW, 2))
-
-    room = tables.room.c
-    assert connection.execute(select(room.opens_at, room.closes_at, room.version)).one() == (NOW, NOW + 2, 3)

@@ -39,7 +39,7 @@ from stagedoor.operators.model import Role
 from stagedoor.waiting_room.model import PlaceView
 from stagedoor.waiting_room.ports import Join, Joined, Rooms, RoomSupply, Supply
 from stagedoor.waiting_room.revoking import RevokePlace
-from stagedoor.waiting_room.room import Room, RoomPolicy, RoomState
+from stagedoor.waiting_room.room import Room, RoomDefaults, RoomPolicy, RoomState
 from stagedoor.waiting_room.use_cases import CheckPlace, RoomStatus
 
 NOON = Instant(1_800_000_000_000)
@@ -154,7 +154,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
     desk = OpsDesk(
         gate=gate,
         rooms=rooms,
-        room_desk=SqlRoomDesk(file, clock, defaults=RoomPolicy()),
+        room_desk=SqlRoomDesk(file, clock, defaults=RoomDefaults()),
         revoke_place=RevokePlace(end=one_by_one(line.end), close_place=CloseLeftPlace(settle=settle).close),
         member_desk=SqlMemberDesk(file, clock),
         audit=SqlAuditTrail(file),
@@ -170,6 +170,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         check_place=CheckPlace(line=line, rooms=rooms, supply=NineSeats(), clock=clock),
         room_status=RoomStatus(line=line, rooms=rooms, supply=NineSeats(), clock=clock),
         enter_room=NEVER,
+        recognize_place=NEVER,
         leave_line=NEVER,
         reserve_seats=NEVER,
         release_seats=NEVER,

@@ -27,6 +27,7 @@ from stagedoor.seating.model import Availability, Claims, Performance, Seat, Sea
 from stagedoor.seating.ports import SeatingPlan
 from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView
 from stagedoor.waiting_room.ports import Joined, PlaceEnded, RoomSupply
+from stagedoor.waiting_room.rejections import UnknownPlace
 from stagedoor.waiting_room.room import Room, RoomPolicy, RoomState
 from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
 from stagedoor.wallet.model import Transfer
@@ -124,16 +125,26 @@ class FakeDoor:
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
         self.asked: list[dict[str, Any]] = []
+        self.recognized: list[PlaceRef] = []
+        self.revoked: set[PlaceRef] = set()
         self.refusal: Exception | None = None
         self.place = an_admitted_place()
         self.room = a_room()
         self.supply = a_supply()
         self.replayed = False
+        self.recognized: list[PlaceRef] = []
+        self.is_forgotten = False
 
     def _take(self, **asked: Any) -> None:  # noqa: ANN401 -- whatever it was asked
         self.asked.append(asked)
         if self.refusal is not None:
             raise self.refusal
+
+    async def recognize(self, *, ref: PlaceRef) -> None:
+        """Know every place that was not revoked; what else is asked with the token is another fake's affair."""
+        self.recognized.append(ref)
+        if ref in self.revoked:
+            raise UnknownPlace
 
     async def issue(self, **asked: Any) -> Joined:  # noqa: ANN401
         self._take(**asked)
@@ -161,6 +172,11 @@ class FakeDoor:
     async def enter(self, *, ref: PlaceRef) -> PlaceView:
         self._take(ref=ref)
         return self.place
+
+    async def recognize(self, *, ref: PlaceRef) -> None:
+        self.recognized.append(ref)
+        if self.is_forgotten:
+            raise UnknownPlace
 
     async def leave(self, **asked: Any) -> PlaceEnded:  # noqa: ANN401
         self._take(**asked)
@@ -242,7 +258,7 @@ class FakeSeating(SeatingPlan):
             next_hold_ends_at=self.next_hold_ends_at,
         )
 
-    async def availability(self, *, at: Instant) -> Mapping[PerformanceId, Availability]:  # noqa: ARG002 -- the port's form
+    async def availability(self, *, at: Instant) -> Mapping[PerformanceId, Availability]:
         self._read()
         return {
             show.id: Availability(
@@ -264,10 +280,10 @@ class FakeWallets(Wallets):
         self.won: Won | None = Won(300_000)
         self.transfers: list[Transfer] = []
 
-    async def balance(self, buyer_id: BuyerId) -> Won | None:  # noqa: ARG002 -- the port's form
+    async def balance(self, buyer_id: BuyerId) -> Won | None:
         return self.won
 
-    async def ledger(self, buyer_id: BuyerId, *, limit: int) -> Sequence[Transfer]:  # noqa: ARG002
+    async def ledger(self, buyer_id: BuyerId, *, limit: int) -> Sequence[Transfer]:
         return self.transfers[:limit]
 
 
@@ -278,10 +294,10 @@ class FakeRecords(BuyerRecords):
         self.holds: list[Hold] = []
         self.orders: list[tuple[Order, Hold]] = []
 
-    async def holds_of(self, buyer_id: BuyerId, *, limit: int) -> Sequence[Hold]:  # noqa: ARG002
+    async def holds_of(self, buyer_id: BuyerId, *, limit: int) -> Sequence[Hold]:
         return self.holds[:limit]
 
-    async def orders_of(self, buyer_id: BuyerId, *, limit: int) -> Sequence[tuple[Order, Hold]]:  # noqa: ARG002
+    async def orders_of(self, buyer_id: BuyerId, *, limit: int) -> Sequence[tuple[Order, Hold]]:
         return self.orders[:limit]
 
     async def open_holds(self, *, at: Instant) -> Sequence[Hold]:
@@ -315,6 +331,8 @@ class Stage:
             "check_place": self.door,
             "room_status": self.door,
             "enter_room": self.door,
+            "recognize_place": self.door,
+            "recognize_place": self.door,
             "leave_line": self.door,
             "reserve_seats": self.till,
             "release_seats": self.till,

@@ -1,11 +1,13 @@
 """Whatever is asked, and however badly, the answer is an envelope and carries the request's id."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import structlog
 
 from stagedoor.checkout.outcomes import Settled
+from stagedoor.http.answer import RawHeaders
 from stagedoor.http.app import create_app
 from stagedoor.kernel.errors import Fault
 from tests.integration.http.asking import Asking, hold_against_type_of_failure
@@ -258,6 +260,48 @@ class TestFailures:
             reply = await client.ask("POST", "/concerts/payment", json={"reservationId": 5, "userId": 7})
 
         assert reply.verdict == (503, "503")
+
+
+class TestClientsWhoGo:
+    """A bare ASGI connection, because no client library hangs up in the middle of a request."""
+
+    async def answered(self, stage: Stage, headers: RawHeaders, *received: dict[str, Any]) -> list[dict[str, Any]]:
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/api/queue/token",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json"), *headers],
+            "client": ("127.0.0.1", 1),
+        }
+        waiting, sent = iter(received), []
+
+        async def receive() -> dict[str, Any]:
+            return next(waiting)
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        with structlog.testing.capture_logs() as self.lines:
+            await stage.app(scope, receive, send)  # type: ignore[arg-type]  # its own ASGI types
+        return sent
+
+    async def test_nobody_is_answered_and_nothing_is_wrong(self, stage: Stage) -> None:
+        part = {"type": "http.request", "body": b'{"a', "more_body": True}
+
+        sent = await self.answered(stage, ((b"content-length", b"100"),), part, {"type": "http.disconnect"})
+
+        assert sent == []
+        assert [(line["status"], line["log_level"]) for line in self.lines] == [(499, "info")]
+        assert "exc_info" not in self.lines[0]
+
+    async def test_a_host_that_is_none_is_refused_in_the_envelope(self, stage: Stage) -> None:
+        nothing = {"type": "http.request", "body": b"", "more_body": False}
+
+        start, body = await self.answered(stage, ((b"host", b"a b"),), nothing)
+
+        assert start["status"] == 400
+        assert b'"code":"400"' in body["body"]
 
 
 def test_two_apps_share_nothing() -> None:

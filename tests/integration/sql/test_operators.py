@@ -19,7 +19,7 @@ from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.ids import BuyerId, RoomId
 from stagedoor.operators.model import Role, key_digest
 from stagedoor.waiting_room.rejections import RoomIsClosed, UnknownRoom
-from stagedoor.waiting_room.room import RoomPolicy, RoomState
+from stagedoor.waiting_room.room import RoomDefaults, RoomPolicy, RoomState
 from stagedoor.waiting_room.room_change import ImpossibleRoomChange, RoomAction, RoomChange
 
 NOON = Instant(1_800_000_000_000)
@@ -44,7 +44,7 @@ async def file(tmp_path: Path) -> AsyncIterator[SqliteFile]:
 
 @pytest.fixture
 def desk(file: SqliteFile) -> SqlRoomDesk:
-    return SqlRoomDesk(file, ManualClock(NOON), defaults=DEFAULTS)
+    return SqlRoomDesk(file, ManualClock(NOON), defaults=RoomDefaults(policy=DEFAULTS))
 
 
 @pytest.fixture

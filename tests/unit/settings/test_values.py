@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from stagedoor.bootstrap.limits import limit_policy
 from stagedoor.holds.model import HoldPolicy
+from stagedoor.http.buckets import Rate
+from stagedoor.http.limits import LimitPolicy
 from stagedoor.settings import TABLE, Allowance, Setting, Settings, SettingsError, load
 from stagedoor.waiting_room.room import RoomPolicy
 
@@ -248,6 +251,17 @@ def test_identity_tokens_with_published_keys() -> None:
 def test_the_defaults_are_those_of_the_rules() -> None:
     assert loaded().room_policy == RoomPolicy()
     assert loaded().hold_policy == HoldPolicy()
+
+
+def test_the_default_limits_are_those_of_the_edge() -> None:
+    assert limit_policy(loaded()) == LimitPolicy(loopback_exempt=True)
+
+
+def test_limits_are_settings() -> None:
+    policy = limit_policy(loaded(LIMIT_CHARGES_OF_BUYER="3+0.5/s"))
+
+    assert policy.charge.buyer == Rate(per_second=0.5, burst=3)
+    assert policy.charge.address == LimitPolicy().charge.address
 
 
 def test_policies_have_milliseconds() -> None:

@@ -35,7 +35,7 @@ def too_many(instants: list[Instant], rate: float) -> list[tuple[Instant, Instan
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 1, 3.7, 4, 10, 25, 40])
 def test_the_rate_holds_in_every_window(rate: float) -> None:
-    instants = admissions(AdmissionRate(), rate, ticks=160)
+    instants = admissions(AdmissionRate(), rate, ticks=80)
 
     assert too_many(instants, rate) == []
 

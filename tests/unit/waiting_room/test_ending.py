@@ -12,9 +12,7 @@ def line() -> PaperLine:
     return line
 
 
-@pytest.mark.parametrize(
-    ("cause", "state"), [(EndCause.LEFT, PlaceState.EXPIRED), (EndCause.PAID, PlaceState.DONE)]
-)
+@pytest.mark.parametrize(("cause", "state"), [(EndCause.LEFT, PlaceState.EXPIRED), (EndCause.PAID, PlaceState.DONE)])
 def test_a_place_ends_in_the_state_of_its_cause(line: PaperLine, cause: EndCause, state: PlaceState) -> None:
     assert line.end(1, cause) is True
     assert line.end(2, cause) is False

@@ -13,9 +13,7 @@ ENTRY_MS = 30_000
 
 @pytest.fixture
 def line() -> PaperLine:
-    line = PaperLine(
-        a_room(max_active=1, idle_timeout_ms=IDLE_MS, session_max_ms=SESSION_MS, entry_window_ms=ENTRY_MS)
-    )
+    line = PaperLine(a_room(max_active=1, idle_timeout_ms=IDLE_MS, session_max_ms=SESSION_MS, entry_window_ms=ENTRY_MS))
     line.join(7)
     line.admitted()
     return line

@@ -6,17 +6,18 @@ from tests.builders.line import NOON, TICK_MS
 
 
 def run(pace: Pace, *, seconds: int, per_second: float, held_back: bool = True, begin_s: int = 0) -> None:
-    admitted = 0.0
+    admitted = 0
+    pace.turned(admitted=0, held_back=held_back)
     for tick in range(1, seconds * 4 + 1):
-        pace.elapse(later(NOON, begin_s * 1_000 + tick * TICK_MS), held_back=held_back)
+        pace.elapse(later(NOON, begin_s * 1_000 + tick * TICK_MS))
         due = int(tick * per_second / 4) - admitted
-        pace.admitted(int(due))
+        pace.turned(admitted=due, held_back=held_back)
         admitted += due
 
 
 def test_nothing_is_known_at_first() -> None:
     pace = Pace()
-    pace.elapse(NOON, held_back=True)
+    pace.elapse(NOON)
 
     assert pace.per_second is None
     assert pace.mean_pass_ms is None
@@ -41,8 +42,8 @@ def test_a_pause_does_not_count_as_time() -> None:
 
 def test_the_filling_of_an_empty_room_does_not_count() -> None:
     pace = Pace()
-    pace.elapse(NOON, held_back=False)
-    pace.admitted(500)
+    pace.elapse(NOON)
+    pace.turned(admitted=500, held_back=True)
     run(pace, seconds=30, per_second=2.0)
 
     assert pace.per_second == pytest.approx(2.0, rel=0.1)
@@ -67,9 +68,10 @@ def test_a_line_that_stands_still_slows_down() -> None:
 
 def test_a_few_admissions_are_no_rate_yet() -> None:
     pace = Pace()
-    pace.elapse(NOON, held_back=True)
-    pace.admitted(EVIDENCE_MIN - 1)
-    pace.elapse(later(NOON, 60_000), held_back=True)
+    pace.elapse(NOON)
+    pace.turned(admitted=0, held_back=True)
+    pace.turned(admitted=EVIDENCE_MIN - 1, held_back=True)
+    pace.elapse(later(NOON, 60_000))
 
     assert pace.per_second is None
 

@@ -58,7 +58,7 @@ def test_an_unknown_wait_may_be_over_at_any_moment() -> None:
 @pytest.mark.parametrize("waiting", [1, 10, 1_000, 50_000, 1_000_000])
 @pytest.mark.parametrize("budget", [1, 500, 5_000])
 def test_however_long_the_line_its_polls_stay_within_the_budget(waiting: int, budget: int) -> None:
-    step = max(1, waiting // 20_000)
+    step = max(1, waiting // 2_000)
     # Far back neighbours differ by nothing worth counting one by one.
     near = range(1, min(waiting, 1_000) + 1)
     far = range(1_000 + step, waiting + 1, step)
@@ -112,7 +112,7 @@ def test_long_before_the_opening_half_a_minute_is_enough() -> None:
 
 
 def test_the_crowd_does_not_ask_in_the_moment_of_the_opening() -> None:
-    waiting = 100_000
+    waiting = 20_000
 
     asked = [before_opening(1_000, p, waiting=waiting, number=p) - 1_000 for p in range(1, waiting + 1)]
 
@@ -149,11 +149,11 @@ def test_tokens_outlive_the_room_by_a_day_or_last_a_week() -> None:
     assert token_expires_at(a_room(), NOON) == NOON + 7 * DAY_MS
 
 
-def wait(position: int, *, active: int = 30, rate: float | None = None, per_second: float | None = None) -> float | None:
+def wait(
+    position: int, *, active: int = 30, rate: float | None = None, per_second: float | None = None
+) -> float | None:
     policy = a_policy(max_active=30, session_max_ms=600_000, rate=rate)
-    return expected_wait_ms(
-        position=position, policy=policy, active=active, per_second=per_second, mean_pass_ms=60_000
-    )
+    return expected_wait_ms(position=position, policy=policy, active=active, per_second=per_second, mean_pass_ms=60_000)
 
 
 def test_the_wait_follows_the_recent_rate() -> None:

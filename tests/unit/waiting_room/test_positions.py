@@ -107,7 +107,7 @@ def test_it_never_rises_for_anybody_who_is_present() -> None:
     told: dict[int, int] = {}
     seen: dict[int, int] = {}
     buyer = 0
-    for _ in range(2_000):
+    for _ in range(300):
         line.advance(250)
         for _ in range(chance.randrange(3)):
             buyer += 1
@@ -161,14 +161,14 @@ def test_when_nothing_is_free_nobody_can_say_how_long_it_will_be(line: PaperLine
 
 def test_the_wait_follows_the_pace_of_the_line() -> None:
     line = PaperLine(a_room(max_active=1))
-    line.join(*range(1, 201))
+    line.join(*range(1, 61))
     line.turn()
-    for number in range(1, 60):
-        line.stay(*range(number, 201), for_ms=1_000)
+    for number in range(1, 30):
+        line.stay(*range(number, 61), for_ms=1_000)
         line.end(number)
         line.turn()
 
-    view = line.show(150)
+    view = line.show(50)
 
     assert line.line.view().admitted_per_second == pytest.approx(1.0, rel=0.1)
     assert view.estimated_wait_ms == pytest.approx(view.position * 1_000, rel=0.1)

@@ -1,19 +1,19 @@
 """The one place where a stored room is changed, for the operators' calls and the command line alike."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from sqlalchemy import Connection, Row, select, update
 
 from stagedoor.adapters.sql.audit import append, is_written
 from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.room_book import UNCHANGED_VERSION, room_of_row
 from stagedoor.adapters.sql.tables import room as room_table
-from stagedoor.kernel.clock import Clock, Instant
+from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.ids import RoomId
 from stagedoor.operators.model import AuditEntry, Detail
 from stagedoor.waiting_room.rejections import UnknownRoom
-from stagedoor.waiting_room.room import Room, RoomPolicy, RoomState
-from stagedoor.waiting_room.room_change import POLICY_RANGES, RoomAction, RoomChange, RoomDesk, act_on
+from stagedoor.waiting_room.room import Room, RoomDefaults
+from stagedoor.waiting_room.room_change import RoomAction, RoomChange, RoomDesk, act_on
 
 _Values = Mapping[str, object]
 _Decide = Callable[[Room], _Values]
@@ -23,7 +23,7 @@ _Decide = Callable[[Room], _Values]
 class SqlRoomDesk(RoomDesk):
     """Changes stored rooms. A running server goes by the change within 250 ms, whichever process made it."""
 
-    def __init__(self, lanes: Lanes, clock: Clock, *, defaults: RoomPolicy) -> None:
+    def __init__(self, lanes: Lanes, clock: Clock, *, defaults: RoomDefaults) -> None:
         """Write through *lanes*; *defaults* stand where a room's row says nothing."""
         self._lanes = lanes
         self._clock = clock
@@ -52,13 +52,17 @@ class SqlRoomDesk(RoomDesk):
 
         def write(connection: Connection) -> tuple[Room, int, AuditEntry]:
             row = _row(connection, room_id)
-            values = decide(_room(row, self._defaults))
+            room = room_of_row(row, self._defaults)
+            values = decide(room)
+            if row.version == UNCHANGED_VERSION:
+                # What followed the settings so far is written down, so that no later change of another field loses it.
+                values = {"opens_at": room.opens_at, "closes_at": room.closes_at, **values}
             connection.execute(
                 update(room_table).where(room_table.c.id == room_id).values(**values, version=row.version + 1)
             )
             detail = _told(row, values)
             entry = AuditEntry(at=now, actor=actor, action=action, subject=f"room:{room_id}", detail=detail)
-            return _room(_row(connection, room_id), self._defaults), append(connection, entry), entry
+            return room_of_row(_row(connection, room_id), self._defaults), append(connection, entry), entry
 
         async with self._lanes.writing() as transaction:
             room, audit_id, entry = await transaction.run(write)
@@ -82,20 +86,8 @@ def _differences(before: Room, after: Room) -> _Values:
 
 def _told(row: Row[tuple[object, ...]], values: _Values) -> Detail:
     """Return each changed column's value before and after, for the audit."""
+    changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     return {
         "version": row.version + 1,
-        "changed": {name: {"from": getattr(row, name), "to": value} for name, value in values.items()},
+        "changed": {name: {"from": getattr(row, name), "to": value} for name, value in changed.items()},
     }
-
-
-def _room(row: Row[tuple[object, ...]], defaults: RoomPolicy) -> Room:
-    stored = {name: value for name in POLICY_RANGES if (value := getattr(row, name)) is not None}
-    return Room(
-        id=RoomId(row.id),
-        name=row.name,
-        state=RoomState(row.state),
-        policy=replace(defaults, **stored),
-        opens_at=None if row.opens_at is None else Instant(row.opens_at),
-        closes_at=None if row.closes_at is None else Instant(row.closes_at),
-        version=row.version,
-    )
