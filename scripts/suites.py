@@ -1,10 +1,11 @@
 """
-Runs the tests, a suite at a time for each folder of tests/, and tells what was not run as plainly as what failed.
+Runs the tests, a suite for each folder of tests/, and tells what was not run as plainly as what failed.
 
 A suite may hold a file suite.toml:
 
     needs = ["redis-server"]  # programs; where one is missing, the suite is not run
-    alone = true              # measures time, so nothing may run beside it
+    parts = 3                 # its files wait more than they work, so they are dealt to so many processes
+    alone = true              # it measures time, so nothing may run beside it
 """
 
 import argparse
@@ -26,9 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 REPORTS = ROOT / "build" / "test"
 
-CHEAPEST_FIRST = ("architecture", "unit", "contract", "property", "integration", "e2e", "simulation")
-AT_ONCE = 2
-SUITE_SECONDS_MAX = 900
+CHEAPEST_FIRST = ("architecture", "unit", "contract", "property", "simulation", "integration", "e2e")
+AT_ONCE = 3
+PART_SECONDS_MAX = 900
 
 ALL_PASSED, SOME_FAILED, NOTHING_COLLECTED = 0, 1, 5
 """Exit statuses of pytest."""
@@ -39,8 +40,13 @@ class Suite:
     """A folder of tests and what it asks of the machine."""
 
     name: str
-    needs: tuple[str, ...] = ()
+    needs: Sequence[str] = ()
+    parts: int = 1
     alone: bool = False
+
+    def files(self) -> list[str]:
+        """Return the paths of its test files."""
+        return sorted(str(path.relative_to(ROOT)) for path in (TESTS / self.name).rglob("test_*.py"))
 
     def missing(self) -> list[str]:
         """Return the programs it needs that are not on the PATH."""
@@ -106,9 +112,10 @@ def described(name: str) -> Suite:
     """Read what suite *name* says of itself in its suite.toml, if it has one."""
     description = TESTS / name / "suite.toml"
     said = tomllib.loads(description.read_text(encoding="utf-8")) if description.exists() else {}
-    if unknown := said.keys() - {"needs", "alone"}:
-        sys.exit(f"{description} says {', '.join(sorted(unknown))}, but only needs and alone mean something.")
-    return Suite(name=name, needs=tuple(said.get("needs", ())), alone=bool(said.get("alone")))
+    try:
+        return Suite(name=name, **said)
+    except TypeError as unknown:
+        sys.exit(f"{description} says something that means nothing: {unknown}.")
 
 
 async def run_all(suites: Sequence[Suite]) -> list[Outcome]:
@@ -119,40 +126,59 @@ async def run_all(suites: Sequence[Suite]) -> list[Outcome]:
     places = asyncio.Semaphore(AT_ONCE)
     outcomes: dict[str, Outcome] = {}
 
-    async def run_in_turn(suite: Suite) -> None:
-        async with places:
-            outcomes[suite.name] = await run(suite)
+    async def run_one(suite: Suite) -> None:
+        outcomes[suite.name] = await run(suite, places)
 
     async with asyncio.TaskGroup() as group:
-        for suite in suites:
+        for suite in reversed(suites):  # the longest first, so that no one is left waiting for it at the end
             if not suite.alone:
-                group.create_task(run_in_turn(suite))
+                group.create_task(run_one(suite))
     for suite in suites:
         if suite.alone:
-            await run_in_turn(suite)
+            await run_one(suite)
     return [outcomes[suite.name] for suite in suites]
 
 
-async def run(suite: Suite) -> Outcome:
-    """Run one suite in a pytest of its own, and print its output if it failed."""
+async def run(suite: Suite, places: asyncio.Semaphore) -> Outcome:
+    """Run all parts of one suite, each as soon as it gets one of the *places*."""
     if missing := suite.missing():
         remark = f"needs {' and '.join(missing)}, which this machine does not have"
         return Outcome(suite=suite.name, skips=Counter(), was_run=False, remark=remark)
-    report = REPORTS / f"{suite.name}.xml"
-    log = REPORTS / f"{suite.name}.log"
-    started = time.monotonic()
-    status = await pytest(suite, report=report, log=log)
-    outcome = read(suite.name, report, status=status, seconds=time.monotonic() - started)
+    files = suite.files()
+    async with asyncio.TaskGroup() as group:
+        parts = [
+            group.create_task(run_part(suite.name, part, files[part :: suite.parts], places))
+            for part in range(min(suite.parts, len(files)))
+        ]
+    outcomes = [part.result() for part in parts]
+    return Outcome(
+        suite=suite.name,
+        passed=sum(outcome.passed for outcome in outcomes),
+        failed=sum(outcome.failed for outcome in outcomes),
+        skips=sum((outcome.skips for outcome in outcomes), Counter()),
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        remark="; ".join(outcome.remark for outcome in outcomes if outcome.remark),
+    )
+
+
+async def run_part(suite: str, part: int, files: Sequence[str], places: asyncio.Semaphore) -> Outcome:
+    """Run some files of a suite in a pytest of their own, and print its output if anything failed."""
+    report = REPORTS / f"{suite}-{part}.xml"
+    log = REPORTS / f"{suite}-{part}.log"
+    async with places:
+        started = time.monotonic()
+        status = await pytest(files, report=report, log=log)
+        outcome = read(suite, report, status=status, seconds=time.monotonic() - started)
     if outcome.failed:
         print(log.read_text(encoding="utf-8", errors="replace"))
     verdict = outcome.remark or ("failed" if outcome.failed else "passed")
-    print(f"{suite.name}: {verdict} ({outcome.seconds:.1f} s)", flush=True)
+    print(f"{suite} ({len(files)} files): {verdict} in {outcome.seconds:.1f} s", flush=True)
     return outcome
 
 
-async def pytest(suite: Suite, *, report: Path, log: Path) -> int | None:
-    """Run pytest on *suite*, and end whatever it leaves behind; return its exit status, or None if it took too long."""
-    command = [sys.executable, "-m", "pytest", f"tests/{suite.name}", f"--junit-xml={report}", "-p", "no:cacheprovider"]
+async def pytest(files: Sequence[str], *, report: Path, log: Path) -> int | None:
+    """Run pytest on *files*, and end whatever it leaves behind; return its exit status, or None if it took too long."""
+    command = [sys.executable, "-m", "pytest", f"--junit-xml={report}", "-p", "no:cacheprovider", *files]
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -163,7 +189,7 @@ async def pytest(suite: Suite, *, report: Path, log: Path) -> int | None:
             *command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
         )
         try:
-            async with asyncio.timeout(SUITE_SECONDS_MAX):
+            async with asyncio.timeout(PART_SECONDS_MAX):
                 return await process.wait()
         except TimeoutError:
             return None
@@ -180,7 +206,7 @@ def read(name: str, report: Path, *, status: int | None, seconds: float) -> Outc
         skip.get("message", "no reason given") for case in cases if (skip := case.find("skipped")) is not None
     )
     remark = {
-        None: f"stopped after {SUITE_SECONDS_MAX} s",
+        None: f"stopped after {PART_SECONDS_MAX} s",
         ALL_PASSED: "",
         SOME_FAILED: "",
         NOTHING_COLLECTED: "no test was found",

@@ -12,7 +12,8 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from stagedoor.http.contract import entry_of
-from stagedoor.http.openapi import Json, api_document, body_type, data_type
+from stagedoor.http.openapi import api_document, body_type, data_type
+from stagedoor.http.openapi_parts import Json
 from tests.integration.http.stage import Stage
 
 APP = Stage().app

@@ -19,7 +19,7 @@ SEATS = 24
 
 
 def an_evening(random: Random, length: int) -> Iterator[SaleCommand]:
-    """Make up what a few buyers do about a few seats: mostly sensible, sometimes twice, sometimes with another's hold."""
+    """Make up what a few buyers do about a few seats: mostly sensible, sometimes twice or with another's hold."""
     holds = [(1, 1)]
     said: list[SaleCommand] = [leave(BUYERS)]
     for step in range(length):

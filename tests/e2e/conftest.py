@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness.evening import Evening, Evenings, make_members
+from tests.e2e.harness.evening import Evening, Evenings, check_in_a_process, make_members
 from tests.e2e.harness.programme import RoomPlan
 
 MUTANTS = Path(__file__).with_name("mutants")
@@ -40,6 +40,7 @@ def shared_evening(request: pytest.FixtureRequest, evenings: Evenings) -> Iterat
     assert len({room.id for room in rooms}) == len(rooms), "two stories named the same room"
     with evenings(*rooms) as evening:
         yield evening
+        check_in_a_process(evening)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import asyncio
 
 from tests.e2e.harness.answers import Answer, now_ms
-from tests.e2e.harness.checkers import GRANTED, TAKEN, groups_split, seats_promised_twice, unexpected
+from tests.e2e.harness.checkers import GRANTED, TAKEN, Violations, groups_split, seats_promised_twice, unexpected
 from tests.e2e.harness.evening import Evening, Evenings
 from tests.e2e.harness.fan import Fan, let_in
 from tests.e2e.harness.programme import Staged, a_room, a_show
 
 SEATS = 12
-ROOM = a_room("groups", a_show(seats=SEATS))
+ROOM = a_room("groups", a_show(seats=SEATS), a_show(seats=2))
 ROOMS = (ROOM,)
 
 
@@ -29,21 +29,26 @@ async def groups_at_once(fans: list[Fan], show: Staged) -> list[Answer]:
     return list(await asyncio.gather(*asked))
 
 
-async def test_a_group_sits_together_or_not_at_all(evening: Evening) -> None:
+async def crowd(evening: Evening) -> tuple[list[Answer], Violations]:
+    """Let the groups loose; return what they were answered, and who has not got what she was told."""
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fans = evening.fans(80, client, ROOM.id)
         answers = await groups_at_once(fans, show)
         listed = await fans[0].seats(show.schedule_id, query="&status=all")
+    return answers, seats_promised_twice(client.record) + groups_split(client.record, listed.rows, at=now_ms())
 
+
+async def test_a_group_sits_together_or_not_at_all(evening: Evening) -> None:
+    answers, wrong = await crowd(evening)
+
+    assert wrong == []
     assert unexpected(answers, GRANTED, TAKEN) == []
     assert any(answer.ok for answer in answers)
-    assert seats_promised_twice(client.record) == []
-    assert groups_split(client.record, listed.rows, at=now_ms()) == []
 
 
 async def test_a_group_that_names_a_seat_twice_is_not_understood(evening: Evening) -> None:
-    show = evening.show(ROOM.id)
+    show = evening.show(ROOM.id, 1)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
         await fan.enter()
@@ -55,10 +60,6 @@ async def test_a_group_that_names_a_seat_twice_is_not_understood(evening: Evenin
 
 async def test_control_a_server_that_splits_groups_is_found_out(evenings: Evenings) -> None:
     with evenings(ROOM, mutant="groups_split") as broken:
-        show = broken.show(ROOM.id)
-        async with broken.client() as client:
-            fans = broken.fans(80, client, ROOM.id)
-            await groups_at_once(fans, show)
-            listed = await fans[0].seats(show.schedule_id, query="&status=all")
+        _, wrong = await crowd(broken)
 
-    assert groups_split(client.record, listed.rows, at=now_ms()) != []
+    assert wrong != []

@@ -31,8 +31,9 @@ PAID_BEFORE_IT_GOES_DOWN = 40
 
 
 async def journey(fan: Fan, show: Staged, seat_id: int) -> None:
-    """Join, wait, charge, hold, pay; every step under its key, so that it can be gone through again from the start."""
-    await fan.join(key="join")
+    """Join, wait, charge, hold, pay; the steps under keys, so that the way can be gone again from the start."""
+    if not fan.token:
+        await fan.join()
     stands = await until(fan.check, lambda answer: answer.data["status"] != "WAITING")
     if stands.data["status"] != "PROGRESS":
         return

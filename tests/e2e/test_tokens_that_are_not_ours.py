@@ -85,6 +85,7 @@ async def every_call(client: Client, token: str | None, schedule_id: int, seat_i
     return [await client.ask(method, path, body=body, token=token) for method, path, body in asked]
 
 
+@pytest.mark.filterwarnings("ignore:The HMAC key is:jwt.warnings.InsecureKeyLengthWarning")
 async def test_they_are_refused_on_every_call(evening: Evening) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:

@@ -19,11 +19,13 @@ from stagedoor.bootstrap.stores import Stores, open_stores, take_up_the_line
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.notifications import NotifyOfPaidOrders
 from stagedoor.checkout.use_cases import Charge, CloseLeftPlace, Pay, ReleaseSeats, ReserveSeats
+from stagedoor.http.identity import Identity
 from stagedoor.http.limits import Limits
 from stagedoor.http.operators import OperatorGate
 from stagedoor.http.ops import ops_calls
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
+from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import SECOND_MS, Clock
 from stagedoor.settings import Settings
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -93,10 +95,13 @@ class House:
 
 async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, Services]:
     """Put everything together; nothing runs before the house's supervisor does."""
+    # What may refuse the start comes before the outage is credited, which happens once.
+    queue_tokens = await tokens(settings, lanes, clock)
+    login = await identity(settings, clock)
     stores = await open_stores(settings, lanes, clock)
     await take_up_the_line(settings, stores)
     house = House(stores=stores, pulse=Pulse(stores))
-    services = await _services(settings, house)
+    services = _services(settings, house, queue_tokens, login)
     stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
     house.supervisor.add_service("settle", stores.settle.run)
     house.supervisor.add_service("join", stores.join.run)
@@ -106,7 +111,7 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
     return house, services
 
 
-async def _services(settings: Settings, house: House) -> Services:
+def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:
     stores, lanes, clock = house.stores, house.stores.lanes, house.stores.clock
     rooms, line, supply, settle = stores.rooms, stores.line, stores.supply, stores.settle
     close_place = CloseLeftPlace(settle=settle).close
@@ -121,8 +126,8 @@ async def _services(settings: Settings, house: House) -> Services:
     )
     return Services(
         clock=clock,
-        tokens=await tokens(settings, lanes, clock),
-        identity=await identity(settings, clock),
+        tokens=queue_tokens,
+        identity=login,
         limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
         listings=stores.listings,

@@ -45,25 +45,25 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) ->
 
 
 async def _serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> None:
-    listener = listen(settings.host, settings.port)
     clock = SystemClock()
-    async with _opened(settings) as lanes:
-        await _prepare(lanes, clock, settings, demo=demo)
-        house, services = await build(settings, lanes, clock)
-        server = HttpServer(
-            create_app(services),
-            listener,
-            ready=lambda: announce(base_url(listener)),
-            stop_s_max=settings.drain_seconds,
-        )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(house.supervisor.run())
-            group.create_task(_stop_on_signal(house, server))
-            await server.serve()
-            await services.under_way.drain()
-            house.stop()
-        await house.stores.line.idle()
-        await house.pulse.beat()
+    with contextlib.closing(listen(settings.host, settings.port)) as listener:
+        async with _opened(settings) as lanes:
+            await _prepare(lanes, clock, settings, demo=demo)
+            house, services = await build(settings, lanes, clock)
+            server = HttpServer(
+                create_app(services),
+                listener,
+                ready=lambda: announce(base_url(listener)),
+                stop_s_max=settings.drain_seconds,
+            )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(house.supervisor.run())
+                group.create_task(_stop_on_signal(house, server))
+                await server.serve()
+                await services.under_way.drain()
+                house.stop()
+            await house.stores.line.idle()
+            await house.pulse.beat()
 
 
 @asynccontextmanager

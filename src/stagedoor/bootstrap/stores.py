@@ -9,6 +9,7 @@ import structlog
 
 from stagedoor.adapters.batching import Batcher
 from stagedoor.adapters.embedded.line import EmbeddedLine
+from stagedoor.adapters.embedded.line_restore import credit_passes
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
 from stagedoor.adapters.sql.lanes import Lanes
@@ -107,8 +108,9 @@ async def take_up_the_line(settings: Settings, stores: Stores) -> None:
         now=now,
         credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
         ignore_below_ms=0,
+        credit_line=credit_passes,
     )
-    await stores.line.restore(at=now, outage_ms=outage_ms)
+    await stores.line.restore(at=now, outage_ms=0)
     await TellTheLine(line=stores.line).tell_of_open(await stores.records.open_holds(at=now))
     if outage_ms:
         log.info("server.outage_credited", outage_ms=outage_ms)

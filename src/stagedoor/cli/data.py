@@ -33,7 +33,7 @@ def migrate(flags: Flags) -> None:
 
     async def write() -> bool:
         async with opened(settings) as lanes:
-            return await migrated(lanes, settings)
+            return await migrated(lanes)
 
     with nobody_serving(settings):
         changed = asyncio.run(write())

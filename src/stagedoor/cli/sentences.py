@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from stagedoor.adapters.embedded.sqlite_file import FileInUse
 from stagedoor.adapters.sql.operator_keys import KeyRefused
-from stagedoor.adapters.sql.schema import UnknownSchema
+from stagedoor.adapters.sql.schema import ForeignDatabase, UnknownSchema
 from stagedoor.kernel.errors import Fault
 from stagedoor.settings import SettingsError
 from stagedoor.waiting_room.rejections import RoomIsClosed
@@ -54,6 +54,8 @@ def sentence_for(error: Exception) -> str | None:
             sentence = f"another stagedoor serves from {error} already: stop it, or name another STAGEDOOR_DATABASE_URL"
         case UnknownSchema(found=found):
             sentence = f"the database is a newer stagedoor's (its schema is {found}): use that one, or another file"
+        case ForeignDatabase():
+            sentence = "the database holds something else than stagedoor's data: name another STAGEDOOR_DATABASE_URL"
         case RoomIsClosed():
             sentence = "the room is closed: it can be opened again, but not paused"
         case Fault():

@@ -39,19 +39,17 @@ async def made(settings: Settings) -> AsyncIterator[Lanes]:
     async with opened(settings) as lanes:
         found = await lanes.reading(schema.current)
         if found is None:
-            await migrated(lanes, settings)
+            await migrated(lanes)
         elif found != schema.HEAD:
             raise Refused(schema_sentence(settings, found))
         yield lanes
 
 
-async def migrated(lanes: Lanes, settings: Settings) -> bool:
-    """Bring the schema up to date; tell whether there was anything to do. Raises `Refused`, `UnknownSchema`."""
+async def migrated(lanes: Lanes) -> bool:
+    """Bring the schema up to date; tell whether there was anything to do. Raises `UnknownSchema`, `ForeignDatabase`."""
     found = await lanes.reading(schema.current)
     if found == schema.HEAD:
         return False
-    if found is None and not await lanes.reading(is_empty):
-        raise Refused(schema_sentence(settings, found))
     await written(lanes, schema.upgrade)
     return True
 

@@ -11,7 +11,7 @@ from litestar.exceptions import (
 )
 from typing_extensions import override
 
-from stagedoor.http import concerts, process, queue, user
+from stagedoor.http import concerts, process, queue, sale, user
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import call_of
 from stagedoor.http.edge import Edge
@@ -33,9 +33,9 @@ _CALLS = (
     concerts.list_concerts,
     concerts.list_schedule,
     concerts.list_seats,
-    concerts.reserve_seats,
-    concerts.release_seats,
-    concerts.pay,
+    sale.reserve_seats,
+    sale.release_seats,
+    sale.pay,
     user.charge,
     user.read_balance,
     user.list_reservations,

@@ -7,7 +7,7 @@ not used because it leaves out the limits of list items and knows neither our
 envelope nor our refusals.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -16,7 +16,17 @@ from litestar.routes import BaseRoute, HTTPRoute
 
 from stagedoor import __version__
 from stagedoor.http.contract import Entry, Field, Needs, entry_of
-from stagedoor.http.keys import KEY_CHARACTERS_MAX
+from stagedoor.http.openapi_parts import (
+    DESCRIPTION,
+    HEADERS,
+    NOTHING,
+    PARAMETERS,
+    SECURITY,
+    SECURITY_SCHEMES,
+    TAGS,
+    TEXT,
+    Json,
+)
 from stagedoor.http.problems import (
     DEFECT,
     KEY_REUSED,
@@ -33,95 +43,7 @@ from stagedoor.http.problems import (
 )
 from stagedoor.http.wire import Failure
 
-Json = dict[str, Any]
-
-_NOTHING: Json = {"type": "object", "maxProperties": 0}
-_TEXT: Json = {"type": "string"}
 _COME_BACK = {TOO_MANY.status, UNAVAILABLE.status, RUNNING.status}
-
-_TAGS = {
-    "queue": "The waiting line.",
-    "concerts": "What is on, and the sale.",
-    "user": "A buyer's own affairs.",
-    "process": "How the server is.",
-    "ops": "For operators.",
-}
-
-_DESCRIPTION = """\
-Waiting room, seats, five-minute reservations, wallet and payment.
-
-Every answer is an envelope: `resultType` SUCCESS with `data`, or FAIL with `exception`, whose `code` is stable.
-A refusal is decided in this order, the first that fits: unreadable (413, 415, 400), 401, 404, an idempotency key
-that is known, paid already (409), the place is over (003), still waiting (001, 403), the reservation is over (006),
-too many seats (007), sold out (002) or taken (004), the balance (005). HEAD and OPTIONS are answered wherever GET is.
-"""
-
-_SECURITY_SCHEMES: Json = {
-    "queueToken": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "Authorization",
-        "description": "The queue token itself, or `Bearer` and the token.",
-    },
-    "identity": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Identity",
-        "description": "A JWT of the shop's own login. Under the demo identity a `userId` takes its place.",
-    },
-    "operatorKey": {"type": "http", "scheme": "bearer", "description": "An operator's key."},
-}
-# An empty requirement stands for what no scheme can say: a `userId` under the demo identity, a loopback bind.
-_SECURITY: Mapping[Needs, list[Json]] = {
-    Needs.NOTHING: [],
-    Needs.IDENTITY: [{"identity": []}, {}],
-    Needs.QUEUE_TOKEN: [{"queueToken": []}],
-    Needs.WHO_SHE_IS: [{"queueToken": []}, {"identity": []}, {}],
-    Needs.OPERATOR: [{"operatorKey": []}, {}],
-}
-
-_HEADERS: Json = {
-    "X-Request-Id": {"description": "Names the request in the server's log.", "schema": _TEXT},
-    "Stagedoor-Identity": {
-        "description": "Sent under the demo identity, which believes every `userId`.",
-        "schema": {"const": "demo"},
-    },
-    "Retry-After": {"description": "In how many seconds to try again.", "schema": {"type": "integer", "minimum": 1}},
-    "WWW-Authenticate": {"description": "`Bearer`.", "schema": _TEXT},
-    "Idempotent-Replay": {
-        "description": "The first answer to the same `Idempotency-Key` is given again.",
-        "schema": {"const": "true"},
-    },
-    "ETag": {"description": "Names what is in the list; send it as `If-None-Match`.", "schema": _TEXT},
-    "Cache-Control": {"description": "Who may keep the answer.", "schema": _TEXT},
-    "Vary": {"description": "What the answer also depends on.", "schema": _TEXT},
-}
-
-_PARAMETERS: Json = {
-    "acceptLanguage": {
-        "name": "Accept-Language",
-        "in": "header",
-        "description": "The language of refusals: en or ko.",
-        "schema": _TEXT,
-    },
-    "idempotencyKey": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "Your own name for this request: sent again with it, it has one effect and one answer.",
-        "schema": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": KEY_CHARACTERS_MAX,
-            "pattern": "^[ -~]+$",
-        },
-    },
-    "ifNoneMatch": {
-        "name": "If-None-Match",
-        "in": "header",
-        "description": "The `ETag` of the list you have.",
-        "schema": _TEXT,
-    },
-}
 
 _Found = tuple[str, str, HTTPRouteHandler, Entry]
 
@@ -140,17 +62,17 @@ def api_document(routes: Iterable[BaseRoute]) -> Json:
             "title": "Stagedoor",
             "version": __version__,
             "summary": "An on-sale engine.",
-            "description": _DESCRIPTION,
+            "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name, "description": text} for name, text in _TAGS.items() if name in tags],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in tags],
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "securitySchemes": _SECURITY_SCHEMES,
-            "headers": _HEADERS,
-            "parameters": _PARAMETERS,
+            "securitySchemes": SECURITY_SCHEMES,
+            "headers": HEADERS,
+            "parameters": PARAMETERS,
         },
     }
 
@@ -213,7 +135,7 @@ class _Schemas:
             kinds += [field.kind for field in (*entry.path, *entry.query)]
         shown, self.components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
         self._shown = dict(zip(map(repr, kinds), shown, strict=True))
-        self.components["Refused"] = _envelope("FAIL", _NOTHING, self.of(Failure))
+        self.components["Refused"] = _envelope("FAIL", NOTHING, self.of(Failure))
 
     def of(self, kind: object) -> Json:
         """Return the schema of a type, by reference where it has a name."""
@@ -221,7 +143,7 @@ class _Schemas:
 
     def success(self, kind: object) -> Json:
         """Return the envelope around a type."""
-        return _envelope("SUCCESS", self.of(kind), _NOTHING)
+        return _envelope("SUCCESS", self.of(kind), NOTHING)
 
 
 def _envelope(result: str, data: Json, exception: Json) -> Json:
@@ -244,7 +166,7 @@ def _operation(path: str, handler: HTTPRouteHandler, entry: Entry, schemas: _Sch
             **({"304": _not_modified()} if entry.listing else {}),
             **_refused(refusals_of(handler, entry)),
         },
-        "security": _SECURITY[entry.needs],
+        "security": SECURITY[entry.needs],
     }
     if (body := body_type(handler)) is not None:
         operation["requestBody"] = {
@@ -261,7 +183,7 @@ def _parameters(path: str, entry: Entry, schemas: _Schemas) -> list[Json]:
     shared = ["acceptLanguage"]
     own: list[Json] = []
     if entry.key_required:
-        own.append({**_PARAMETERS["idempotencyKey"], "required": True})
+        own.append({**PARAMETERS["idempotencyKey"], "required": True})
     elif entry.repeatable:
         shared.append("idempotencyKey")
     if entry.listing:
@@ -286,7 +208,7 @@ def _success(kind: object, entry: Entry, schemas: _Schemas) -> Json:
     if entry.listing:
         headers += ["ETag", "Vary"]
     if kind is str:
-        content: Json = {"text/plain": {"schema": _TEXT}}
+        content: Json = {"text/plain": {"schema": TEXT}}
     else:
         example = {"resultType": "SUCCESS", "data": entry.example, "exception": {}}
         content = {"application/json": {"schema": schemas.success(kind), "example": example}}

@@ -45,6 +45,7 @@ _SECRET_KEYS = frozenset(
         "x_identity",
     }
 )
+_FIRST = ("timestamp", "level", "event")
 _BLANK = "***"
 # Three groups of base64url with dots between them is a JWT; forty characters without a break are a key or a digest.
 _SECRET_TEXT = re.compile(r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|[\w+/=-]{40,}")
@@ -94,7 +95,8 @@ def _renderers(style: LogFormat) -> list[Processor]:
 
 
 def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+    first = {name: event.pop(name) for name in _FIRST if name in event}
+    return msgspec.json.encode({**first, **event}, enc_hook=repr).decode()
 
 
 def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

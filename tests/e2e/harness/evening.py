@@ -1,19 +1,30 @@
 """One evening: a database with its programme, the server on it, buyers who have not yet done anything."""
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from shutil import copyfile
 from typing import Protocol
 
+from typer.testing import CliRunner
+
+from stagedoor.cli import application
 from tests.e2e.harness.client import Client
 from tests.e2e.harness.fan import Fan
 from tests.e2e.harness.programme import Programme, RoomPlan, Staged, stage
-from tests.e2e.harness.server import PRODUCT, Server, command
+from tests.e2e.harness.server import PRODUCT, Server, command, environment
 
 MEMBERS = 8_000
 OPENING_BALANCE_WON = 300_000
+
+
+def check_in_a_process(evening: "Evening") -> None:
+    """Let `stagedoor check` look at what all stories together have left."""
+    done = command(evening.database, "check")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def make_members(database: Path) -> None:
@@ -79,10 +90,17 @@ class Evening:
         self.server = Server.start(self.database, self._settings, program=self._program)
 
     def cli(self, *words: str) -> str:
-        """Run a command of the product on the same data and return what it printed."""
-        done = command(self.database, *words, settings=self._settings)
-        assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        """
+        Run a command of the product on the same data and return what it printed.
+
+        The command line itself, but inside this process: starting another one takes longer than most stories.
+        """
+        told = environment(self.database, self._settings)
+        unset = {name: None for name in os.environ if name.startswith("STAGEDOOR_") and name not in told}
+        with ThreadPoolExecutor(1) as thread:  # a command runs a loop of its own, and this may be called inside of one
+            done = thread.submit(CliRunner().invoke, application(), words, env={**told, **unset}).result()
+        assert done.exit_code == 0, f"{' '.join(words)} ended with {done.exit_code}\n{done.output}"
+        return done.output
 
     def check(self) -> None:
         """Every invariant holds over what is stored."""

@@ -106,8 +106,6 @@ class Server:
             self._process.wait()
             raise
         self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
         return code
 
     def stop(self) -> int:
@@ -124,6 +122,7 @@ class Server:
         """End it if it still runs: the tests leave nothing behind."""
         if self.is_running:
             self.kill()
+        self._reader.join()
 
     def _wait_until_ready(self) -> None:
         self._reader.start()
@@ -134,11 +133,12 @@ class Server:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.said.append(line.rstrip())
-            found = READY.search(line)
-            if found is not None:
-                self.ready_at = now_ms()
-                self.port = int(found[1])
-                self._ready.set()
+        with self._process.stdout as lines:
+            for line in lines:
+                self.said.append(line.rstrip())
+                found = READY.search(line)
+                if found is not None:
+                    self.ready_at = now_ms()
+                    self.port = int(found[1])
+                    self._ready.set()
         self._ready.set()

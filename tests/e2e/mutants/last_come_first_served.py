@@ -1,10 +1,8 @@
 """A server that lets in whoever came last."""
 
-from stagedoor.waiting_room import turning
 from stagedoor.waiting_room.model import PlaceState
+from stagedoor.waiting_room.turning import TurnPlan
 from tests.e2e.harness.removed_guard import replace, run
-
-TurnPlan = turning._TurnPlan  # noqa: SLF001 -- the order is decided in there
 
 
 def admit_the_last(plan: TurnPlan) -> None:
@@ -14,7 +12,7 @@ def admit_the_last(plan: TurnPlan) -> None:
     allowed = plan.state.rate.available
     limit = len(waiting) if allowed is None else allowed
     for row in waiting[::-1][:limit]:
-        plan._admit(columns.first + row, returner=False)  # noqa: SLF001 -- as above
+        plan._admit(columns.first + row, returner=False)  # noqa: SLF001 -- the order is decided in there
 
 
 replace(TurnPlan, "admit", admit_the_last)

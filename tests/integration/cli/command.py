@@ -12,7 +12,7 @@ Command = Callable[..., Result]
 
 def commands_in(folder: Path, **environ: str) -> Command:
     """Return a function that runs the command with its words; the data are in *folder*."""
-    settings = {"STAGEDOOR_DATA_DIR": str(folder), "NO_COLOR": "1", **environ}
+    settings = {"STAGEDOOR_DATA_DIR": str(folder), "STAGEDOOR_PORT": "0", "NO_COLOR": "1", **environ}
 
     def run(*words: str) -> Result:
         result = CliRunner().invoke(application(), list(words), env=settings)

@@ -89,6 +89,19 @@ def test_an_impossible_setting_stops_the_start(folder: Path) -> None:
     assert not folder.exists()
 
 
+def test_somebody_elses_database_is_not_served_from(folder: Path) -> None:
+    folder.mkdir()
+    theirs = sqlite3.connect(folder / "stagedoor.db")
+    theirs.execute("CREATE TABLE theirs (id INTEGER)")
+    theirs.close()
+
+    refused = run(folder, "serve")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "holds something else than stagedoor's data" in sentence(refused.stderr)
+    assert rows(folder, "SELECT name FROM sqlite_master") == [("theirs",)]
+
+
 def test_an_address_of_another_machine_is_a_sentence(folder: Path) -> None:
     refused = run(folder, "serve", HOST="192.0.2.1", ALLOW_DEMO_IDENTITY_PUBLIC="true")
 

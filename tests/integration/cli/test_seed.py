@@ -149,14 +149,22 @@ def test_the_halls_are_shown(stagedoor: Command) -> None:
     assert all(hall in said for hall in ("club", "theatre", "arena"))
 
 
-def test_somebody_elses_database_is_left_alone(stagedoor: Command, folder: Path) -> None:
+@pytest.mark.parametrize("words", [("seed", "members"), ("migrate",)])
+def test_somebody_elses_database_is_left_alone(stagedoor: Command, folder: Path, words: tuple[str, ...]) -> None:
     folder.mkdir()
     theirs = sqlite3.connect(folder / "stagedoor.db")
     theirs.execute("CREATE TABLE theirs (id INTEGER)")
     theirs.close()
 
-    assert "holds something else than a stagedoor database" in refused(stagedoor("seed", "members"))
+    assert "holds something else than stagedoor's data" in refused(stagedoor(*words))
     assert rows(folder, "SELECT name FROM sqlite_master") == [("theirs",)]
+
+
+@pytest.mark.parametrize("name", ["what?", "50% off #1", "한 글"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    done(commands_in(tmp_path / name)("seed", "members", "--count", "1"))
+
+    assert rows(tmp_path / name, "SELECT id FROM member") == [(1,)]
 
 
 def test_a_file_that_is_no_database_is_a_sentence(stagedoor: Command, folder: Path) -> None:

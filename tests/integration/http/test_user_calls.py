@@ -118,14 +118,6 @@ async def test_a_bad_token_is_bad_whatever_else_is_said(client: Asking) -> None:
     assert (await client.ask("GET", "/user/amount?userId=7", token="x.y.z")).verdict == (401, "401")  # noqa: S106
 
 
-async def test_a_token_that_was_taken_away_proves_nothing(stage: Stage, client: Asking) -> None:
-    stage.door.is_forgotten = True
-
-    assert (await client.ask("GET", "/user/amount", token=stage.token())).verdict == (401, "401")
-    assert (await client.ask("GET", "/user/amount?userId=7")).status == 200
-    assert stage.door.recognized == [stage.door.place.ref]
-
-
 async def test_two_user_ids_are_one_too_many(client: Asking) -> None:
     reply = await client.ask("POST", "/user/amount?userId=8", json={"amount": 5, "userId": 7})
 
@@ -257,6 +249,5 @@ async def test_a_token_that_proves_who_asks_is_a_sign_of_presence(stage: Stage, 
 async def test_a_revoked_token_proves_nothing(stage: Stage, client: Asking) -> None:
     stage.door.revoked.add(stage.door.place.ref)
 
-    reply = await client.ask("GET", "/user/amount", token=stage.token())
-
-    assert (reply.status, reply.code) == (401, "401")
+    assert (await client.ask("GET", "/user/amount", token=stage.token())).verdict == (401, "401")
+    assert (await client.ask("GET", "/user/amount?userId=7")).status == 200

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -39,7 +39,8 @@ class DatabaseFault(Fault):
 
 def _engine(path: Path, *, writes: bool) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        # Not as text: a path may hold what a URL takes for the start of its query.
+        URL.create("sqlite", database=str(path)),
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000},
         **({"poolclass": StaticPool} if writes else {"poolclass": QueuePool, "pool_size": READERS}),
     )

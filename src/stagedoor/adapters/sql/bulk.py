@@ -1,12 +1,13 @@
 """One statement for many rows, compiled once a dialect and handed to the driver as it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from sqlalchemy import Connection, Dialect, Insert, Table, Update, insert
 from sqlalchemy.sql.compiler import SQLCompiler
 
-Parameters = Sequence[tuple[int | str | None, ...]]
+Row = tuple[int | str | None, ...]
 
 ANY_DIALECT = "*"
 
@@ -35,16 +36,14 @@ class Bulk:
         assert set(columns) <= set(table.c.keys())
         return cls({ANY_DIALECT: insert(table)}, columns)
 
-    def __call__(self, connection: Connection, rows: Parameters) -> int:
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Run it for every one of *rows*; return how many rows of the table were written in all."""
         if not rows:
             return 0
-        text, positions = self._compiled(connection.dialect)
-        if positions is not None:
-            rows = [tuple(row[position] for position in positions) for row in rows]
-        return connection.exec_driver_sql(text, list(rows)).rowcount
+        text, arranged = self._compiled(connection.dialect)
+        return connection.exec_driver_sql(text, list(rows if arranged is None else map(arranged, rows))).rowcount
 
-    def _compile(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
+    def _compile(self, dialect: Dialect) -> tuple[str, Callable[[Row], Row] | None]:
         name = dialect.name if dialect.name in self._statements else ANY_DIALECT
         statement = self._statements[name]
         columns = [parameter for parameter in self._order if parameter in statement.table.c]
@@ -52,5 +51,10 @@ class Bulk:
         assert isinstance(compiled, SQLCompiler)
         # Only drivers with positional parameters are in use.
         assert compiled.positiontup is not None
-        positions = tuple(self._order.index(name) for name in compiled.positiontup)
-        return compiled.string, None if positions == tuple(range(len(self._order))) else positions
+        if tuple(compiled.positiontup) == self._order:
+            return compiled.string, None
+        # What is not in a row is a constant of the statement.
+        constants = tuple(compiled.params[name] for name in compiled.positiontup if name not in self._order)
+        named = (*self._order, *(name for name in compiled.positiontup if name not in self._order))
+        picked = itemgetter(*(named.index(name) for name in compiled.positiontup))
+        return compiled.string, lambda row: picked(row + constants)

@@ -62,6 +62,14 @@ _EXTEND_CLAIMS = Bulk(
 )
 
 
+CreditLine = Callable[[Connection, int], object]
+"""Moves the passes of a line kept in this database later by so many milliseconds."""
+
+
+def _no_line(_connection: Connection, _outage_ms: int) -> None:
+    """Credit nobody: the line is kept elsewhere."""
+
+
 class SqlClockStop:
     """
     The durable pulse of the service, and what is given back when it had stopped.
@@ -81,13 +89,16 @@ class SqlClockStop:
             await transaction.run(lambda connection: _pulse(connection, at))
             await transaction.commit(proof=lambda connection: _has_beaten(connection, at))
 
-    async def credit_outage(self, *, now: Instant, credit_max_ms: int, ignore_below_ms: int) -> int:
+    async def credit_outage(
+        self, *, now: Instant, credit_max_ms: int, ignore_below_ms: int, credit_line: CreditLine = _no_line
+    ) -> int:
         """
         Give every holder the time back in which nobody could serve her, up to *credit_max_ms*.
 
         A hold that was open when the service stopped is moved later by the
         gap; one that was placed after the last pulse by the time since it was
-        placed. Returns the gap that was given back: 0 at the first start, and
+        placed. *credit_line* does the same for a line in the same database, in
+        the same transaction. Returns the gap that was given back: 0 at the first start, and
         for a gap below *ignore_below_ms*. To be called before anybody is served.
         """
         assert credit_max_ms >= 0
@@ -98,6 +109,7 @@ class SqlClockStop:
             outage_ms = 0 if gap_ms < ignore_below_ms else min(max(gap_ms, 0), credit_max_ms)
             if alive_at is not None and outage_ms > 0:
                 _credit(connection, Instant(alive_at), now, outage_ms)
+                credit_line(connection, outage_ms)
                 if self._credit_line is not None:
                     self._credit_line(connection, outage_ms)
             _pulse(connection, now)
@@ -146,7 +158,7 @@ def _still_claiming(connection: Connection, holds: Sequence[Hold]) -> Sequence[H
     claimants: dict[int, int | None] = {}
     for start in range(0, len(seat_ids), _SEATS_AT_ONCE):
         asked = {"seat_ids": seat_ids[start : start + _SEATS_AT_ONCE]}
-        claimants.update(dict(connection.execute(_CLAIMANTS, asked).all()))
+        claimants |= {row.seat_id: row.hold_id for row in connection.execute(_CLAIMANTS, asked)}
     return [one for one in holds if all(claimants.get(held.seat_id) == one.id for held in one.seats)]
 
 

@@ -52,14 +52,17 @@ _POST_TRANSFERS = Bulk.insert(
 )
 _STORE_KEYS = Bulk.insert(idempotency_key, "buyer_id", "call", "value", "fingerprint", "receipt", "stored_at")
 
+# By id. As a plain column the state would tempt SQLite to walk through all open holds by their index instead.
+_IS_OPEN = hold.c.state + 0 == _OPEN
+
 _END_IN_TIME = (
     update(hold)
-    .where(hold.c.id.in_(_HOLD_IDS), hold.c.state == _OPEN, hold.c.expires_at > _NOW)
+    .where(hold.c.id.in_(_HOLD_IDS), _IS_OPEN, hold.c.expires_at > _NOW)
     .values(state=bindparam("ended_as"), ended_at=_NOW)
 )
 _EXPIRE = (
     update(hold)
-    .where(hold.c.id.in_(_HOLD_IDS), hold.c.state == _OPEN, hold.c.expires_at <= _NOW)
+    .where(hold.c.id.in_(_HOLD_IDS), _IS_OPEN, hold.c.expires_at <= _NOW)
     .values(state=HoldState.EXPIRED.value, ended_at=hold.c.expires_at)
 )
 
@@ -138,14 +141,16 @@ def _write_claims(connection: Connection, writes: SaleWrites) -> None:
     freed: list[Claim] = []
     sold: list[Claim] = []
     claimed: list[Claim] = []
+    ended = writes.holds_ended
     for seat_id, claim in writes.claims.items():
         before = writes.claims_before.get(seat_id)
         if before is not None and claim is not None and before.hold_id == claim.hold_id:
             assert claim.state is ClaimState.SOLD
             sold.append(claim)
             continue
-        # What was over at this instant is overwritten where it stands; what was not has been let go in this batch.
-        if before is not None and (claim is None or before.held_until > writes.now):
+        # A claim that was over at this instant is overwritten where it stands. One that was not may only be gone if its
+        # hold was ended in this very batch; any other is left for the claiming write to trip over.
+        if before is not None and (claim is None or (before.held_until > writes.now and before.hold_id in ended)):
             freed.append(before)
         if claim is not None:
             claimed.append(claim)

@@ -20,6 +20,10 @@ class UnknownSchema(Exception):  # noqa: N818 -- it becomes a sentence to the op
         self.found = found
 
 
+class ForeignDatabase(Exception):  # noqa: N818 -- it becomes a sentence to the operator
+    """The database holds tables, and they are not ours: nothing is added to them."""
+
+
 def current(connection: Connection) -> str | None:
     """Return the step the database is at, None for an empty one."""
     if not inspect(connection).has_table("alembic_version"):
@@ -32,11 +36,13 @@ def upgrade(connection: Connection) -> None:
     """
     Bring the database to `HEAD`, in the transaction that is open on *connection*; committing is the caller's.
 
-    Costs one read when it is there already. Raises `UnknownSchema`.
+    Costs one read when it is there already. Raises `UnknownSchema`, `ForeignDatabase`.
     """
     found = current(connection)
     if found == HEAD:
         return
+    if found is None and inspect(connection).get_table_names():
+        raise ForeignDatabase
     try:
         command.upgrade(config_for(connection), HEAD)
     except CommandError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Column, Connection, func, insert, select, update
+from sqlalchemy import Column, Connection, func, insert, select
 
 from stagedoor.adapters.sql import tables
 from stagedoor.adapters.sql.bulk import Bulk
@@ -130,18 +130,6 @@ def seed_room(connection: Connection, room_id: RoomId, *, name: str) -> bool:
         return False
     connection.execute(insert(tables.room).values(id=room_id, name=name, state=RoomState.OPEN, version=1))
     return True
-
-
-def seed_times(connection: Connection, room_id: RoomId, *, opens_at: Instant | None, closes_at: Instant | None) -> None:
-    """Give the room an opening and a closing, each unless it has one stored."""
-    room = tables.room.c
-    for column, instant in ((room.opens_at, opens_at), (room.closes_at, closes_at)):
-        if instant is not None:
-            connection.execute(
-                update(tables.room)
-                .where(room.id == room_id, column.is_(None))
-                .values({column: instant, room.version: room.version + 1})
-            )
 
 
 def seed_performance(

@@ -1,0 +1,211 @@
+"""
+Writes docs/reference from the code: the settings, the command and the metrics, as they are.
+
+Run it after a change to one of them; a test compares the pages with what it would write.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from prometheus_client.metrics_core import Metric
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from stagedoor.cli import application
+from stagedoor.cli.options import DATA_FLAGS, SETTING_FLAGS, Parameters
+from stagedoor.observability.metrics import Metrics
+from stagedoor.settings import TABLE, Setting, SettingsError, load
+from stagedoor.settings.setting import PREFIX
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+MADE = "<!-- Written by scripts/write_reference.py: change the code, then run it. -->"
+
+SETTINGS_INTRODUCTION = """\
+# Settings
+
+A setting is a flag of `stagedoor serve` (`--max-active 200`), a variable in the environment
+(`STAGEDOOR_MAX_ACTIVE=200`) or a line of a TOML file (`max_active = 200`). Where several say something, the flag wins
+over the variable, and the variable over the file. The file is `stagedoor.toml` in the working folder, or the one that
+`--config` or `STAGEDOOR_CONFIG` names. `stagedoor doctor` shows every setting with its value and where that came from;
+of a secret it shows only that there is one.
+
+In the environment and as a flag, a list is separated by commas, and `none` unsets what may be unset. What is unknown or
+impossible stops the start with a sentence that names it:
+"""
+
+METRICS_INTRODUCTION = """\
+# Metrics
+
+`GET /metrics` answers in Prometheus' text format, or in OpenMetrics for whoever asks for that. Where the server listens
+on an address that other machines can reach, it asks for an operator's key (`stagedoor key create NAME`). Beside the
+metrics below there are those that every Python process has: `process_…` and `python_…`.
+
+Counters count from the start of the process. What is told by events (holds, orders, seats sold) arrives by the outbox,
+at least once: an event that is delivered again after a crash is counted again. Figures that have to be exact are
+those of `stagedoor check`.
+"""
+
+CLI_INTRODUCTION = """\
+# The command
+
+`stagedoor` in an installed environment; `.venv/bin/stagedoor` in a checkout after `make run`. It exits with 0 when all
+went well, 1 when something failed or a check found something, 2 when it was asked for something impossible, 130 when
+it was interrupted; what went wrong stands in one sentence on standard error. Every command has `--help`.
+
+Every command also takes `--data-dir`, `--database-url` and `--config`, which say where the database is; the
+[settings](settings.md) tell more. They are not repeated below. A server may be at work on the same database, except for
+`migrate` and `demo-reset`, which refuse then.
+"""
+
+LABELS = {
+    "cache": "which list",
+    "call": "the call's name, never its path",
+    "code": "the refusal's code on the wire",
+    "fault": "what kind of failure",
+    "outcome": "`placed`, `released`, `expired` or `paid`",
+    "result": "`hit` or `miss`",
+    "room": "the waiting room's id",
+    "state": "what the record waits for",
+    "status": "the HTTP status; 499 for a client that did not wait",
+    "version": "the version that runs",
+}
+"""Every label there is, and what its values are."""
+
+MISSPELT = {PREFIX + "MAX_ACTVE": "200"}
+IMPOSSIBLE = {PREFIX + "HOST": "0.0.0.0"}  # noqa: S104 -- to be refused
+
+
+def main() -> None:
+    """Write every page."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> Mapping[str, str]:
+    """Return each page's text by its file name."""
+    return {
+        "settings.md": _page(SETTINGS_INTRODUCTION, _settings()),
+        "cli.md": _page(CLI_INTRODUCTION, _commands(application_command(), "stagedoor")),
+        "metrics.md": _page(METRICS_INTRODUCTION, _metrics()),
+    }
+
+
+def application_command() -> TyperGroup:
+    """Return `stagedoor` as Typer runs it."""
+    command = get_command(application())
+    assert isinstance(command, TyperGroup)
+    return command
+
+
+def _page(introduction: str, lines: Iterable[str]) -> str:
+    return "\n".join([MADE, "", introduction.rstrip(), "", *lines]).rstrip() + "\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield _row(columns)
+    yield _row(["---"] * len(columns))
+    yield from map(_row, rows)
+    yield ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _settings() -> Iterator[str]:
+    yield "```text"
+    yield _refusal(MISSPELT)
+    yield _refusal(IMPOSSIBLE)
+    yield "```"
+    yield ""
+    for group, rows in groupby(TABLE, key=lambda row: row.group):
+        title, _, remark = group.partition(" (")
+        yield from (f"## {title}", "")
+        if remark:
+            yield from (remark[0].upper() + remark[1:].removesuffix(")") + ".", "")
+        yield from _table(("setting", "default", "what it is", "it has to be"), map(_setting, rows))
+
+
+def _setting(row: Setting) -> Sequence[str]:
+    default = row.show(row.default)
+    if row.demo_default != row.default:
+        default += f"; demo: {row.show(row.demo_default)}"
+    meaning = row.meaning if row.has_flag else f"{row.meaning} Not a flag: command lines can be read by others."
+    return (f"`{row.variable}`", default, meaning, row.kind.allowed)
+
+
+def _refusal(environ: Mapping[str, str]) -> str:
+    try:
+        load(flags={}, environ=environ)
+    except SettingsError as error:
+        return str(error)
+    raise AssertionError(f"{environ} was taken")
+
+
+def _commands(command: TyperCommand | TyperGroup, path: str) -> Iterator[str]:
+    """Describe *command*, then what is below it."""
+    yield from (f"{'#' * (path.count(' ') + 2)} {path}", "")
+    context = command.make_context(path, [], resilient_parsing=True)
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    yield from ("```text", usage, "```", "")
+    yield from (_unwrapped(command.help or ""), "")
+    told = [each.get_help_record(context) for each in command.params if each.name not in _shared(command)]
+    if rows := [(f"`{record[0]}`", record[1]) for record in told if record is not None]:
+        yield from _table(("argument or flag", "what it is"), rows)
+    if _takes_all_settings(command):
+        yield from ("Every [setting](settings.md) but the secrets is a flag, too.", "")
+    if command.epilog:
+        yield from (_unwrapped(command.epilog), "")
+    if isinstance(command, TyperGroup):
+        for name, below in command.commands.items():
+            assert isinstance(below, TyperCommand | TyperGroup)
+            yield from _commands(below, f"{path} {name}")
+
+
+def _takes_all_settings(command: TyperCommand | TyperGroup) -> bool:
+    """Tell whether every setting is a flag of *command*."""
+    return _names(SETTING_FLAGS) <= {each.name for each in command.params}
+
+
+def _shared(command: TyperCommand | TyperGroup) -> set[str | None]:
+    """Return the names of the flags that are told elsewhere."""
+    return _names(SETTING_FLAGS if _takes_all_settings(command) else DATA_FLAGS)
+
+
+def _names(flags: Parameters) -> set[str | None]:
+    return {each.name for each in flags}
+
+
+def _unwrapped(text: str) -> str:
+    """Return *text* with a line a paragraph."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _metrics() -> Iterator[str]:
+    rows = []
+    used: set[str] = set()
+    for family, labels in _families():
+        used.update(labels)
+        name = family.name + "_total" if family.type == "counter" else family.name
+        rows.append((f"`{name}`", family.type, ", ".join(f"`{label}`" for label in labels), family.documentation))
+    yield from _table(("metric", "type", "labels", "what it is"), sorted(rows))
+    yield from ("## Labels", "", "Each has few values; none ever names a buyer or a seat.", "")
+    yield from _table(("label", "values"), [(f"`{label}`", LABELS[label]) for label in sorted(used)])
+
+
+def _families() -> Iterator[tuple[Metric, Sequence[str]]]:
+    """Yield every metric of ours with the names of its labels."""
+    metrics = Metrics()
+    metrics.watch_lines(list)
+    for collector in metrics.registry._collector_to_names:  # noqa: SLF001 -- there is no other way to list them
+        for family in collector.collect():
+            if family.name.startswith("stagedoor_"):
+                labels = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
+                yield family, tuple(labels)
+
+
+if __name__ == "__main__":
+    main()

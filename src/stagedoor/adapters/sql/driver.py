@@ -1,0 +1,54 @@
+"""The shortest way from a connection to its driver: a cursor, with the driver's errors told as SQLAlchemy tells them."""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+Row = tuple[Any, ...]
+
+
+def fetch(connection: Connection, text: str, parameters: Sequence[Any]) -> list[Row]:
+    """Run a query and return its rows."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(text, parameters)
+        rows: list[Row] = cursor.fetchall()
+    except Exception as error:  # noqa: BLE001 -- a driver's errors have no class in common that could be named here
+        _tell(connection, text, error)
+    finally:
+        cursor.close()
+    return rows
+
+
+def write(connection: Connection, text: str, parameters: Sequence[Any]) -> int:
+    """Run a statement and return how many rows it wrote."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(text, parameters)
+        written: int = cursor.rowcount
+    except Exception as error:  # noqa: BLE001 -- as above
+        _tell(connection, text, error)
+    finally:
+        cursor.close()
+    return written
+
+
+def write_many(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Run a statement for each of *rows* and return how many rows it wrote in all."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.executemany(text, rows)
+        written: int = cursor.rowcount
+    except Exception as error:  # noqa: BLE001 -- as above
+        _tell(connection, text, error)
+    finally:
+        cursor.close()
+    return written
+
+
+def _tell(connection: Connection, text: str, error: Exception) -> NoReturn:
+    driver = connection.dialect.loaded_dbapi
+    # What is no error of the driver comes back as it is. The parameters are left out: they are about somebody.
+    raise DBAPIError.instance(text, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect)

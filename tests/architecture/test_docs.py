@@ -1,0 +1,184 @@
+"""What the documents refer to is there: pages, sections, commands, settings; and twins say the same."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from scripts import write_reference
+from stagedoor import __version__
+from stagedoor.cli.options import SETTING_FLAGS
+from stagedoor.settings import TABLE
+from stagedoor.settings.setting import variable
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+DECISIONS = sorted((DOCS / "decisions").glob("0*.md"))
+PICTURES = [DOCS / "picture.svg", DOCS / "picture.ko.svg"]
+REFERENCE = write_reference.pages()
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+
+TWINS = ("README.md", "README.ko.md")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def prose_of(path: Path) -> str:
+    """Return the page without its blocks of code."""
+    return FENCED.sub("", text_of(path))
+
+
+def code_in(path: Path) -> Iterator[str]:
+    """Yield every line of code on the page, in blocks and in sentences."""
+    for _, block in FENCED.findall(text_of(path)):
+        yield from block.splitlines()
+    yield from CODE.findall(prose_of(path))
+
+
+def links_in(path: Path) -> list[str]:
+    """Return where the page leads to, within this repository."""
+    return [link for link in LINK.findall(prose_of(path)) if "://" not in link and not link.startswith("mailto:")]
+
+
+def anchors_in(path: Path) -> set[str]:
+    """Return the names of the page's sections, as GitHub makes them."""
+    titles = [title.strip().lower() for _, title in HEADING.findall(prose_of(path))]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links_in(page):
+        target, _, anchor = link.partition("#")
+        found = (page.parent / target).resolve() if target else page
+
+        assert found.is_relative_to(ROOT), link
+        assert found.exists(), link
+        assert not anchor or anchor in anchors_in(found), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_make_target_that_is_named_is_there(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    named = {found[1] for line in code_in(page) if (found := re.match(r"(?:\w+=\S+ )*make ([a-z0-9-]+)", line))}
+
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_is_named_is_there(page: Path) -> None:
+    known = {title for _, title in HEADING.findall(REFERENCE["cli.md"])}
+    named = {found[1] for line in code_in(page) if (found := re.match(r"(?:\S*/)?(stagedoor(?: [a-z][a-z-]*)+)", line))}
+
+    for each in named:
+        # What follows a command may be the name of a room or of a key.
+        assert each in known or each.rpartition(" ")[0] in known - {"stagedoor"}, each
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_setting_that_is_named_is_there(page: Path) -> None:
+    known = {row.variable for row in TABLE} | {variable("config")}
+    misspelt = set(write_reference.MISSPELT)
+
+    assert set(re.findall(r"STAGEDOOR_[A-Z_]*[A-Z]", text_of(page))) <= known | misspelt
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_the_reference_is_what_the_code_says(name: str) -> None:
+    assert text_of(DOCS / "reference" / name) == REFERENCE[name], "run scripts/write_reference.py"
+
+
+def test_every_setting_and_its_flag_are_in_the_reference() -> None:
+    settings = text_of(DOCS / "reference" / "settings.md")
+
+    assert all(f"`{row.variable}`" in settings for row in TABLE)
+    assert {each.name for each in SETTING_FLAGS} == {row.name for row in TABLE if row.has_flag} | {"config"}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = DOCS / "README.md"
+    listed = {(DOCS / link.partition("#")[0]).resolve() for link in links_in(index)}
+
+    pages = {page for page in DOCS.rglob("*.md") if page != index and page not in DECISIONS}
+    assert pages <= listed
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(page.name[:4]) for page in DECISIONS] == [*range(1, len(DECISIONS) + 1)]
+
+
+def test_every_decision_is_in_the_index_by_its_title() -> None:
+    entries = re.findall(r"^(\d+)\. \[(.+)\]\((.+)\)$", text_of(DOCS / "decisions" / "README.md"), re.MULTILINE)
+
+    titles = [HEADING.findall(text_of(page))[0][1].split(". ", 1) for page in DECISIONS]
+    # The index may shorten a title, but not change it.
+    assert [(number, page) for number, _, page in entries] == [
+        (number, page.name) for (number, _), page in zip(titles, DECISIONS, strict=True)
+    ]
+    for (_, title), (_, shown, _) in zip(titles, entries, strict=True):
+        assert title.startswith(shown) or shown.startswith(title), title
+
+
+def test_every_part_of_the_code_is_on_the_page_about_it() -> None:
+    packages = {folder.parent.name for folder in (ROOT / "src" / "stagedoor").glob("*/__init__.py")}
+    layout = "\n".join(block for _, block in FENCED.findall(text_of(DOCS / "explanation" / "architecture.md")))
+
+    assert packages == set(re.findall(r"^  (\w+)/ ", layout, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=name_of)
+def test_a_decision_says_why_and_what_enforces_it(page: Path) -> None:
+    parts = re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", text_of(page), re.MULTILINE)
+
+    assert parts == ["Context", "Decision", "Consequences", "Alternatives", "Enforced by"]
+
+
+def test_the_twins_have_the_same_sections_and_the_same_code() -> None:
+    here, there = (ROOT / name for name in TWINS)
+
+    levels = [[len(marks) for marks, _ in HEADING.findall(prose_of(page))] for page in (here, there)]
+    assert levels[0] == levels[1]
+    assert FENCED.findall(text_of(here)) == FENCED.findall(text_of(there))
+
+
+def test_the_twins_lead_to_the_same_places() -> None:
+    here, there = ([link.partition("#")[0].replace(".ko.", ".") for link in links_in(ROOT / name)] for name in TWINS)
+
+    assert sorted(here) == sorted(there)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_stranger_finds_the_two_commands(name: str) -> None:
+    assert {"make run", "make test"} <= set(code_in(ROOT / name))
+
+
+def test_the_pictures_differ_in_their_words_alone() -> None:
+    here, there = (re.sub(r">[^<>]+</(text|title)>", r"></\1>", text_of(picture)) for picture in PICTURES)
+
+    assert here == there
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=name_of)
+def test_a_picture_says_what_it_shows_and_loads_nothing(picture: Path) -> None:
+    drawn = ET.fromstring(text_of(picture))  # noqa: S314 -- our own file
+
+    assert drawn.findtext("{http://www.w3.org/2000/svg}title")
+    assert text_of(picture).count("://") == 1
+    assert "href" not in text_of(picture)
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert re.search(rf"^## \[{re.escape(__version__)}\]", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
