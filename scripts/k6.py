@@ -113,13 +113,15 @@ def run(script: Path, *, min_progress: float) -> None:
     """Run *script* against a fresh demo server, print what came of it, and exit 1 if it is not good enough."""
     if not script.is_file():
         sys.exit(f"There is no k6 script {script}.")
-    with tempfile.TemporaryDirectory(prefix="stagedoor-k6-") as folder, served(Path(folder)) as port:
-        result = run_k6(script.resolve(), port=port, folder=Path(folder))
+    with tempfile.TemporaryDirectory(prefix="stagedoor-k6-") as name:
+        folder = Path(name)
+        with served(folder) as port:
+            result = run_k6(script.resolve(), port=port, folder=folder)
+        found = faults(result, min_progress=min_progress) + broken_invariants(folder)
     print(
         f"\n{result.iterations_admitted} of {result.iterations} iterations reached PROGRESS"
         f" ({result.progress_percent:.1f} %); checks: {result.checks_passed} passed, {result.checks_failed} failed"
     )
-    found = faults(result, min_progress=min_progress)
     for fault in found:
         print(f"Not good enough: {fault}")
     if found:
@@ -130,12 +132,11 @@ def run(script: Path, *, min_progress: float) -> None:
 def served(folder: Path) -> Iterator[int]:
     """Serve fresh demo data out of *folder* on a free port; yield the port, and stop the server whatever happens."""
     SERVER_LOG.parent.mkdir(parents=True, exist_ok=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STAGEDOOR_")}
     with SERVER_LOG.open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "stagedoor", "serve", "--demo", "--port", "0"],
             cwd=folder,
-            env=environment | {"PYTHONUNBUFFERED": "1"},
+            env=own_environment() | {"PYTHONUNBUFFERED": "1"},
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for k6 first; the server stops after it
@@ -228,6 +229,27 @@ def faults(result: Result, *, min_progress: float) -> list[str]:
     if result.progress_percent < min_progress:
         found.append(f"fewer than {min_progress:g} % of the iterations reached PROGRESS")
     return found
+
+
+def broken_invariants(folder: Path) -> list[str]:
+    """Check the data that the load left in *folder*, now that nobody writes to them."""
+    checked = subprocess.run(
+        [sys.executable, "-m", "stagedoor", "check"],
+        cwd=folder,
+        env=own_environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if checked.returncode == 0:
+        return []
+    print(checked.stdout + checked.stderr)
+    return ["the data break an invariant, or could not be checked; see above"]
+
+
+def own_environment() -> dict[str, str]:
+    """Return the environment without the settings of any other Stagedoor."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STAGEDOOR_")}
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class TestManyForOneSeat:
         await house.at_once(reserve(ANN, 1), reserve(BOB, 1))
         await house.one(pay(BOB))
         # Now the last one goes too: the predicate of the selling write.
-        monkeypatch.setattr(sale_writes, "_on_claims", lambda _connection, _statement, claims, _more: len(claims))
+        monkeypatch.setattr(sale_writes, "_SELL", lambda _connection, seat_ids, **_others: len(seat_ids))
 
         with pytest.raises(IntegrityError, match="sold_seat"):
             await house.one(pay(ANN))

@@ -116,7 +116,7 @@ async def test_the_same_key_gives_the_first_place_again_also_when_that_is_over(s
     assert isinstance(again, Joined)
     assert again.replayed
     assert again.place.ref == a_ref(1)
-    assert again.place.state is PlaceState.EXPIRED
+    assert (again.place.state, again.place.position) == (PlaceState.WAITING, 1)  # as it was first answered
 
 
 async def test_the_same_key_twice_in_one_batch_is_once_and_its_replay(stage: Stage) -> None:

@@ -1,12 +1,13 @@
 """The operator changes a room while it is full: the server goes by it at once, and throws nobody out."""
 
 from tests.e2e.harness.answers import Answer
-from tests.e2e.harness.evening import Evening, Evenings
+from tests.e2e.harness.evening import Evening
 from tests.e2e.harness.fan import let_in
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.until import always, until
 
 ROOM = a_room("live", a_show(seats=9), max_active=1)
+ROOMS = (ROOM,)
 LOOKS = 30
 
 
@@ -20,14 +21,7 @@ def is_inside(answer: Answer) -> bool:
     return bool(answer.data["status"] == "PROGRESS")
 
 
-async def test_a_wider_door_a_narrower_one_a_pause_and_the_end(evenings: Evenings) -> None:
-    with evenings(ROOM) as evening:
-        await an_evening_of_changes(evening)
-        evening.check()
-
-
-async def an_evening_of_changes(evening: Evening) -> None:
-    """Change the room again and again, and see that those inside and those in line are treated as they should be."""
+async def test_a_wider_door_a_narrower_one_a_pause_and_the_end(evening: Evening) -> None:
     async with evening.client() as client:
         first, second, third, late = evening.fans(4, client, ROOM.id)
         await let_in([first])

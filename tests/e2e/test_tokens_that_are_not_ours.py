@@ -10,7 +10,7 @@ from stagedoor.http.tokens import SigningKey, signing_key
 from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.checkers import unexpected
 from tests.e2e.harness.client import Client
-from tests.e2e.harness.evening import Evening, Evenings
+from tests.e2e.harness.evening import Evening
 from tests.e2e.harness.fan import Fan
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.server import SECRET
@@ -152,17 +152,3 @@ async def test_a_token_has_the_claims_it_should(evening: Evening) -> None:
     assert {"num", "jti", "exp"} <= said.keys()
     assert abs(said["exp"] - joined.answered_at // 1_000 - week) < 60
     assert jwt.get_unverified_header(fan.token) == {"alg": "HS256", "kid": OURS.kid, "typ": "JWT"}
-
-
-async def test_another_house_with_the_same_numbers_does_not_know_it(evenings: Evenings, evening: Evening) -> None:
-    async with evening.client() as client:
-        fan = evening.fan(client, ROOM.id)
-        await fan.enter()
-    with evenings(ROOM) as another_house:
-        async with another_house.client() as there:
-            for local in another_house.fans(claims(fan.token)["num"], there, ROOM.id):
-                await local.join()
-            theirs = await fan.at(there).check()
-        another_house.check()
-
-    assert theirs.verdict == NOT_KNOWN

@@ -23,7 +23,11 @@ class Join:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """The buyer's place: her living one, a new one, or (*replayed*) the one a known key once got."""
+    """
+    The buyer's place: her living one, a new one, or (*replayed*) the one a known key once got.
+
+    A replayed place has the state and position it was answered with then.
+    """
 
     place: PlaceView
     replayed: bool = False

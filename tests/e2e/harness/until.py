@@ -26,12 +26,19 @@ async def until(look: Callable[[], Awaitable[T]], shows: Callable[[T], bool], *,
     raise NeverSeenError(f"after {looks} looks: {seen}")
 
 
-async def always(look: Callable[[], Awaitable[T]], shows: Callable[[T], bool], *, looks: int) -> None:
-    """Look *looks* times and fail at the first look that does not show it."""
+async def watch(look: Callable[[], Awaitable[T]], *, looks: int) -> list[T]:
+    """Look *looks* times and return all that was seen."""
+    seen = []
     for _ in range(looks):
-        seen = await look()
-        assert shows(seen), str(seen)
+        seen.append(await look())
         await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+    return seen
+
+
+async def always(look: Callable[[], Awaitable[T]], shows: Callable[[T], bool], *, looks: int) -> None:
+    """Look *looks* times; every look has to show it."""
+    wrong = [str(seen) for seen in await watch(look, looks=looks) if not shows(seen)]
+    assert wrong == []
 
 
 async def at_instant(instant_ms: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stagedoor.adapters.embedded.line_journal import JournalEntry
-from stagedoor.adapters.embedded.line_keys import JOIN, LEAVE, KeyRing, KeyScope
+from stagedoor.adapters.embedded.line_keys import JOIN, LEAVE, KeyRing, KeyScope, StoredKey
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KeyReused, TooManyKeys
@@ -13,6 +13,7 @@ from stagedoor.operators.model import AuditEntry
 from stagedoor.waiting_room.ending import EndingPlan
 from stagedoor.waiting_room.joining import JoiningPlan
 from stagedoor.waiting_room.line import Line
+from stagedoor.waiting_room.model import PlaceState
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded, Rooms
 from stagedoor.waiting_room.rejections import UnknownPlace
 from stagedoor.waiting_room.room import Room
@@ -22,11 +23,17 @@ Lines = Callable[[RoomId], Line]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Decision:
-    """What was decided of one command: *did* says whether it ended a pass, *replayed* that an old key named *ref*."""
+    """
+    What was decided of one command.
+
+    *did* says whether it ended a pass, *replayed* that an old key named *ref*;
+    *told* is what a key has stored of the place.
+    """
 
     ref: PlaceRef
     did: bool = False
     replayed: bool = False
+    told: StoredKey | None = None
 
 
 class JoinBatch:
@@ -47,20 +54,21 @@ class JoinBatch:
     def decide(self, join: Join) -> _Decision | Rejection:
         """Decide one join: the replay of a known key comes before everything else."""
         if join.key is not None:
-            named = self._keys.place_of(join.buyer_id, JOIN, join.key)
-            if isinstance(named, KeyReused):
-                return named
-            if named is not None:
-                return _Decision(ref=named, replayed=True)
+            answered = self._keys.answered(join.buyer_id, JOIN, join.key)
+            if isinstance(answered, KeyReused):
+                return answered
+            if answered is not None:
+                return _Decision(ref=answered.ref, replayed=True, told=answered)
             if self._keys.is_full(join.buyer_id):
                 return TooManyKeys()
         number = self._plan(join.room).join(join.buyer_id)
         if isinstance(number, Rejection):
             return number
         ref = PlaceRef(room_id=join.room.id, number=QueueNumber(number))
-        if join.key is not None:
-            self._keys.store(join.buyer_id, JOIN, join.key, ref)
-        return _Decision(ref=ref)
+        if join.key is None:
+            return _Decision(ref=ref)
+        state, position = self._standing(ref, join.room)
+        return _Decision(ref=ref, told=self._keys.store(join.buyer_id, JOIN, join.key, ref, state, position))
 
     def entry(self) -> JournalEntry:
         """Return what has to be durable before anybody is answered."""
@@ -78,7 +86,18 @@ class JoinBatch:
             place = line.show(ref, join.room, self._now)
         if place is None:
             return UnknownPlace()
+        if decision.told is not None:
+            place = place._replace(state=decision.told.state, position=decision.told.position)
         return Joined(place=place, replayed=decision.replayed)
+
+    def _standing(self, ref: PlaceRef, room: Room) -> tuple[PlaceState, int]:
+        """Return how the place stands, also one that this very batch gives."""
+        line = self._lines(ref.room_id)
+        place = line.show(ref, room, self._now)
+        if place is not None:
+            return place.state, place.position
+        before = line.view()
+        return PlaceState.WAITING, before.waiting + ref.number - before.last_number
 
     def _plan(self, room: Room) -> JoiningPlan:
         plan = self._plans.get(room.id)
@@ -116,17 +135,19 @@ class EndBatch:
         if buyer_id is None or self._rooms.get(ref.room_id) is None:
             return UnknownPlace()
         if key is not None:
-            named = self._keys.place_of(buyer_id, LEAVE, key)
-            if named is not None:
+            answered = self._keys.answered(buyer_id, LEAVE, key)
+            if isinstance(answered, KeyReused):
+                return answered
+            if answered is not None:
                 # The request's body is empty, so it is the place that tells two requests apart.
-                return _Decision(ref=ref, replayed=True) if named == ref else KeyReused()
+                return _Decision(ref=ref, replayed=True) if answered.ref == ref else KeyReused()
             if self._keys.is_full(buyer_id):
                 return TooManyKeys()
         had_pass = self._plan(ref.room_id).end(ref.number, ending.cause)
         if had_pass is None:
             return UnknownPlace()
         if key is not None:
-            self._keys.store(buyer_id, LEAVE, key, ref)
+            self._keys.store(buyer_id, LEAVE, key, ref, PlaceState.EXPIRED, 0)
         if ending.by is not None:
             self._audit(ending, ending.by, had_pass=had_pass)
         return _Decision(ref=ref, did=had_pass)

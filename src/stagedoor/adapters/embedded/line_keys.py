@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.idempotency import KEY_KEPT_MS, KEYS_PER_BUYER_MAX, IdempotencyKey, KeyReused
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
+from stagedoor.waiting_room.model import PlaceState
 
 JOIN = "join"
 LEAVE = "leave"
@@ -27,10 +28,12 @@ class KeyScope(NamedTuple):
 
 
 class StoredKey(NamedTuple):
-    """A key with what it named the first time."""
+    """A key with the place it named the first time, and what was said of that place then."""
 
     fingerprint: str
     ref: PlaceRef
+    state: PlaceState
+    position: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,22 +49,25 @@ class KeyRing:
     counts: Counter[BuyerId] = field(default_factory=Counter)
     fresh: dict[KeyScope, StoredKey] = field(default_factory=dict)
 
-    def place_of(self, buyer_id: BuyerId, call: str, key: IdempotencyKey) -> PlaceRef | KeyReused | None:
-        """Return the place the key named, None for a new key, `KeyReused` for one with another body."""
+    def answered(self, buyer_id: BuyerId, call: str, key: IdempotencyKey) -> StoredKey | KeyReused | None:
+        """Return what the key was answered before, None for a new key, `KeyReused` for one with another body."""
         stored = self.known.get(KeyScope(buyer_id, call, key.value))
         if stored is None:
             return None
-        return stored.ref if stored.fingerprint == key.fingerprint else KeyReused()
+        return stored if stored.fingerprint == key.fingerprint else KeyReused()
 
     def is_full(self, buyer_id: BuyerId) -> bool:
         """Whether the buyer has as many keys as one may."""
         return self.counts[buyer_id] >= KEYS_PER_BUYER_MAX
 
-    def store(self, buyer_id: BuyerId, call: str, key: IdempotencyKey, ref: PlaceRef) -> None:
-        """Have the key stored with the batch."""
+    def store(  # noqa: PLR0913, PLR0917 -- a row: what it is found by, and what it holds
+        self, buyer_id: BuyerId, call: str, key: IdempotencyKey, ref: PlaceRef, state: PlaceState, position: int
+    ) -> StoredKey:
+        """Have the key stored with the batch, and what *ref* is answered to be."""
         scope = KeyScope(buyer_id, call, key.value)
-        self.known[scope] = self.fresh[scope] = StoredKey(key.fingerprint, ref)
+        stored = self.known[scope] = self.fresh[scope] = StoredKey(key.fingerprint, ref, state, position)
         self.counts[buyer_id] += 1
+        return stored
 
 
 def read_keys(connection: Connection, scopes: Collection[KeyScope], now: Instant) -> KeyRing:
@@ -74,13 +80,14 @@ def read_keys(connection: Connection, scopes: Collection[KeyScope], now: Instant
         # CROSS JOIN keeps the order of the tables: each wanted key is looked up by the primary key.
         found = connection.exec_driver_sql(
             f"WITH wanted (buyer_id, call, value) AS (VALUES {_rows(len(some), 3)}) "  # noqa: S608 -- marks, no values
-            "SELECT k.buyer_id, k.call, k.value, k.fingerprint, k.room_id, k.number FROM wanted "
+            "SELECT k.buyer_id, k.call, k.value, k.fingerprint, k.room_id, k.number, k.state, k.position FROM wanted "
             "CROSS JOIN line_key AS k USING (buyer_id, call, value) WHERE k.stored_at > ?",
             (*(part for scope in some for part in scope), kept_since),
         )
-        for buyer_id, call, value, fingerprint, room_id, number in found:
+        for buyer_id, call, value, fingerprint, room_id, number, state, position in found:
             ref = PlaceRef(room_id=RoomId(room_id), number=QueueNumber(number))
-            ring.known[KeyScope(BuyerId(buyer_id), call, value)] = StoredKey(fingerprint, ref)
+            stored = StoredKey(fingerprint, ref, PlaceState(state), position)
+            ring.known[KeyScope(BuyerId(buyer_id), call, value)] = stored
         buyers = {scope.buyer_id for scope in some}
         counted = connection.exec_driver_sql(
             f"SELECT buyer_id, COUNT(*) FROM line_key WHERE buyer_id IN {_rows(1, len(buyers))} "  # noqa: S608 -- as above
@@ -93,10 +100,14 @@ def read_keys(connection: Connection, scopes: Collection[KeyScope], now: Instant
 
 def write_keys(connection: Connection, keys: dict[KeyScope, StoredKey], at: Instant) -> None:
     """Store *keys*, over those of the same scope that are no longer kept."""
-    rows = [(*scope, stored.fingerprint, stored.ref.room_id, stored.ref.number, at) for scope, stored in keys.items()]
+    rows = [
+        (*scope, stored.fingerprint, stored.ref.room_id, stored.ref.number, stored.state.value, stored.position, at)
+        for scope, stored in keys.items()
+    ]
     connection.exec_driver_sql(
-        "INSERT OR REPLACE INTO line_key (buyer_id, call, value, fingerprint, room_id, number, stored_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO line_key "
+        "(buyer_id, call, value, fingerprint, room_id, number, state, position, stored_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
 

@@ -7,6 +7,8 @@ from operator import itemgetter
 from sqlalchemy import Connection, Dialect, Insert, Table, Update, insert
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from stagedoor.adapters.sql import driver
+
 Row = tuple[int | str | None, ...]
 
 ANY_DIALECT = "*"
@@ -41,7 +43,7 @@ class Bulk:
         if not rows:
             return 0
         text, arranged = self._compiled(connection.dialect)
-        return connection.exec_driver_sql(text, list(rows if arranged is None else map(arranged, rows))).rowcount
+        return driver.write_many(connection, text, rows if arranged is None else list(map(arranged, rows)))
 
     def _compile(self, dialect: Dialect) -> tuple[str, Callable[[Row], Row] | None]:
         name = dialect.name if dialect.name in self._statements else ANY_DIALECT

@@ -1,4 +1,4 @@
-"""The shortest way from a connection to its driver: a cursor, with the driver's errors told as SQLAlchemy tells them."""
+"""The shortest way from a connection to its driver: a cursor, with the errors told as SQLAlchemy tells them."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -9,12 +9,12 @@ from sqlalchemy.exc import DBAPIError
 Row = tuple[Any, ...]
 
 
-def fetch(connection: Connection, text: str, parameters: Sequence[Any]) -> list[Row]:
+def fetch(connection: Connection, text: str, parameters: Sequence[Any]) -> Sequence[Row]:
     """Run a query and return its rows."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute(text, parameters)
-        rows: list[Row] = cursor.fetchall()
+        rows: Sequence[Row] = cursor.fetchall()
     except Exception as error:  # noqa: BLE001 -- a driver's errors have no class in common that could be named here
         _tell(connection, text, error)
     finally:

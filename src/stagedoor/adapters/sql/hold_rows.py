@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, select
 
+from stagedoor.adapters.sql.sized import SizedQuery, listed
 from stagedoor.adapters.sql.tables import hold, hold_seat
 from stagedoor.holds.model import ExtensionCause, HeldSeat, Hold, HoldState
 from stagedoor.kernel.clock import Instant
@@ -13,9 +15,10 @@ from stagedoor.kernel.money import Won
 
 _HOLDS_AT_ONCE = 10_000
 
-HoldRow = Row[int, int, str, int, int, int, int, int, int | None, int, str | None]
+HoldRow = Sequence[Any]
+"""The columns of `SELECT_HOLD`, in that order."""
 
-SELECT_HOLD: Select[int, int, str, int, int, int, int, int, int | None, int, str | None] = select(
+SELECT_HOLD = select(
     hold.c.id,
     hold.c.buyer_id,
     hold.c.room_id,
@@ -29,10 +32,11 @@ SELECT_HOLD: Select[int, int, str, int, int, int, int, int, int | None, int, str
     hold.c.extension_cause,
 )
 
-_SEATS_OF_HOLDS = (
+_SEATS_OF_HOLDS = SizedQuery(
     select(hold_seat.c.hold_id, hold_seat.c.seat_id, hold_seat.c.price_won)
-    .where(hold_seat.c.hold_id.in_(bindparam("hold_ids", expanding=True)))
-    .order_by(hold_seat.c.hold_id, hold_seat.c.seat_id)
+    .where(hold_seat.c.hold_id.in_(listed("hold_ids")))
+    .order_by(hold_seat.c.hold_id, hold_seat.c.seat_id),
+    "hold_ids",
 )
 
 
@@ -47,8 +51,8 @@ def holds_of_rows(connection: Connection, rows: Sequence[HoldRow]) -> list[Hold]
 def _seats_of(connection: Connection, hold_ids: Sequence[int]) -> Mapping[int, list[HeldSeat]]:
     seats: defaultdict[int, list[HeldSeat]] = defaultdict(list)
     for start in range(0, len(hold_ids), _HOLDS_AT_ONCE):
-        asked = {"hold_ids": hold_ids[start : start + _HOLDS_AT_ONCE]}
-        for hold_id, seat_id, price_won in connection.execute(_SEATS_OF_HOLDS, asked).all():
+        asked = hold_ids[start : start + _HOLDS_AT_ONCE]
+        for hold_id, seat_id, price_won in _SEATS_OF_HOLDS(connection, hold_ids=asked):
             seats[hold_id].append(HeldSeat(seat_id=SeatId(seat_id), price_won=Won(price_won)))
     return seats
 

@@ -9,12 +9,12 @@ where a database has no such thing, as in SQLite, whose one writer needs none.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, literal, select
+from sqlalchemy import Connection, bindparam, func, literal, select
 
 from stagedoor.adapters.sql.encoding import decode_receipt
 from stagedoor.adapters.sql.hold_rows import SELECT_HOLD, holds_of_rows
+from stagedoor.adapters.sql.sized import SizedQuery, listed
 from stagedoor.adapters.sql.tables import closed_place, hold, idempotency_key, performance, seat, seat_claim, wallet
 from stagedoor.checkout.commands import ClosePlace, PayForHold, PlaceHold, ReleaseHold, SaleCommand
 from stagedoor.checkout.keys import scope_of
@@ -26,90 +26,113 @@ from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, PlaceRef, Queue
 from stagedoor.kernel.money import Won
 from stagedoor.seating.model import ClaimState
 
-_BUYERS: BindParameter[Any] = bindparam("buyer_ids", expanding=True)
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-
-_BALANCES = (
+_BALANCES = SizedQuery(
     select(wallet.c.buyer_id, wallet.c.balance_won)
-    .where(wallet.c.buyer_id.in_(_BUYERS))
+    .where(wallet.c.buyer_id.in_(listed("buyer_ids")))
     .order_by(wallet.c.buyer_id)
-    .with_for_update()
+    .with_for_update(),
+    "buyer_ids",
 )
 
-_OPEN_AND_PAID = (
-    SELECT_HOLD.where(hold.c.buyer_id.in_(_BUYERS), hold.c.state.in_([HoldState.OPEN.value, HoldState.PAID.value]))
+_OPEN_AND_PAID = SizedQuery(
+    SELECT_HOLD.where(
+        hold.c.buyer_id.in_(listed("buyer_ids")), hold.c.state.in_([HoldState.OPEN.value, HoldState.PAID.value])
+    )
     .order_by(hold.c.id)
-    .with_for_update()
+    .with_for_update(),
+    "buyer_ids",
 )
 
-_LET_GO = SELECT_HOLD.where(
-    hold.c.buyer_id.in_(_BUYERS),
-    hold.c.state.in_([HoldState.RELEASED.value, HoldState.EXPIRED.value]),
-    hold.c.ended_at > bindparam("since"),
+_LET_GO = SizedQuery(
+    SELECT_HOLD.where(
+        hold.c.buyer_id.in_(listed("buyer_ids")),
+        hold.c.state.in_([HoldState.RELEASED.value, HoldState.EXPIRED.value]),
+        hold.c.ended_at > bindparam("since"),
+    ),
+    "buyer_ids",
 )
 
-_NAMED = SELECT_HOLD.where(hold.c.id.in_(_IDS))
+_NAMED = SizedQuery(SELECT_HOLD.where(hold.c.id.in_(listed("ids"))), "ids")
 
-_OVERDUE = (
+_OVERDUE = SizedQuery(
     SELECT_HOLD.where(hold.c.state == HoldState.OPEN.value, hold.c.expires_at <= bindparam("now"))
     .order_by(hold.c.expires_at, hold.c.id)
     .limit(bindparam("at_most"))
     .with_for_update()
 )
 
-_SEATS = (
+_SEATS = SizedQuery(
     select(seat.c.id, seat.c.performance_id, seat.c.price_won)
-    .where(seat.c.id.in_(_IDS))
+    .where(seat.c.id.in_(listed("ids")))
     .order_by(seat.c.id)
-    .with_for_update()
+    .with_for_update(),
+    "ids",
 )
 
-_CLAIMS = select(
-    seat_claim.c.seat_id,
-    seat_claim.c.performance_id,
-    seat_claim.c.hold_id,
-    seat_claim.c.state,
-    seat_claim.c.held_until,
-).where(seat_claim.c.seat_id.in_(_IDS))
-
-_PERFORMANCES = select(performance.c.id, performance.c.room_id, performance.c.ends_at).where(performance.c.id.in_(_IDS))
-
-_CLOSED_PLACES = select(closed_place.c.room_id, closed_place.c.place_number).where(
-    closed_place.c.room_id.in_(bindparam("room_ids", expanding=True)),
-    closed_place.c.place_number.in_(bindparam("numbers", expanding=True)),
+_CLAIMS = SizedQuery(
+    select(
+        seat_claim.c.seat_id,
+        seat_claim.c.performance_id,
+        seat_claim.c.hold_id,
+        seat_claim.c.state,
+        seat_claim.c.held_until,
+    ).where(seat_claim.c.seat_id.in_(listed("ids"))),
+    "ids",
 )
 
-_KEYS = select(
-    idempotency_key.c.buyer_id,
-    idempotency_key.c.call,
-    idempotency_key.c.value,
-    idempotency_key.c.fingerprint,
-    idempotency_key.c.receipt,
-).where(idempotency_key.c.buyer_id.in_(_BUYERS), idempotency_key.c.value.in_(bindparam("values", expanding=True)))
+_PERFORMANCES = SizedQuery(
+    select(performance.c.id, performance.c.room_id, performance.c.ends_at).where(performance.c.id.in_(listed("ids"))),
+    "ids",
+)
 
-_KEY_COUNTS = (
+_CLOSED_PLACES = SizedQuery(
+    select(closed_place.c.room_id, closed_place.c.place_number).where(
+        closed_place.c.room_id.in_(listed("room_ids")), closed_place.c.place_number.in_(listed("numbers"))
+    ),
+    "room_ids",
+    "numbers",
+)
+
+_KEYS = SizedQuery(
+    select(
+        idempotency_key.c.buyer_id,
+        idempotency_key.c.call,
+        idempotency_key.c.value,
+        idempotency_key.c.fingerprint,
+        idempotency_key.c.receipt,
+    ).where(idempotency_key.c.buyer_id.in_(listed("buyer_ids")), idempotency_key.c.value.in_(listed("names"))),
+    "buyer_ids",
+    "names",
+)
+
+_KEY_COUNTS = SizedQuery(
     select(idempotency_key.c.buyer_id, func.count())
-    .where(idempotency_key.c.buyer_id.in_(_BUYERS), idempotency_key.c.stored_at > bindparam("since"))
-    .group_by(idempotency_key.c.buyer_id)
+    .where(idempotency_key.c.buyer_id.in_(listed("buyer_ids")), idempotency_key.c.stored_at > bindparam("since"))
+    .group_by(idempotency_key.c.buyer_id),
+    "buyer_ids",
 )
 
-_HELD_UP_TO = select(func.count()).select_from(
-    select(literal(1))
-    .select_from(seat_claim)
-    .where(seat_claim.c.performance_id == bindparam("id"), seat_claim.c.state == ClaimState.HELD.value)
-    .limit(bindparam("enough"))
-    .subquery()
-)
-
-_UNSOLD = select(
-    select(func.count()).select_from(seat).where(seat.c.performance_id == bindparam("id")).scalar_subquery()
-    - select(func.count())
-    .select_from(seat_claim)
-    .where(
-        seat_claim.c.performance_id == bindparam("id"),
-        seat_claim.c.state.in_([ClaimState.SOLD.value, ClaimState.BLOCKED.value]),
+_HELD_UP_TO = SizedQuery(
+    select(func.count()).select_from(
+        select(literal(1))
+        .select_from(seat_claim)
+        .where(seat_claim.c.performance_id == bindparam("id"), seat_claim.c.state == ClaimState.HELD.value)
+        .limit(bindparam("enough"))
+        .subquery()
     )
-    .scalar_subquery()
+)
+
+_UNSOLD = SizedQuery(
+    select(
+        select(func.count()).select_from(seat).where(seat.c.performance_id == bindparam("id")).scalar_subquery()
+        - select(func.count())
+        .select_from(seat_claim)
+        .where(
+            seat_claim.c.performance_id == bindparam("id"),
+            seat_claim.c.state.in_([ClaimState.SOLD.value, ClaimState.BLOCKED.value]),
+        )
+        .scalar_subquery()
+    )
 )
 
 
@@ -148,7 +171,7 @@ def load(connection: Connection, commands: Sequence[SaleCommand], policy: HoldPo
 def load_overdue(connection: Connection, limit: int, clock: Clock) -> SaleRows:
     """Read and lock the oldest holds whose deadline has passed though they are written down as open."""
     now = clock.now()
-    rows = connection.execute(_OVERDUE, {"now": now, "at_most": limit}).all()
+    rows = _OVERDUE(connection, now=now, at_most=limit)
     holds = {one.id: one for one in holds_of_rows(connection, rows)}
     seat_ids = _seats_of_open(holds)
     _seats(connection, seat_ids)
@@ -156,7 +179,7 @@ def load_overdue(connection: Connection, limit: int, clock: Clock) -> SaleRows:
 
 
 def _balances(connection: Connection, buyer_ids: Iterable[BuyerId]) -> Mapping[BuyerId, Won]:
-    rows = connection.execute(_BALANCES, {"buyer_ids": list(buyer_ids)}).all()
+    rows = _BALANCES(connection, buyer_ids=list(buyer_ids))
     return {BuyerId(buyer_id): Won(balance_won) for buyer_id, balance_won in rows}
 
 
@@ -167,13 +190,13 @@ def _holds(
     let_go_since: Instant | None,
 ) -> Mapping[HoldId, Hold]:
     buyers = list(buyer_ids)
-    rows = list(connection.execute(_OPEN_AND_PAID, {"buyer_ids": buyers}).all())
+    rows = list(_OPEN_AND_PAID(connection, buyer_ids=buyers))
     if let_go_since is not None:
-        rows += connection.execute(_LET_GO, {"buyer_ids": buyers, "since": let_go_since}).all()
+        rows += _LET_GO(connection, buyer_ids=buyers, since=let_go_since)
     # What is named and not among them is another buyer's, or long over: good for a refusal only, so it needs no lock.
     named = {command.hold_id for command in commands if isinstance(command, PayForHold | ReleaseHold)}
     if missing := named.difference(row[0] for row in rows):
-        rows += connection.execute(_NAMED, {"ids": list(missing)}).all()
+        rows += _NAMED(connection, ids=list(missing))
     return {one.id: one for one in holds_of_rows(connection, rows)}
 
 
@@ -188,7 +211,7 @@ def _seats(connection: Connection, seat_ids: AbstractSet[SeatId]) -> Mapping[Sea
         SeatId(seat_id): PricedSeat(
             id=SeatId(seat_id), performance_id=PerformanceId(performance_id), price_won=Won(price_won)
         )
-        for seat_id, performance_id, price_won in connection.execute(_SEATS, {"ids": list(seat_ids)}).all()
+        for seat_id, performance_id, price_won in _SEATS(connection, ids=list(seat_ids))
     }
 
 
@@ -203,9 +226,7 @@ def _claims(connection: Connection, seat_ids: AbstractSet[SeatId]) -> Mapping[Se
             state=ClaimState(state),
             held_until=Instant(held_until),
         )
-        for seat_id, performance_id, hold_id, state, held_until in connection.execute(
-            _CLAIMS, {"ids": list(seat_ids)}
-        ).all()
+        for seat_id, performance_id, hold_id, state, held_until in _CLAIMS(connection, ids=list(seat_ids))
     }
 
 
@@ -214,7 +235,7 @@ def _performances(connection: Connection, ids: AbstractSet[PerformanceId]) -> Ma
         return {}
     return {
         PerformanceId(id_): OnSale(id=PerformanceId(id_), room_id=RoomId(room_id), ends_at=Instant(ends_at))
-        for id_, room_id, ends_at in connection.execute(_PERFORMANCES, {"ids": list(ids)}).all()
+        for id_, room_id, ends_at in _PERFORMANCES(connection, ids=list(ids))
     }
 
 
@@ -222,11 +243,11 @@ def _closed_places(connection: Connection, commands: Sequence[SaleCommand]) -> f
     named = {command.place for command in commands if isinstance(command, PlaceHold | ClosePlace)}
     if not named:
         return frozenset()
-    asked = {"room_ids": list({place.room_id for place in named}), "numbers": [place.number for place in named]}
+    room_ids, numbers = list({place.room_id for place in named}), [place.number for place in named]
     # Two rooms may both have closed a number of which only one was asked for.
     return frozenset(named) & {
         PlaceRef(room_id=RoomId(room_id), number=QueueNumber(number))
-        for room_id, number in connection.execute(_CLOSED_PLACES, asked).all()
+        for room_id, number in _CLOSED_PLACES(connection, room_ids=room_ids, numbers=numbers)
     }
 
 
@@ -238,23 +259,21 @@ def _keys(
     if not scopes:
         return {}, {}
     buyers = list({buyer_id for buyer_id, _, _ in scopes})
-    rows = connection.execute(_KEYS, {"buyer_ids": buyers, "values": list({value for _, _, value in scopes})}).all()
+    rows = _KEYS(connection, buyer_ids=buyers, names=list({value for _, _, value in scopes}))
     keys = {
         scope: StoredKey(fingerprint=fingerprint, receipt=decode_receipt(call, receipt))
         for buyer_id, call, value, fingerprint, receipt in rows
         if (scope := (BuyerId(buyer_id), call, value)) in scopes
     }
-    counts = connection.execute(_KEY_COUNTS, {"buyer_ids": buyers, "since": since}).all()
+    counts = _KEY_COUNTS(connection, buyer_ids=buyers, since=since)
     return keys, {BuyerId(buyer_id): count for buyer_id, count in counts}
 
 
 def _unsold(connection: Connection, performance_id: PerformanceId, *, enough: int) -> int:
     # During a sale more seats are held than a batch could sell, and counting so many says that it is not sold out.
     # Only near the end is everything counted.
-    held: int | None = connection.scalar(_HELD_UP_TO, {"id": performance_id, "enough": enough})
-    assert held is not None
+    [(held,)] = _HELD_UP_TO(connection, id=performance_id, enough=enough)
     if held >= enough:
-        return held
-    unsold: int | None = connection.scalar(_UNSOLD, {"id": performance_id})
-    assert unsold is not None
-    return unsold
+        return int(held)
+    [(unsold,)] = _UNSOLD(connection, id=performance_id)
+    return int(unsold)

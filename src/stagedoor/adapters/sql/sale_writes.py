@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Delete, Update, bindparam, delete, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, func, select, update
 
 from stagedoor.adapters.sql import audit
 from stagedoor.adapters.sql.bulk import Bulk
 from stagedoor.adapters.sql.dialect import CLAIM_SEATS, CLOSE_PLACES, SET_BALANCES
 from stagedoor.adapters.sql.encoding import encode_receipt
 from stagedoor.adapters.sql.outbox_rows import store_events
+from stagedoor.adapters.sql.sized import SizedWrite, listed
 from stagedoor.adapters.sql.tables import (
     hold,
     hold_seat,
@@ -28,9 +29,7 @@ from stagedoor.operators.model import AuditEntry
 from stagedoor.seating.model import ClaimState
 
 _OPEN = HoldState.OPEN.value
-_HOLD_IDS: BindParameter[Any] = bindparam("hold_ids", expanding=True)
-_SEAT_IDS: BindParameter[Any] = bindparam("seat_ids", expanding=True)
-_NOW: BindParameter[Any] = bindparam("now")
+_NOW: BindParameter[int] = bindparam("now")
 
 _OPEN_HOLDS = Bulk.insert(
     hold,
@@ -53,29 +52,31 @@ _POST_TRANSFERS = Bulk.insert(
 _STORE_KEYS = Bulk.insert(idempotency_key, "buyer_id", "call", "value", "fingerprint", "receipt", "stored_at")
 
 # By id. As a plain column the state would tempt SQLite to walk through all open holds by their index instead.
-_IS_OPEN = hold.c.state + 0 == _OPEN
+_THESE_OPEN = (hold.c.id.in_(listed("hold_ids")), hold.c.state + 0 == _OPEN)
 
-_END_IN_TIME = (
-    update(hold)
-    .where(hold.c.id.in_(_HOLD_IDS), _IS_OPEN, hold.c.expires_at > _NOW)
-    .values(state=bindparam("ended_as"), ended_at=_NOW)
+_END_IN_TIME = SizedWrite(
+    update(hold).where(*_THESE_OPEN, hold.c.expires_at > _NOW).values(state=bindparam("ended_as"), ended_at=_NOW),
+    "hold_ids",
 )
-_EXPIRE = (
+_EXPIRE = SizedWrite(
     update(hold)
-    .where(hold.c.id.in_(_HOLD_IDS), _IS_OPEN, hold.c.expires_at <= _NOW)
-    .values(state=HoldState.EXPIRED.value, ended_at=hold.c.expires_at)
+    .where(*_THESE_OPEN, hold.c.expires_at <= _NOW)
+    .values(state=HoldState.EXPIRED.value, ended_at=hold.c.expires_at),
+    "hold_ids",
 )
 
 _HELD_BY_THEM = (
-    seat_claim.c.seat_id.in_(_SEAT_IDS),
-    seat_claim.c.hold_id.in_(_HOLD_IDS),
+    seat_claim.c.seat_id.in_(listed("seat_ids")),
+    seat_claim.c.hold_id.in_(listed("hold_ids")),
     seat_claim.c.state == ClaimState.HELD.value,
 )
-_FREE = delete(seat_claim).where(*_HELD_BY_THEM)
-_SELL = (
+_FREE = SizedWrite(delete(seat_claim).where(*_HELD_BY_THEM), "seat_ids", "hold_ids")
+_SELL = SizedWrite(
     update(seat_claim)
     .where(*_HELD_BY_THEM, seat_claim.c.held_until > _NOW)
-    .values(state=ClaimState.SOLD.value, held_until=bindparam("until"))
+    .values(state=ClaimState.SOLD.value, held_until=FOREVER),
+    "seat_ids",
+    "hold_ids",
 )
 
 
@@ -154,35 +155,33 @@ def _write_claims(connection: Connection, writes: SaleWrites) -> None:
             freed.append(before)
         if claim is not None:
             claimed.append(claim)
-    _expect(len(freed), _on_claims(connection, _FREE, freed, {}))
+    if freed:
+        _expect(len(freed), _FREE(connection, **_named(freed)))
     if sold:
-        _expect(len(sold), _on_claims(connection, _SELL, sold, {"now": writes.now, "until": FOREVER}))
+        _expect(len(sold), _SELL(connection, **_named(sold), now=writes.now))
     rows = [
         (one.seat_id, one.performance_id, one.hold_id, one.state.value, one.held_until, writes.now) for one in claimed
     ]
     _expect(len(rows), CLAIM_SEATS(connection, rows))
 
 
-def _on_claims(
-    connection: Connection, statement: Delete | Update, claims: Sequence[Claim], more: Mapping[str, int]
-) -> int:
-    if not claims:
-        return 0
-    named = {"seat_ids": [claim.seat_id for claim in claims], "hold_ids": list({claim.hold_id for claim in claims})}
-    return connection.execute(statement, {**named, **more}).rowcount
+def _named(claims: Sequence[Claim]) -> Mapping[str, Sequence[int]]:
+    return {
+        "seat_ids": [claim.seat_id for claim in claims],
+        "hold_ids": list({claim.hold_id for claim in claims if claim.hold_id is not None}),
+    }
 
 
 def _end_holds(connection: Connection, writes: SaleWrites) -> None:
     by_state: defaultdict[HoldState, list[int]] = defaultdict(list)
-    for ended in writes.holds_ended.values():
-        by_state[ended.state].append(ended.id)
+    for one in writes.holds_ended.values():
+        by_state[one.state].append(one.id)
     for state, hold_ids in by_state.items():
-        values = {"hold_ids": hold_ids, "now": writes.now}
         if state is HoldState.EXPIRED:
-            ended_rows = connection.execute(_EXPIRE, values).rowcount
+            ended = _EXPIRE(connection, hold_ids=hold_ids, now=writes.now)
         else:
-            ended_rows = connection.execute(_END_IN_TIME, {**values, "ended_as": state.value}).rowcount
-        _expect(len(hold_ids), ended_rows)
+            ended = _END_IN_TIME(connection, hold_ids=hold_ids, now=writes.now, ended_as=state.value)
+        _expect(len(hold_ids), ended)
 
 
 def _write_orders(connection: Connection, writes: SaleWrites) -> None:

@@ -68,8 +68,6 @@ class _Sized:
                     steps.append((name, lists[name]))
             elif name in names:
                 steps.append((name, None))
-            elif position in members and position != expanded.parameter_expansion[name][0]:
-                continue
             else:
                 steps.append((None, expanded.parameters[position]))
         return expanded.statement, steps
@@ -78,7 +76,7 @@ class _Sized:
 class SizedQuery(_Sized):
     """A query with `IN` lists."""
 
-    def __call__(self, connection: Connection, **values: Values) -> list[driver.Row]:
+    def __call__(self, connection: Connection, **values: Values) -> Sequence[driver.Row]:
         """Return its rows."""
         return driver.fetch(connection, *self._prepare(connection, values))
 

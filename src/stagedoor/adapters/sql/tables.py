@@ -340,6 +340,9 @@ line_key = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("room_id", String(64), nullable=False),
     Column("number", BigInteger, nullable=False),
+    # What the first answer said of the place; a replay says it again, whatever became of the place since.
+    Column("state", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
     Column("stored_at", BigInteger, nullable=False, index=True),
     sqlite_with_rowid=False,
 )

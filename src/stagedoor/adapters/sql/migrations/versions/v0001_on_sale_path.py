@@ -340,6 +340,8 @@ def _create_line() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("room_id", sa.String(length=64), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("stored_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("buyer_id", "call", "value", name=op.f("pk_line_key")),
         sqlite_with_rowid=False,
