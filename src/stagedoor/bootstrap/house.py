@@ -27,6 +27,7 @@ from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import SECOND_MS, Clock
+from stagedoor.kernel.errors import Fault
 from stagedoor.settings import Settings
 from stagedoor.waiting_room.revoking import RevokePlace
 from stagedoor.waiting_room.use_cases import (
@@ -48,6 +49,7 @@ READ_EVERY_S = 0.2
 PULSE_EVERY_S = 0.2
 RELAY_EVERY_S = 0.5
 TIDY_EVERY_S = 1.0
+BACKLOG_EVERY_S = 5.0
 PULSE_LATE_MS = 3 * SECOND_MS
 
 
@@ -161,7 +163,22 @@ def _workers(house: House) -> Sequence[Worker]:
         stores.metrics.count_events,
     )
     relay = RelayEvents(outbox=stores.outbox, publisher=InProcessPublisher(subscribers=subscribers), clock=stores.clock)
-    admit = AdmitNext(line=stores.line, rooms=stores.rooms, supply=stores.supply)
+    admit_next = AdmitNext(line=stores.line, rooms=stores.rooms, supply=stores.supply)
+
+    async def admit() -> int:
+        try:
+            reports = await admit_next.admit()
+        except Fault:
+            stores.metrics.admission_failures.inc()
+            raise
+        for report in reports:
+            stores.metrics.admissions.labels(report.room_id).inc(report.admitted)
+        return sum(report.admitted for report in reports)
+
+    async def count_backlog() -> int:
+        for state, records in (await stores.outbox.backlog()).items():
+            stores.metrics.outbox_records.labels(state.name.lower()).set(records)
+        return 0
 
     async def refresh_supply() -> int:
         await stores.supply.refresh()
@@ -171,10 +188,11 @@ def _workers(house: House) -> Sequence[Worker]:
         return await stores.tidy.tidy(limit=TIDY_MAX)
 
     return (
-        Worker(name="admit", tick=admit.admit, every_s=ADMIT_EVERY_S),
+        Worker(name="admit", tick=admit, every_s=ADMIT_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
         Worker(name="supply", tick=refresh_supply, every_s=READ_EVERY_S),
         Worker(name="relay", tick=relay, every_s=RELAY_EVERY_S, wake=stores.relay_wake, eager=True),
         Worker(name="tidy", tick=tidy, every_s=TIDY_EVERY_S, eager=True),
+        Worker(name="backlog", tick=count_backlog, every_s=BACKLOG_EVERY_S),
         Worker(name="pulse", tick=house.pulse.beat, every_s=PULSE_EVERY_S),
     )

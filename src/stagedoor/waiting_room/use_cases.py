@@ -1,7 +1,7 @@
 """What a buyer, and the clock, can ask of the waiting room."""
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from stagedoor.kernel.clock import Clock, Instant
@@ -19,6 +19,7 @@ from stagedoor.waiting_room.ports import (
     RoomSupply,
     Supply,
     Turn,
+    TurnReport,
     WaitingLine,
 )
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting, UnknownBuyer, UnknownPlace, UnknownRoom
@@ -191,7 +192,7 @@ class AdmitNext:
     rooms: Rooms
     supply: Supply
 
-    async def admit(self) -> int:
-        """Return how many were admitted. Raises `Fault` if it could not be made durable: then nothing has changed."""
+    async def admit(self) -> Sequence[TurnReport]:
+        """Return what came of it. Raises `Fault` if it could not be made durable: then nothing has changed."""
         turns = [Turn(room=room, seats_free=self.supply.of(room.id).free > 0) for room in self.rooms.all()]
-        return sum(report.admitted for report in await self.line.turn(turns))
+        return await self.line.turn(turns)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
 from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
 from stagedoor.adapters.sql.encoding import decode_event
@@ -52,6 +52,10 @@ _PUBLISH = (
 
 _STATES = select(outbox.c.event_id, outbox.c.state, outbox.c.attempts).where(outbox.c.event_id.in_(_IDS))
 
+_NOT_PUBLISHED = (OutboxState.WAITING, OutboxState.PARKED)
+
+_COUNT = select(func.count()).where(outbox.c.state == bindparam("state"))
+
 _FAIL = Bulk(
     {
         ANY_DIALECT: update(outbox)
@@ -89,6 +93,14 @@ class SqlOutbox(Outbox):
             ]
 
         return await self._lanes.reading(read)
+
+    async def backlog(self) -> Mapping[OutboxState, int]:
+        """Count the records that are not published, by what they wait for."""
+
+        def count(connection: Connection) -> Mapping[OutboxState, int]:
+            return {state: connection.scalar(_COUNT, {"state": state.value}) or 0 for state in _NOT_PUBLISHED}
+
+        return await self._lanes.reading(count)
 
     async def published(self, event_ids: Sequence[EventId], *, at: Instant) -> None:
         """Record that these were taken by everybody."""
