@@ -90,7 +90,7 @@ async def open_stores(settings: Settings, lanes: Lanes, clock: Clock) -> Stores:
         line=line,
         supply=supply,
         outbox=SqlOutbox(lanes),
-        clock_stop=SqlClockStop(lanes),
+        clock_stop=SqlClockStop(lanes, credit_line=credit_passes),
         records=SqlBuyerRecords(lanes),
         listings=listings,
         tidy=TidyHolds(book=book, event_ids=secrets.randbits),
@@ -108,7 +108,6 @@ async def take_up_the_line(settings: Settings, stores: Stores) -> None:
         now=now,
         credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
         ignore_below_ms=0,
-        credit_line=credit_passes,
     )
     await stores.line.restore(at=now, outage_ms=0)
     await TellTheLine(line=stores.line).tell_of_open(await stores.records.open_holds(at=now))

@@ -59,7 +59,7 @@ class Change:
     passes whose entry window ran out: like *passed_over*, their places keep
     their numbers. *away* stop counting in the positions behind them, for good.
     *strayed* were returners and are away again: memory only, not journaled.
-    *terms* is set where somebody is admitted. *forgotten* are places so long
+    *terms* is set by every turn. *forgotten* are places so long
     over that nobody may ask for them any more.
     """
 

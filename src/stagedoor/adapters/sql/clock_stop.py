@@ -66,10 +66,6 @@ CreditLine = Callable[[Connection, int], object]
 """Moves the passes of a line kept in this database later by so many milliseconds."""
 
 
-def _no_line(_connection: Connection, _outage_ms: int) -> None:
-    """Credit nobody: the line is kept elsewhere."""
-
-
 class SqlClockStop:
     """
     The durable pulse of the service, and what is given back when it had stopped.
@@ -78,7 +74,7 @@ class SqlClockStop:
     transaction that notes the outage as credited; it is handed the gap.
     """
 
-    def __init__(self, lanes: Lanes, credit_line: Callable[[Connection, int], object] | None = None) -> None:
+    def __init__(self, lanes: Lanes, credit_line: CreditLine | None = None) -> None:
         """Write through *lanes*."""
         self._lanes = lanes
         self._credit_line = credit_line
@@ -89,16 +85,13 @@ class SqlClockStop:
             await transaction.run(lambda connection: _pulse(connection, at))
             await transaction.commit(proof=lambda connection: _has_beaten(connection, at))
 
-    async def credit_outage(
-        self, *, now: Instant, credit_max_ms: int, ignore_below_ms: int, credit_line: CreditLine = _no_line
-    ) -> int:
+    async def credit_outage(self, *, now: Instant, credit_max_ms: int, ignore_below_ms: int) -> int:
         """
         Give every holder the time back in which nobody could serve her, up to *credit_max_ms*.
 
         A hold that was open when the service stopped is moved later by the
         gap; one that was placed after the last pulse by the time since it was
-        placed. *credit_line* does the same for a line in the same database, in
-        the same transaction. Returns the gap that was given back: 0 at the first start, and
+        placed. Returns the gap that was given back: 0 at the first start, and
         for a gap below *ignore_below_ms*. To be called before anybody is served.
         """
         assert credit_max_ms >= 0
@@ -109,7 +102,6 @@ class SqlClockStop:
             outage_ms = 0 if gap_ms < ignore_below_ms else min(max(gap_ms, 0), credit_max_ms)
             if alive_at is not None and outage_ms > 0:
                 _credit(connection, Instant(alive_at), now, outage_ms)
-                credit_line(connection, outage_ms)
                 if self._credit_line is not None:
                     self._credit_line(connection, outage_ms)
             _pulse(connection, now)
@@ -145,7 +137,8 @@ def _credit(connection: Connection, alive_at: Instant, now: Instant, outage_ms: 
     )
     assert holds_moved == len(extensions)
     claims = [(after.expires_at, held.seat_id, after.id) for _, after in extensions for held in after.seats]
-    assert _EXTEND_CLAIMS(connection, claims) == len(claims)
+    claims_moved = _EXTEND_CLAIMS(connection, claims)
+    assert claims_moved == len(claims)
     store_events(connection, [_told(before, after, now) for before, after in extensions])
     connection.execute(
         insert(outage).values(began_at=alive_at, ended_at=now, credited_ms=outage_ms, holds_extended=len(extensions))
