@@ -299,3 +299,7 @@ async def test_a_number_is_closed_in_its_room_only(house: House, command: SaleCo
     await house.batch(leave(ANN, a_place(1)), leave(ANN, a_place(2, VIP_ROOM)))
 
     assert kinds([await house.one(command)]) == [outcome]
+
+
+async def test_an_empty_batch_is_nothing_to_do(house: House) -> None:
+    assert await house.batch() == []

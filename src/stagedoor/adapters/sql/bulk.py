@@ -19,7 +19,7 @@ class Bulk:
     A statement that is run for many tuples of parameters.
 
     SQLAlchemy's own way takes a dict for each row and costs two to three
-    times as much (`tests/bench`); the statements are its own all the same.
+    times as much; the statements are its own all the same.
     """
 
     def __init__(self, statements: Mapping[str, Insert | Update], order: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """The shortest way from a connection to its driver: a cursor, with the errors told as SQLAlchemy tells them."""
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -15,8 +15,8 @@ def fetch(connection: Connection, text: str, parameters: Sequence[Any]) -> Seque
     try:
         cursor.execute(text, parameters)
         rows: Sequence[Row] = cursor.fetchall()
-    except Exception as error:  # noqa: BLE001 -- a driver's errors have no class in common that could be named here
-        _tell(connection, text, error)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _told(connection, text, error) from error
     finally:
         cursor.close()
     return rows
@@ -28,8 +28,8 @@ def write(connection: Connection, text: str, parameters: Sequence[Any]) -> int:
     try:
         cursor.execute(text, parameters)
         written: int = cursor.rowcount
-    except Exception as error:  # noqa: BLE001 -- as above
-        _tell(connection, text, error)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _told(connection, text, error) from error
     finally:
         cursor.close()
     return written
@@ -41,14 +41,14 @@ def write_many(connection: Connection, text: str, rows: Sequence[Sequence[Any]])
     try:
         cursor.executemany(text, rows)
         written: int = cursor.rowcount
-    except Exception as error:  # noqa: BLE001 -- as above
-        _tell(connection, text, error)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _told(connection, text, error) from error
     finally:
         cursor.close()
     return written
 
 
-def _tell(connection: Connection, text: str, error: Exception) -> NoReturn:
+def _told(connection: Connection, text: str, error: Exception) -> BaseException:
     driver = connection.dialect.loaded_dbapi
-    # What is no error of the driver comes back as it is. The parameters are left out: they are about somebody.
-    raise DBAPIError.instance(text, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect)
+    # The parameters are left out: they are about somebody.
+    return DBAPIError.instance(text, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from stagedoor.adapters.sql.claim_counts import ClaimCounts, count_claims
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.seat_figures import NO_SEATS, SeatFigures, count_seats
+from stagedoor.adapters.sql.sized import SizedQuery
 from stagedoor.adapters.sql.tables import performance, seat, seat_claim
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import PerformanceId, RoomId, SeatId
@@ -14,8 +15,10 @@ from stagedoor.kernel.money import Won
 from stagedoor.seating.model import Availability, Claims, ClaimState, Performance, Seat, SeatState
 from stagedoor.seating.ports import SeatingPlan
 
+_HELD = ClaimState.HELD.value
+
 _STATES = {
-    ClaimState.HELD.value: SeatState.HELD,
+    _HELD: SeatState.HELD,
     ClaimState.SOLD.value: SeatState.SOLD,
     ClaimState.BLOCKED.value: SeatState.BLOCKED,
 }
@@ -32,7 +35,7 @@ _PERFORMANCES = select(
 
 _IDS = select(performance.c.id).order_by(performance.c.id)
 
-_SEATS = (
+_SEATS = SizedQuery(
     select(
         seat.c.id,
         seat.c.position,
@@ -46,8 +49,10 @@ _SEATS = (
     .order_by(seat.c.position)
 )
 
-_CLAIMS = select(seat_claim.c.seat_id, seat_claim.c.state, seat_claim.c.held_until).where(
-    seat_claim.c.performance_id == bindparam("performance_id"), seat_claim.c.held_until > bindparam("at")
+_CLAIMS = SizedQuery(
+    select(seat_claim.c.seat_id, seat_claim.c.state, seat_claim.c.held_until).where(
+        seat_claim.c.performance_id == bindparam("performance_id"), seat_claim.c.held_until > bindparam("at")
+    )
 )
 
 _PerformanceRow = Row[int, str, str, str, int, int, str]
@@ -88,9 +93,9 @@ class SqlSeatingPlan(SeatingPlan):
                     zone=zone,
                     price_won=Won(price_won),
                 )
-                for seat_id, position, section, row, number, zone, price_won in connection.execute(
-                    _SEATS, {"performance_id": performance_id}
-                ).all()
+                for seat_id, position, section, row, number, zone, price_won in _SEATS(
+                    connection, performance_id=performance_id
+                )
             ]
 
         return await self._lanes.reading(read)
@@ -99,13 +104,13 @@ class SqlSeatingPlan(SeatingPlan):
         """Return the seats of one performance that are not free."""
 
         def read(connection: Connection) -> Claims:
-            rows = connection.execute(_CLAIMS, {"performance_id": performance_id, "at": at}).all()
+            rows = _CLAIMS(connection, performance_id=performance_id, at=at)
             return Claims(
                 performance_id=performance_id,
                 as_of=at,
-                states={SeatId(seat_id): _STATES[state] for seat_id, state, _ in rows},
+                states={seat_id: _STATES[state] for seat_id, state, _ in rows},
                 next_hold_ends_at=min(
-                    (Instant(held_until) for _, state, held_until in rows if state == ClaimState.HELD.value),
+                    (held_until for _, state, held_until in rows if state == _HELD),
                     default=None,
                 ),
             )

@@ -7,7 +7,7 @@ next power of two, by repeating its last member, so that there are few sizes;
 each text is made once, and handed to the driver as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,9 +34,15 @@ class _Sized:
         self._lists = lists
         self._compile = lru_cache(self._expand)
 
-    def _prepare(self, connection: Connection, values: dict[str, Any]) -> tuple[str, list[Any]]:
-        sizes = tuple([1 << (len(values[name]) - 1).bit_length() for name in self._lists])
-        text, steps = self._compile(connection.dialect, sizes)
+    def text_for(self, dialect: Dialect, **lists: Sequence[int] | Sequence[str]) -> str:
+        """Return the text that lists of that size are run with."""
+        return self._compile(dialect, self._sizes(lists))[0]
+
+    def _sizes(self, values: Mapping[str, Any]) -> tuple[int, ...]:
+        return tuple([1 << (len(values[name]) - 1).bit_length() for name in self._lists])
+
+    def _prepare(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        text, steps = self._compile(connection.dialect, self._sizes(values))
         parameters: list[Any] = []
         for name, constant_or_size in steps:
             if name is None:
