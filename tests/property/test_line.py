@@ -38,6 +38,7 @@ STANDS = {
 }
 # Exact in binary, so that the line's floats and the model's fractions agree to the last admission.
 RATES = st.sampled_from([None, 2.0, 4.0, 8.0, 16.0])
+TICKS_MS = st.sampled_from([125, 250, 500, 1_000, 2_500, 3_000])
 STEPS_MS = st.sampled_from([125, 250, 250, 1_000, 4_000, 5_000, 10_000, 30_000, 90_000])
 
 
@@ -107,6 +108,15 @@ class LineMachine(RuleBasedStateMachine):
                 place.holds.pop(hold, None)
             else:
                 place.holds[hold], place.entered = until, True
+
+    @rule(ticks=st.integers(1, 12), every_ms=TICKS_MS, absent=st.sets(BUYERS, max_size=4))
+    def go_on(self, ticks: int, every_ms: int, absent: set[int]) -> None:
+        """What happens most: all but a few poll, and turns are taken."""
+        for _ in range(ticks):
+            for place in self.model.places:
+                if place.stands != "over" and place.buyer not in absent:
+                    self.heard_of(place)
+            self.turn(every_ms)
 
     @rule(after_ms=STEPS_MS)
     def turn(self, after_ms: int) -> None:
@@ -196,5 +206,5 @@ class LineMachine(RuleBasedStateMachine):
         self.line.apply(change)
 
 
-LineMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+LineMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
 TestLine = LineMachine.TestCase

@@ -59,6 +59,8 @@ class SettleSale:
         A batch that changes nothing is not committed. Raises `Fault` if the
         store failed: then none of it has happened.
         """
+        if not commands:
+            return []
         async with self.book.begin() as work:
             rows = await work.load(commands, self.policy)
             outcomes, writes = decide(rows, commands, self.policy, self._new_event_id)

@@ -90,8 +90,15 @@ def set_up(*, style: LogFormat, level: LogLevel, to: TextIO | None = None) -> No
 
 def _renderers(style: LogFormat) -> list[Processor]:
     if style == "console":
-        return [structlog.dev.ConsoleRenderer(colors=False)]
+        return [_exception_as_text, structlog.dev.ConsoleRenderer(colors=False)]
     return [_json]
+
+
+def _exception_as_text(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Put the causes on a line each: the console takes an exception only as one text."""
+    if isinstance(causes := event.get("exception"), list):
+        event["exception"] = "\n".join(causes)
+    return event
 
 
 def _json(_: WrappedLogger, __: str, event: EventDict) -> str:

@@ -7,6 +7,7 @@ million entries to be moved.
 """
 
 from array import array
+from collections.abc import Sequence
 
 from stagedoor.waiting_room.columns import Columns
 
@@ -27,12 +28,13 @@ class LivingPlaces:
     def __init__(self, columns: Columns) -> None:
         """Know the places of *columns* that live."""
         self._columns = columns
-        self._parts = [array("q", bytes(8 * _SLOTS_MIN)) for _ in range(_PARTS)]
-        # Slots that are not empty, those of removed numbers included.
-        self._used = [0] * _PARTS
-        self._count = 0
+        by_part: list[list[int]] = [[] for _ in range(_PARTS)]
         for buyer_id, number in columns.living():
-            self.add(buyer_id, number)
+            by_part[(buyer_id * _GOLDEN & _BITS) >> _PART_SHIFT].append(number)
+        self._parts = [self._table(numbers) for numbers in by_part]
+        # Slots that are not empty, those of removed numbers included.
+        self._used = [len(numbers) for numbers in by_part]
+        self._count = sum(self._used)
 
     def __len__(self) -> int:
         """Return how many places live."""
@@ -83,14 +85,19 @@ class LivingPlaces:
     def _move(self, part: int) -> None:
         """Give the part a table that is at most half full, and leave what was removed behind."""
         numbers = [number for number in self._parts[part] if number > 0]
+        self._parts[part] = self._table(numbers)
+        self._used[part] = len(numbers)
+
+    def _table(self, numbers: Sequence[int]) -> "array[int]":
+        """Return a table of *numbers*, which are of one part, that is at most half full."""
         slots = _SLOTS_MIN
         while slots < 2 * len(numbers):
             slots *= 2
-        self._parts[part] = moved = array("q", bytes(8 * slots))
-        self._used[part] = len(numbers)
-        first, buyers = self._columns.first, self._columns.buyers
+        table = array("q", bytes(8 * slots))
+        first, buyers, mask = self._columns.first, self._columns.buyers, slots - 1
         for number in numbers:
-            slot = (buyers[number - first] * _GOLDEN & _BITS) >> _SLOT_SHIFT & slots - 1
-            while moved[slot]:
-                slot = slot + 1 & slots - 1
-            moved[slot] = number
+            slot = (buyers[number - first] * _GOLDEN & _BITS) >> _SLOT_SHIFT & mask
+            while table[slot]:
+                slot = slot + 1 & mask
+            table[slot] = number
+        return table

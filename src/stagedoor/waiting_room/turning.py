@@ -97,6 +97,9 @@ class TurnPlan:
     def close(self) -> None:
         """End what waits in a room that is closed; who is inside stays until her pass ends."""
         columns = self.state.columns
+        for number in self.not_taken:
+            self._end(number, EndCause.ROOM_CLOSED, had_pass=True)
+        self.not_taken.clear()
         for waiting in _WITHOUT_PASS:
             row = columns.states.find(waiting)
             while row >= 0 and len(self.ended) < STEPS_MAX:

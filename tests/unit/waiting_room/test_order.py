@@ -261,6 +261,20 @@ def test_when_the_room_closes_what_waits_is_over_and_who_is_inside_stays() -> No
     assert line.state_of(1) is PlaceState.EXPIRED
 
 
+def test_a_pass_nobody_took_up_ends_in_a_room_that_has_closed() -> None:
+    line = PaperLine(a_room(max_active=1, entry_window_ms=30_000))
+    line.join(7)
+    line.admitted()
+    line.set_state(RoomState.CLOSED)
+
+    change = line.turn(after_ms=30_000)
+
+    assert [(ending.number, ending.cause, ending.had_pass) for ending in change.ended] == [
+        (1, EndCause.ROOM_CLOSED, True)
+    ]
+    assert line.state_of(1) is PlaceState.EXPIRED
+
+
 def test_a_closed_room_that_is_opened_again_goes_on_with_higher_numbers() -> None:
     line = passed_over(1)
     line.set_state(RoomState.CLOSED)
