@@ -15,7 +15,7 @@ from stagedoor.adapters.sql.room_changes import SqlRoomDesk
 from stagedoor.adapters.sql.wallets import SqlWallets
 from stagedoor.bootstrap.identity import identity, tokens
 from stagedoor.bootstrap.limits import limit_policy
-from stagedoor.bootstrap.stores import Stores, open_stores, take_up_the_line
+from stagedoor.bootstrap.stores import Stores, open_stores
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.notifications import NotifyOfPaidOrders
 from stagedoor.checkout.use_cases import Charge, CloseLeftPlace, Pay, ReleaseSeats, ReserveSeats
@@ -97,11 +97,9 @@ class House:
 
 async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, Services]:
     """Put everything together; nothing runs before the house's supervisor does."""
-    # What may refuse the start comes before the outage is credited, which happens once.
     queue_tokens = await tokens(settings, lanes, clock)
     login = await identity(settings, clock)
     stores = await open_stores(settings, lanes, clock)
-    await take_up_the_line(settings, stores)
     house = House(stores=stores, pulse=Pulse(stores))
     services = _services(settings, house, queue_tokens, login)
     stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
@@ -141,7 +139,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
         reserve_seats=ReserveSeats(line=line, settle=settle, random_bits=secrets.randbits, clock=clock),
         release_seats=ReleaseSeats(settle=settle),
-        pay=Pay(settle=settle, random_bits=secrets.randbits),
+        pay=Pay(settle=settle, random_bits=secrets.randbits, end=stores.end),
         charge=Charge(settle=settle, random_bits=secrets.randbits, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,

@@ -17,6 +17,7 @@ from stagedoor.adapters.sql import schema
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.seeding import MAIN_ROOM_NAME, seed_room
 from stagedoor.bootstrap.house import House, build
+from stagedoor.bootstrap.stores import take_up_the_line
 from stagedoor.http.app import create_app
 from stagedoor.http.server import HttpServer, base_url, listen
 from stagedoor.kernel.clock import Clock
@@ -56,6 +57,8 @@ async def _serve(settings: Settings, *, demo: bool, announce: Callable[[str], No
                 ready=lambda: announce(base_url(listener)),
                 stop_s_max=settings.drain_seconds,
             )
+            # Last: whatever may refuse the start has had its chance, and all the time until now is given back.
+            await take_up_the_line(settings, house.stores)
             async with asyncio.TaskGroup() as group:
                 group.create_task(house.supervisor.run())
                 group.create_task(_stop_on_signal(house, server))

@@ -40,10 +40,11 @@ class CloseReceipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReceipt:
-    """The hold is paid. *place_over*: no other hold of hers was open, so her place is used up."""
+    """The hold is paid. *place_over*: no other hold of hers was open, so her *place* is used up."""
 
     order_id: OrderId
     hold_id: HoldId
+    place: PlaceRef
     amount_won: Won
     paid_at: Instant
     place_over: bool

@@ -1,5 +1,6 @@
 """What a buyer, and the clock, can ask of the sale."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,11 @@ from stagedoor.checkout.commands import (
     SaleCommand,
 )
 from stagedoor.checkout.decide import decide, expire
-from stagedoor.checkout.outcomes import HoldReceipt, Outcome, Settled
+from stagedoor.checkout.outcomes import HoldReceipt, OrderReceipt, Outcome, Settled
 from stagedoor.checkout.ports import SalesBook
 from stagedoor.holds.model import HoldPolicy
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
-from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import (
     BuyerId,
@@ -31,8 +32,8 @@ from stagedoor.kernel.ids import (
     unguessable,
 )
 from stagedoor.kernel.money import Won
-from stagedoor.waiting_room.model import Standing
-from stagedoor.waiting_room.ports import HoldNote, WaitingLine
+from stagedoor.waiting_room.model import EndCause, Standing
+from stagedoor.waiting_room.ports import EndPlace, HoldNote, PlaceEnded, WaitingLine
 from stagedoor.waiting_room.rejections import UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
 
@@ -177,10 +178,11 @@ class CloseLeftPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pay:
-    """Turns a hold into a paid order."""
+    """Turns a hold into a paid order, and ends the place that it used up."""
 
     settle: Settle
     random_bits: RandomBits
+    end: Callable[[EndPlace], Awaitable[PlaceEnded | Rejection]]
 
     async def pay(self, *, hold_id: HoldId, buyer_id: BuyerId, key: IdempotencyKey | None) -> Settled:
         """
@@ -188,6 +190,10 @@ class Pay:
 
         Raises `UnknownBuyer`, `UnknownHold`, `KeyReused`, `TooManyKeys`,
         `AlreadyPaid`, `HoldIsOver`, `BalanceTooSmall`.
+
+        The place ends at once, so that whoever asks for a new one right after
+        gets it. A line that cannot do that now stops no payment: the order's
+        event ends the place later.
         """
         command = PayForHold(
             hold_id=hold_id,
@@ -196,7 +202,12 @@ class Pay:
             transfer_id=TransferId(unguessable(self.random_bits)),
             key=key,
         )
-        return _settled(await self.settle(command))
+        settled = _settled(await self.settle(command))
+        receipt = settled.receipt
+        if isinstance(receipt, OrderReceipt) and receipt.place_over and not settled.replayed:
+            with contextlib.suppress(Fault):
+                await self.end(EndPlace(ref=receipt.place, cause=EndCause.PAID))
+        return settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

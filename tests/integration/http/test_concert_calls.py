@@ -34,7 +34,12 @@ def held(*, answered_in_ms: int = 0, performance_id: PerformanceId = CLUB_NIGHT,
 def paid(*, place_over: bool = True) -> Settled:
     return Settled(
         receipt=OrderReceipt(
-            order_id=OrderId(9), hold_id=HOLD, amount_won=Won(100_000), paid_at=NOON, place_over=place_over
+            order_id=OrderId(9),
+            hold_id=HOLD,
+            place=PlaceRef(room_id=MAIN, number=QueueNumber(31)),
+            amount_won=Won(100_000),
+            paid_at=NOON,
+            place_over=place_over,
         )
     )
 

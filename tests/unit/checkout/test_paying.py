@@ -49,7 +49,12 @@ def test_the_hold_becomes_an_order() -> None:
     receipt = receipt_of(till.one(pay(ANN, order_id=55)))
 
     assert receipt == OrderReceipt(
-        order_id=OrderId(55), hold_id=HoldId(1001), amount_won=Won(100_000), paid_at=NOON, place_over=True
+        order_id=OrderId(55),
+        hold_id=HoldId(1001),
+        place=till.rows.holds[HoldId(1001)].place,
+        amount_won=Won(100_000),
+        paid_at=NOON,
+        place_over=True,
     )
     assert till.rows.holds[HoldId(1001)].state is HoldState.PAID
     assert {(claim.state, claim.held_until) for claim in till.rows.claims.values()} == {(ClaimState.SOLD, FOREVER)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from stagedoor.checkout.commands import ChargeWallet, ClosePlace, PayForHold, PlaceHold, SaleCommand
-from stagedoor.checkout.outcomes import CloseReceipt, HoldReceipt, Outcome, Settled
+from stagedoor.checkout.outcomes import CloseReceipt, HoldReceipt, OrderReceipt, Outcome, Settled
 from stagedoor.checkout.use_cases import (
     RESERVING_MS,
     Charge,
@@ -19,9 +19,9 @@ from stagedoor.checkout.use_cases import (
 from stagedoor.holds.rejections import SeatsTaken, UnknownHold
 from stagedoor.kernel.clock import Instant, ManualClock, later
 from stagedoor.kernel.errors import Fault, Rejection
-from stagedoor.kernel.ids import HoldId, PlaceRef, RoomId, SeatId
+from stagedoor.kernel.ids import HoldId, OrderId, PlaceRef, RoomId, SeatId
 from stagedoor.kernel.money import Won
-from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceState, PlaceView
 from stagedoor.waiting_room.ports import (
     EndPlace,
     HoldNote,
@@ -186,14 +186,59 @@ async def test_a_rejection_is_raised() -> None:
         await ReleaseSeats(settle=sale.settle).release(hold_id=HoldId(1), buyer_id=ANN, key=None)
 
 
-async def test_a_payment_carries_the_ids_it_may_create() -> None:
-    sale = Sale(answer=kept(7))
+def paid(*, place_over: bool, replayed: bool = False) -> Settled:
+    receipt = OrderReceipt(
+        order_id=OrderId(7), hold_id=HoldId(1), place=HERS, amount_won=PRICE, paid_at=NOON, place_over=place_over
+    )
+    return Settled(receipt=receipt, replayed=replayed)
 
-    await Pay(settle=sale.settle, random_bits=seven).pay(hold_id=HoldId(1), buyer_id=ANN, key=None)
 
-    [command] = sale.asked
-    assert isinstance(command, PayForHold)
-    assert (command.order_id, command.transfer_id) == (7, 7)
+class TestPaying:
+    """What a payment asks of the sale, and of the line."""
+
+    ended: list[EndPlace]
+
+    async def pay(self, sale: "Sale", fault: Fault | None = None) -> Settled:
+        self.ended = []
+
+        async def end(ending: EndPlace) -> Rejection:
+            self.ended.append(ending)
+            if fault is not None:
+                raise fault
+            return UnknownPlace()
+
+        pay = Pay(settle=sale.settle, random_bits=seven, end=end)
+        return await pay.pay(hold_id=HoldId(1), buyer_id=ANN, key=None)
+
+    async def test_it_carries_the_ids_it_may_create(self) -> None:
+        sale = Sale(answer=paid(place_over=False))
+
+        await self.pay(sale)
+
+        [command] = sale.asked
+        assert isinstance(command, PayForHold)
+        assert (command.order_id, command.transfer_id) == (7, 7)
+
+    async def test_a_place_that_is_used_up_ends_at_once(self) -> None:
+        await self.pay(Sale(answer=paid(place_over=True)))
+
+        assert self.ended == [EndPlace(ref=HERS, cause=EndCause.PAID)]
+
+    async def test_a_place_with_another_hold_goes_on(self) -> None:
+        await self.pay(Sale(answer=paid(place_over=False)))
+
+        assert self.ended == []
+
+    async def test_a_replay_ends_nothing_again(self) -> None:
+        await self.pay(Sale(answer=paid(place_over=True, replayed=True)))
+
+        assert self.ended == []
+
+    async def test_a_line_that_fails_stops_no_payment(self) -> None:
+        answer = paid(place_over=True)
+
+        assert await self.pay(Sale(answer=answer), Fault("the line is gone")) is answer
+        assert len(self.ended) == 1
 
 
 async def test_a_left_place_is_closed() -> None:

@@ -68,6 +68,7 @@ def _paid(desk: Desk, command: PayForHold, hold: Hold) -> Settled:
     receipt = OrderReceipt(
         order_id=command.order_id,
         hold_id=hold.id,
+        place=hold.place,
         amount_won=amount_won,
         paid_at=desk.now,
         place_over=place_over,
