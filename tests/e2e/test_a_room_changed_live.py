@@ -45,7 +45,9 @@ async def test_a_wider_door_a_narrower_one_a_pause_and_the_end(evening: Evening)
         await third.admitted()
 
         evening.cli("room", "close", ROOM.id)
-        refused = await until(late.join, lambda answer: not answer.ok)
+        status = f"/queue/status?room={ROOM.id}"
+        await until(lambda: client.ask("GET", status), lambda answer: answer.data["roomState"] == "CLOSED")
+        refused = await late.join()
 
     assert paused.data["roomState"] == "PAUSED"
     assert refused.verdict == (409, "008")

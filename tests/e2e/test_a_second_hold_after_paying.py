@@ -17,10 +17,14 @@ ROOMS = (ROOM,)
 BUYERS = 20
 
 
-async def pay_and_want_more(fan: Fan, show: Staged, first: int, second: int) -> None:
-    """Hold and pay, with a second wish sent along and a third the moment the payment is answered."""
+async def pay_and_want_more(fan: Fan, show: Staged, first: int, second: int, *, together: bool) -> None:
+    """Hold and pay, *together* with a second wish or not, and wish again the moment the payment is answered."""
     held = await fan.reserve(show.schedule_id, first)
-    paid, _ = await asyncio.gather(fan.pay(held.data["reservationId"]), fan.reserve(show.schedule_id, second))
+    paying = fan.pay(held.data["reservationId"])
+    if together:
+        paid, _ = await asyncio.gather(paying, fan.reserve(show.schedule_id, second))
+    else:
+        paid = await paying
     if paid.data["queueStatus"] == "DONE":
         await fan.reserve(show.schedule_id, second)
 
@@ -69,8 +73,11 @@ async def crowd(evening: Evening) -> list[str]:
     async with evening.client() as client:
         fans = evening.fans(BUYERS, client, ROOM.id)
         await let_in(fans)
-        wishes = zip(fans, show.seat_ids[10::2], show.seat_ids[11::2], strict=False)
-        await asyncio.gather(*(pay_and_want_more(fan, show, first, second) for fan, first, second in wishes))
+        seats = zip(fans, show.seat_ids[10::2], show.seat_ids[11::2], strict=False)
+        wishes = [(fan, show, first, second) for fan, first, second in seats]
+        await asyncio.gather(
+            *(pay_and_want_more(*wish, together=number % 2 == 0) for number, wish in enumerate(wishes))
+        )
     return held_after_the_place_was_over(client.record)
 
 

@@ -22,7 +22,7 @@ from tests.e2e.harness.promises import PAY, RESERVE, calls, instant, promises
 from tests.e2e.harness.until import at_instant
 
 SEATS = 48
-ROOM = a_room("deadline", a_show(seats=SEATS))
+ROOM = a_room("deadline", a_show(seats=SEATS), a_show(seats=1, in_days=31))
 STEP_MS = 5
 LIST_MAY_LAG_MS = 300
 
@@ -69,9 +69,25 @@ async def race(evening: Evening) -> tuple[list[Answer], Violations]:
     return record, wrong + money_astray(record, opening=OPENING_BALANCE_WON, balances=balances)
 
 
+async def an_expired_seat_is_closed_to_her_and_open_to_others(evening: Evening) -> None:
+    """Let a hold run out, and have its buyer and somebody else ask for the seat at once."""
+    show = evening.show(ROOM.id, 1)
+    async with evening.client() as client:
+        late, next_one = evening.fans(2, client, ROOM.id)
+        await let_in([late, next_one])
+        held = await late.reserve(show.schedule_id, *show.seat_ids)
+        await at_instant(instant(held.data["reservedUntilAt"]))
+        again = await late.reserve(show.schedule_id, *show.seat_ids)
+        taken = await next_one.reserve(show.schedule_id, *show.seat_ids)
+
+    assert again.verdict == TAKEN
+    assert taken.ok, str(taken)
+
+
 async def test_every_seat_is_paid_or_free_again(evenings: Evenings) -> None:
     with evenings(ROOM, HOLD_SECONDS="1") as evening:
         record, wrong = await race(evening)
+        await an_expired_seat_is_closed_to_her_and_open_to_others(evening)
         evening.check()
 
     outcomes = {answer.verdict for answer in calls(record, PAY)}

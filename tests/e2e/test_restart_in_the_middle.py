@@ -1,11 +1,11 @@
 """The server goes down in the middle of the crowd and comes back: every answer it gave is still true, and all go on."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from signal import SIGKILL, SIGTERM, Signals
 
 import jwt
-import pytest
 
 from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.checkers import (
@@ -20,21 +20,25 @@ from tests.e2e.harness.client import Client
 from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening, Evenings
 from tests.e2e.harness.fan import Fan
 from tests.e2e.harness.programme import Staged, a_room, a_show
-from tests.e2e.harness.promises import PAY, granted, instant
+from tests.e2e.harness.promises import CHECK, PAY, calls, granted, instant, promises
 from tests.e2e.harness.until import at_instant, until
 from tests.e2e.harness.wire import ConnectionCutError
 
-BUYERS = 150
-ROOM = a_room("restart", a_show(seats=BUYERS + 10), max_active=25, entry_window_ms=60_000, idle_timeout_ms=60_000)
+BUYERS = 100
+POLL_SECONDS = 0.1
+DOWN_BY = {
+    how: a_room(how.name, a_show(seats=BUYERS), max_active=15, entry_window_ms=60_000, idle_timeout_ms=60_000)
+    for how in (SIGTERM, SIGKILL)
+}
 CHARGED = 10_000
-PAID_BEFORE_IT_GOES_DOWN = 40
+PAID_BEFORE_IT_GOES_DOWN = 25
 
 
 async def journey(fan: Fan, show: Staged, seat_id: int) -> None:
     """Join, wait, charge, hold, pay; the steps under keys, so that the way can be gone again from the start."""
     if not fan.token:
         await fan.join()
-    stands = await until(fan.check, lambda answer: answer.data["status"] != "WAITING")
+    stands = await until(fan.check, lambda answer: answer.data["status"] != "WAITING", between_s=POLL_SECONDS)
     if stands.data["status"] != "PROGRESS":
         return
     await fan.charge(CHARGED, key="charge")
@@ -74,66 +78,86 @@ def bring_down(evening: Evening, client: Client, how: Signals) -> Callable[[], A
     return down
 
 
-def undone(before: list[Answer], after: list[Answer]) -> Violations:
-    """What was over or inside before is not waiting, or gone, afterwards."""
-    last = {answer.buyer_id: answer.data["status"] for answer in before if answer.path == "/queue/token/check"}
-    first: dict[int, Answer] = {}
-    for answer in after:
-        first.setdefault(answer.buyer_id, answer)
-    allowed = {"WAITING": {"WAITING", "PROGRESS"}, "PROGRESS": {"PROGRESS", "DONE"}, "DONE": {"DONE"}}
-    return [
-        f"was {status}: {first[buyer_id]}"
-        for buyer_id, status in last.items()
-        if not first[buyer_id].ok or first[buyer_id].data["status"] not in allowed[status]
-    ]
+MAY_BECOME = {"WAITING": {"WAITING", "PROGRESS"}, "PROGRESS": {"PROGRESS", "DONE"}, "DONE": {"DONE"}}
 
 
-def numbers(fans: list[Fan]) -> dict[int, int]:
-    """Return the queue numbers of those who got one."""
-    return {
-        fan.buyer_id: jwt.decode(fan.token, options={"verify_signature": False})["num"] for fan in fans if fan.token
-    }
+async def forgotten(fan: Fan, told: list[Answer]) -> Violations:
+    """Return what she was told before that is not so any more."""
+    stands = await fan.check()
+    last = [answer.data["status"] for answer in calls(told, CHECK)]
+    if not stands.ok or (last and stands.data["status"] not in MAY_BECOME[last[-1]]):
+        return [f"was {last}: {stands}"]
+    reserved = {row["reservationId"] for row in await fan.mine("reservations")}
+    bought = {row["reservationId"] for row in await fan.mine("orders")}
+    held = {promise.reservation_id for promise in promises(told)}
+    paid = {promise.reservation_id for promise in promises(told) if promise.is_paid}
+    return [f"{fan.buyer_id} lost reservations {held - reserved} and orders {paid - bought}"] * bool(
+        held - reserved or paid - bought
+    )
 
 
-async def down_and_up(evening: Evening, how: Signals) -> Violations:
-    """Go down in the middle, come back, let everybody finish; return what is wrong with all that was told."""
-    show = evening.show(ROOM.id)
+def number(fan: Fan) -> int:
+    """Return the queue number in her token."""
+    said: int = jwt.decode(fan.token, options={"verify_signature": False})["num"]
+    return said
+
+
+async def go_down(evening: Evening, how: Signals) -> tuple[list[Fan], list[Answer]]:
+    """End the server in the middle of the crowd and start it again; return the crowd and what it was told."""
     async with evening.client() as client:
-        fans = evening.fans(BUYERS, client, ROOM.id)
-        await everybody(fans, show, until_down=bring_down(evening, client, how))
-    told, before = numbers(fans), list(client.record)
-
+        fans = evening.fans(BUYERS, client, DOWN_BY[how].id)
+        await everybody(fans, evening.show(DOWN_BY[how].id), until_down=bring_down(evening, client, how))
     evening.start_again()
-    async with evening.client() as client:
-        fans = [fan.at(client) for fan in fans]
-        first = await asyncio.gather(*(fan.check() for fan in fans if fan.token))
-        wrong = undone(before, list(first))
-        await everybody(fans, show)
-        balances = {fan.buyer_id: await fan.balance() for fan in fans}
-        orders = [await fan.mine("orders") for fan in fans]
+    return fans, client.record
+
+
+async def look_back(fans: list[Fan], before: list[Answer]) -> Violations:
+    """Ask everybody who was told anything whether it is still so."""
+    told: dict[int, list[Answer]] = defaultdict(list)
+    for answer in before:
+        told[answer.buyer_id].append(answer)
+    found = await asyncio.gather(*(forgotten(fan, told[fan.buyer_id]) for fan in fans if fan.token))
+    return [wrong for violations in found for wrong in violations]
+
+
+async def go_on(fans: list[Fan], show: Staged, before: list[Answer]) -> Violations:
+    """Let everybody finish; return what is wrong with all that was told, before and after."""
+    [client] = {fan.client for fan in fans}
+    told = {fan.buyer_id: number(fan) for fan in fans if fan.token}
+    await everybody(fans, show)
+    balances = {fan.buyer_id: await fan.balance() for fan in fans}
+    bought = [len(await fan.mine("orders")) for fan in fans]
+    numbers = {fan.buyer_id: number(fan) for fan in fans}
     record = before + client.record
-    wrong += [
-        f"number {told[buyer]} became {now}" for buyer, now in numbers(fans).items() if told.get(buyer, now) != now
-    ]
-    wrong += [f"{len(bought)} orders instead of one" for bought in orders if len(bought) != 1]
-    wrong += admitted_out_of_order(record, numbers(fans))
-    wrong += seats_promised_twice(record) + paid_twice(record) + keys_with_two_effects(record)
+    wrong = [f"number {told[buyer]} became {now}" for buyer, now in numbers.items() if told.get(buyer, now) != now]
+    wrong += [f"{count} orders instead of one" for count in bought if count != 1]
+    wrong += admitted_out_of_order(record, numbers) + seats_promised_twice(record) + paid_twice(record)
+    wrong += keys_with_two_effects(record)
     return wrong + money_astray(record, opening=OPENING_BALANCE_WON, balances=balances)
 
 
-@pytest.mark.parametrize("how", [SIGTERM, SIGKILL])
-async def test_every_answer_is_still_true_and_the_line_goes_on(evenings: Evenings, how: Signals) -> None:
-    with evenings(ROOM) as evening:
-        assert await down_and_up(evening, how) == []
-        evening.server.stop()
+async def down_and_up(evening: Evening, how: Signals) -> Violations:
+    """Go down, come back, look back, go on; return what is wrong."""
+    fans, before = await go_down(evening, how)
+    async with evening.client() as client:
+        fans = [fan.at(client) for fan in fans]
+        return await look_back(fans, before) + await go_on(fans, evening.show(DOWN_BY[how].id), before)
+
+
+async def test_every_answer_is_still_true_and_the_line_goes_on(evenings: Evenings) -> None:
+    with evenings(*DOWN_BY.values()) as evening:
+        wrong = {how.name: await down_and_up(evening, how) for how in DOWN_BY}
         evening.check()
+
+    assert wrong == {"SIGTERM": [], "SIGKILL": []}
 
 
 async def test_the_time_without_a_server_is_given_back(evenings: Evenings) -> None:
-    with evenings(ROOM, HOLD_SECONDS="2") as evening:
-        show = evening.show(ROOM.id)
+    room = a_room("given-back", a_show(seats=1))
+    with evenings(room, HOLD_SECONDS="2") as evening:
+        show = evening.show(room.id)
         async with evening.client() as client:
-            fan = evening.fan(client, ROOM.id)
+            fan = evening.fan(client, room.id)
             await fan.enter()
             held = await fan.reserve(show.schedule_id, show.seat_ids[0])
             down_at = now_ms()
@@ -146,7 +170,6 @@ async def test_the_time_without_a_server_is_given_back(evenings: Evenings) -> No
             fan = fan.at(client)
             [row] = await fan.mine("reservations")
             paid = await fan.pay(held.data["reservationId"])
-        evening.server.stop()
         evening.check()
 
     assert instant(row["reservedUntilAt"]) - deadline >= up_at - down_at - 250
@@ -154,5 +177,7 @@ async def test_the_time_without_a_server_is_given_back(evenings: Evenings) -> No
 
 
 async def test_control_a_server_that_answers_before_it_has_written_is_found_out(evenings: Evenings) -> None:
-    with evenings(ROOM, mutant="answers_before_commit") as broken:
-        assert await down_and_up(broken, SIGKILL) != []
+    with evenings(DOWN_BY[SIGKILL], mutant="answers_before_commit") as broken:
+        fans, before = await go_down(broken, SIGKILL)
+        async with broken.client() as client:
+            assert await look_back([fan.at(client) for fan in fans], before) != []

@@ -18,11 +18,11 @@ from tests.e2e.harness.promises import instant
 from tests.e2e.harness.until import at_instant, until
 
 BUYERS = 60
-A_MINUTE_MS = 60_000
+AN_HOUR_MS = 3_600_000
 OPENS_IN_MS = 1_200
 LAST_CALLS_MS = 120
-ROOM = a_room("premiere", a_show(seats=BUYERS), opens_in_ms=A_MINUTE_MS, rate=60.0)
-COUNTDOWN = a_room("countdown", a_show(seats=1), opens_in_ms=10 * A_MINUTE_MS)
+ROOM = a_room("premiere", a_show(seats=BUYERS), opens_in_ms=AN_HOUR_MS, rate=60.0)
+COUNTDOWN = a_room("countdown", a_show(seats=1), opens_in_ms=AN_HOUR_MS)
 ROOMS = (ROOM, COUNTDOWN)
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from stagedoor.cli import application
 from tests.e2e.harness.client import Client
 from tests.e2e.harness.fan import Fan
-from tests.e2e.harness.programme import Programme, RoomPlan, Staged, stage
+from tests.e2e.harness.programme import Programme, RoomPlan, Staged, balances, stage
 from tests.e2e.harness.server import PRODUCT, Server, command, environment
 
 MEMBERS = 8_000
@@ -101,6 +101,11 @@ class Evening:
             done = thread.submit(CliRunner().invoke, application(), words, env={**told, **unset}).result()
         assert done.exit_code == 0, f"{' '.join(words)} ended with {done.exit_code}\n{done.output}"
         return done.output
+
+    def stored_balances(self, fans: Sequence[Fan]) -> dict[int, int]:
+        """Read the buyers' balances from the data, whether or not anybody serves."""
+        found = balances(self.database)
+        return {fan.buyer_id: found[fan.buyer_id] for fan in fans}
 
     def check(self) -> None:
         """Every invariant holds over what is stored."""

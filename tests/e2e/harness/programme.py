@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
-from sqlalchemy import Connection, create_engine, insert, update
+from sqlalchemy import Connection, create_engine, insert, select, update
 
 from stagedoor.adapters.sql import tables
 from tests.e2e.harness.answers import now_ms
@@ -78,6 +78,17 @@ def stage(database: Path, plans: Iterable[RoomPlan]) -> Programme:
         with engine.begin() as connection:
             connection.execute(update(tables.installation).values(line_epoch=token_hex(16)))
             return _stage(connection, plans, now_ms())
+    finally:
+        engine.dispose()
+
+
+def balances(database: Path) -> dict[int, int]:
+    """Read every wallet."""
+    engine = create_engine(f"sqlite:///{database}")
+    try:
+        with engine.connect() as connection:
+            rows = connection.execute(select(tables.wallet.c.buyer_id, tables.wallet.c.balance_won))
+            return {row.buyer_id: row.balance_won for row in rows}
     finally:
         engine.dispose()
 

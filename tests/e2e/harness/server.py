@@ -35,6 +35,7 @@ def environment(database: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "STAGEDOOR_DATABASE_URL": f"sqlite:///{database}",
         "STAGEDOOR_PORT": "0",
         "STAGEDOOR_SECRET": SECRET,
+        "STAGEDOOR_LOG_LEVEL": "warning",
     }
     return inherited | ours | {f"STAGEDOOR_{name}": value for name, value in settings.items()}
 

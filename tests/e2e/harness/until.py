@@ -15,13 +15,19 @@ class NeverSeenError(AssertionError):
     """The last look still did not show it."""
 
 
-async def until(look: Callable[[], Awaitable[T]], shows: Callable[[T], bool], *, looks: int = LOOKS) -> T:
+async def until(
+    look: Callable[[], Awaitable[T]],
+    shows: Callable[[T], bool],
+    *,
+    looks: int = LOOKS,
+    between_s: float = BETWEEN_LOOKS_SECONDS,
+) -> T:
     """Look again and again, at most *looks* times, and return the first look that *shows* it."""
     seen = await look()
     for _ in range(looks):
         if shows(seen):
             return seen
-        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+        await asyncio.sleep(between_s)
         seen = await look()
     raise NeverSeenError(f"after {looks} looks: {seen}")
 

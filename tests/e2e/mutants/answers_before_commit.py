@@ -1,4 +1,6 @@
-"""A server that answers first and commits later: once started, one transaction in forty is made durable."""
+"""A server that answers first and commits later: once started, it makes things durable every 700 ms."""
+
+import time
 
 from sqlalchemy import Connection
 
@@ -7,12 +9,12 @@ from stagedoor.adapters.sql.lanes import Step
 from tests.e2e.harness.removed_guard import replace, run
 
 FIRST = 20
-KEPT_BACK = 40
+KEPT_BACK_S = 0.7
 
 Transaction = sqlite_file._Transaction  # noqa: SLF001 -- the guard is in there
 open_for_writing, really_close = Transaction.open, Transaction.close
 kept: list[Connection] = []
-said_to_be_durable: list[int] = []
+commits_at: list[float] = []
 
 
 def open_or_go_on(transaction: Transaction) -> None:
@@ -31,10 +33,11 @@ def keep(transaction: Transaction) -> None:
 
 
 async def commit_seldom(transaction: Transaction, *, proof: Step[bool]) -> None:
-    """Say that it is durable; one time in forty it is."""
+    """Say that it is durable; now and then it is."""
     del proof
-    said_to_be_durable.append(1)
-    if len(said_to_be_durable) <= FIRST or len(said_to_be_durable) % KEPT_BACK == 0:
+    now = time.monotonic()
+    if len(commits_at) < FIRST or now - commits_at[-1] > KEPT_BACK_S:
+        commits_at.append(now)
         assert transaction.connection is not None
         await transaction._file.in_writer(transaction.connection.commit)  # noqa: SLF001 -- as above
         await transaction._file.in_writer(lambda: really_close(transaction))  # noqa: SLF001 -- as above
