@@ -164,6 +164,8 @@ def _workers(house: House) -> Sequence[Worker]:
     admit_next = AdmitNext(line=stores.line, rooms=stores.rooms, supply=stores.supply)
 
     async def admit() -> int:
+        # Nobody is let in to find nothing: what was sold a moment ago is counted first. Nothing changed, nothing read.
+        await stores.supply.refresh()
         try:
             reports = await admit_next.admit()
         except Fault:
@@ -178,17 +180,12 @@ def _workers(house: House) -> Sequence[Worker]:
             stores.metrics.outbox_records.labels(state.name.lower()).set(records)
         return 0
 
-    async def refresh_supply() -> int:
-        await stores.supply.refresh()
-        return 0
-
     async def tidy() -> int:
         return await stores.tidy.tidy(limit=TIDY_MAX)
 
     return (
         Worker(name="admit", tick=admit, every_s=ADMIT_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
-        Worker(name="supply", tick=refresh_supply, every_s=READ_EVERY_S),
         Worker(name="relay", tick=relay, every_s=RELAY_EVERY_S, wake=stores.relay_wake, eager=True),
         Worker(name="tidy", tick=tidy, every_s=TIDY_EVERY_S, eager=True),
         Worker(name="backlog", tick=count_backlog, every_s=BACKLOG_EVERY_S),

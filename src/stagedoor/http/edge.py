@@ -1,5 +1,6 @@
 """What every request passes, whoever answers it: its id, its limits of size, its line of log, its figures."""
 
+import asyncio
 import logging
 from time import perf_counter
 from typing import cast
@@ -26,6 +27,7 @@ from stagedoor.http.problems import answer_to
 from stagedoor.http.reading import drain, read_body
 from stagedoor.http.rejections import BodyTooLarge, ClientGone
 from stagedoor.http.services import Services
+from stagedoor.http.under_way import StoppedWaiting
 from stagedoor.kernel.errors import Fault
 
 _NO_CONTENT = 204
@@ -82,6 +84,12 @@ class Edge:
             await self._app(call.scope, await self._measured(call, receive), send)
         except ClientGone:
             call.status = CLIENT_GONE
+        except asyncio.CancelledError:
+            # The server cancels what is still under way when a stop has waited long enough: a client that was slow
+            # with its body, as a rule. It is told to come back; the cancellation ends with the task.
+            if call.status or not self._services.draining():
+                raise
+            await answer_to(StoppedWaiting("the server stops"), call)(call.scope, receive, send)
         except Exception as error:
             # The last place before the server, which would answer outside the envelope. Whatever it is, it is told
             # as what it is, unless the answer has begun: then the connection is cut, which says enough.

@@ -10,7 +10,12 @@ from math import ceil
 import uvicorn
 from litestar.types import ASGIApp
 
+from stagedoor.http.newcomers import turn_newcomers_away
+
 BACKLOG = 2_048
+
+ACCEPTING_S = 0.05
+READING_S = 0.25
 
 
 class AddressInUse(Exception):  # noqa: N818 -- it becomes a sentence to the operator
@@ -87,6 +92,17 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Closing a listener cuts off whoever has connected and is not accepted yet. So nobody new gets as far as
+        # that, those who did are accepted, and what they have sent is read, before anything is closed.
+        for listener in sockets or []:
+            turn_newcomers_away(listener)
+        await asyncio.sleep(ACCEPTING_S)
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(READING_S)
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

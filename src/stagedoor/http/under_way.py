@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from stagedoor.http.rejections import StillRunning
 from stagedoor.kernel.clock import SECOND_MS
-from stagedoor.kernel.errors import DeadlineMissed
+from stagedoor.kernel.errors import DeadlineMissed, Fault
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 
@@ -16,6 +16,10 @@ DEADLINE_MS = 10_000
 
 Scope = tuple[BuyerId | None, str, IdempotencyKey]
 """Buyer, call, key: the same request, sent more than once."""
+
+
+class StoppedWaiting(Fault):
+    """The server is on its way out and could wait no longer for the rest of the request."""
 
 
 class UnderWay:

@@ -67,7 +67,7 @@ class Settings:
     )
     drain_seconds: float = setting(
         kinds.seconds(0, 300),
-        default=8.0,
+        default=6.0,
         meaning="How long a stop waits for the requests that are under way.",
         group=SERVER,
     )

@@ -17,6 +17,7 @@ POLL_MS_UNKNOWN = 10 * SECOND_MS
 POLL_MS_MAX = HOUR_MS
 """Nobody is sent away for longer, whatever the budget."""
 
+POLL_MS_PER_PLACE = SECOND_MS
 POLL_MS_PER_PLACE_UNKNOWN = 10
 POLL_SHARE_OF_WAIT = 4
 """A wait is cut in four: half of it is the most that may be slept through, and estimates are sometimes wrong."""
@@ -90,8 +91,10 @@ def poll_after_ms(*, position: int, number: int, waiting: int, polls_per_second:
     """
     Return after how many milliseconds a waiting buyer should ask again.
 
-    One second near the front, then a quarter of the predicted wait *wait_ms*,
-    30 s at the most (10 s where the wait is unknown, None).
+    One second at the front and at most as many seconds as there are places,
+    then a quarter of the predicted wait *wait_ms*, 30 s at the most (10 s where
+    the wait is unknown, None). However slow a room is, the next one is up as
+    soon as somebody leaves.
     The budget wins over all of that: a line that is too long for it polls more
     seldom even if that is more than half of the wait, because a server that is
     overrun answers nobody, and whoever sleeps through her turn as told loses
@@ -102,7 +105,7 @@ def poll_after_ms(*, position: int, number: int, waiting: int, polls_per_second:
     if wait_ms is None:
         wanted = min(position * POLL_MS_PER_PLACE_UNKNOWN, POLL_MS_UNKNOWN)
     else:
-        wanted = min(wait_ms / POLL_SHARE_OF_WAIT, POLL_MS_COMFORT)
+        wanted = min(wait_ms / POLL_SHARE_OF_WAIT, position * POLL_MS_PER_PLACE, POLL_MS_COMFORT)
     return _jittered(max(POLL_MS_MIN, budget, wanted), number)
 
 

@@ -15,6 +15,7 @@ from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.promises import (
     CHARGE,
     CHECK,
+    JOIN,
     LEAVE,
     PAY,
     RESERVE,
@@ -168,7 +169,7 @@ def admitted_out_of_order(record: Sequence[Answer], numbers: Mapping[int, int]) 
 
 def admitted_too_fast(record: Sequence[Answer], rate: float) -> Violations:
     """In no T seconds more than ceil(rate T) + ceil(rate / 4) were let in, counting those who surely were."""
-    since: dict[int, int] = {}
+    since = {answer.buyer_id: answer.sent_at for answer in granted(record, JOIN)}
     inside: dict[int, int] = {}
     for answer in sorted(granted(record, CHECK), key=lambda answer: answer.sent_at):
         if answer.data["status"] == "WAITING":
@@ -265,7 +266,7 @@ def held_after_the_place_was_over(record: Sequence[Answer]) -> Violations:
     return [
         str(answer)
         for answer in granted(record, RESERVE)
-        if not answer.replayed and answer.sent_at > over_at.get(answer.buyer_id, 1 << 62)
+        if not answer.replayed and answer.sent_at >= over_at.get(answer.buyer_id, 1 << 62)
     ]
 
 

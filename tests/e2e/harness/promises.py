@@ -9,6 +9,7 @@ from tests.e2e.harness.answers import Answer
 
 ALWAYS = 1 << 62
 
+JOIN = ("POST", "/queue/token")
 RESERVE = ("POST", "/concerts/reserve")
 PAY = ("POST", "/concerts/payment")
 CHARGE = ("POST", "/user/amount")
