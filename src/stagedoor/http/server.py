@@ -11,6 +11,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from stagedoor.http.newcomers import turn_newcomers_away
+from stagedoor.http.protocol import Headers, protocol_with
 
 BACKLOG = 2_048
 
@@ -56,17 +57,26 @@ class HttpServer:
     Serves an ASGI app on a listening socket until told to stop.
 
     *ready* is called once, when the first request would be answered. A stop
-    waits at most *stop_s_max* seconds for what is under way.
+    waits at most *stop_s_max* seconds for what is under way. *headers* go with
+    what is refused before it gets as far as *app*.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None], stop_s_max: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        *,
+        ready: Callable[[], None],
+        stop_s_max: float,
+        headers: Headers = (),
+    ) -> None:
         """Serve nothing yet."""
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=protocol_with(headers),
                 ws="none",
                 lifespan="off",
                 access_log=False,

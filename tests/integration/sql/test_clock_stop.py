@@ -205,6 +205,7 @@ async def test_a_clock_that_was_set_back_gives_nothing(clock_stop_: SqlClockStop
     await clock_stop_.alive(later(NOON, 1_000))
 
     assert await credit(clock_stop_, NOON) == 0
+    assert await credit(clock_stop_, later(NOON, 500)) == 500
 
 
 async def test_the_line_is_credited_in_the_same_transaction(sold_from: SqliteFile, clock: ManualClock) -> None:

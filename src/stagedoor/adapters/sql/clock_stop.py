@@ -27,6 +27,8 @@ _SEATS_AT_ONCE = 10_000
 _ALIVE_AT = select(clock_stop.c.alive_at)
 _PULSE = update(clock_stop).where(clock_stop.c.alive_at < bindparam("at")).values(alive_at=bindparam("at"))
 
+_SET_BACK = update(clock_stop).values(alive_at=bindparam("at"))
+
 _OPEN_THEN = SELECT_HOLD.where(
     hold.c.state == HoldState.OPEN.value, hold.c.expires_at > bindparam("alive_at")
 ).order_by(hold.c.id)
@@ -104,6 +106,9 @@ class SqlClockStop:
                 _credit(connection, Instant(alive_at), now, outage_ms)
                 if self._credit_line is not None:
                     self._credit_line(connection, outage_ms)
+            if gap_ms < 0:
+                # The machine's clock was ahead when it was last written: left there, the next outage would not show.
+                connection.execute(_SET_BACK, {"at": now})
             _pulse(connection, now)
             return outage_ms
 
