@@ -1,7 +1,7 @@
 """Asked to stop in the middle of the rush, the server answers what it has taken and goes within ten seconds."""
 
 import asyncio
-from signal import SIGTERM
+from signal import SIGKILL, SIGTERM, Signals
 
 from tests.e2e.harness.answers import now_ms
 from tests.e2e.harness.checkers import GRANTED, money_astray, unexpected
@@ -47,15 +47,15 @@ async def ask_until_closed(client: Client, unready: asyncio.Event) -> None:
             unready.set()
 
 
-async def stop_in_the_middle(evening: Evening, client: Client) -> tuple[int, int]:
-    """Wait until the rush is on, ask the server to stop; return its exit code and how long it took."""
+async def stop_in_the_middle(evening: Evening, client: Client, how: Signals = SIGTERM) -> tuple[int, int]:
+    """Wait until the rush is on, have the server stop; return its exit code and how long it took."""
 
     async def answered() -> int:
         return len(client.record)
 
     await until(answered, lambda count: count >= UNDER_WAY)
     asked_at = now_ms()
-    evening.server.send_signal(SIGTERM)
+    evening.server.send_signal(how)
     code = await asyncio.to_thread(evening.server.ended)
     return code, now_ms() - asked_at
 
@@ -94,3 +94,15 @@ async def test_who_does_not_go_by_readiness_is_told_the_truth_all_the_same(eveni
     assert (code, took_ms <= STOPS_WITHIN_MS) == (0, True)
     assert unexpected(calls(client.record, CHARGE), GRANTED) == []
     assert money_astray(client.record, opening=OPENING_BALANCE_WON, balances=balances) == []
+
+
+async def test_control_a_server_that_just_ends_is_found_out(evenings: Evenings) -> None:
+    with evenings(ROOM) as evening:
+        async with evening.client() as client:
+            fans = evening.fans(BUSY, client, ROOM.id)
+            await asyncio.gather(*(fan.join() for fan in fans))
+            rush = asyncio.gather(*(charge_until_closed(fan) for fan in fans))
+            await stop_in_the_middle(evening, client, SIGKILL)
+            await rush
+
+    assert client.cut != []

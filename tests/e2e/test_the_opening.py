@@ -19,7 +19,7 @@ from tests.e2e.harness.until import at_instant, until
 
 BUYERS = 60
 AN_HOUR_MS = 3_600_000
-OPENS_IN_MS = 1_200
+OPENS_IN_MS = 2_000
 LAST_CALLS_MS = 120
 ROOM = a_room("premiere", a_show(seats=BUYERS), opens_in_ms=AN_HOUR_MS, rate=60.0)
 COUNTDOWN = a_room("countdown", a_show(seats=1), opens_in_ms=AN_HOUR_MS)

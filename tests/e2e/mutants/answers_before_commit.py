@@ -1,4 +1,4 @@
-"""A server that answers first and commits later: once started, it makes things durable every 700 ms."""
+"""A server that answers first and commits later: once started, it makes things durable every 1.5 s."""
 
 import time
 
@@ -9,7 +9,7 @@ from stagedoor.adapters.sql.lanes import Step
 from tests.e2e.harness.removed_guard import replace, run
 
 FIRST = 20
-KEPT_BACK_S = 0.7
+KEPT_BACK_S = 1.5
 
 Transaction = sqlite_file._Transaction  # noqa: SLF001 -- the guard is in there
 open_for_writing, really_close = Transaction.open, Transaction.close
