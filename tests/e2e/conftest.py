@@ -34,7 +34,7 @@ def evenings(members: Path, tmp_path_factory: pytest.TempPathFactory) -> Evening
 
 @pytest.fixture(scope="session")
 def shared_evening(request: pytest.FixtureRequest, evenings: Evenings) -> Iterator[Evening]:
-    """The server of all stories that can share one, with the rooms that their modules name in `ROOMS`."""
+    """The server of all stories that can share one, with the rooms that the modules name in `ROOMS`."""
     modules = dict.fromkeys(item.module for item in request.session.items if isinstance(item, pytest.Function))
     rooms = [room for module in modules for room in getattr(module, "ROOMS", ())]
     assert len({room.id for room in rooms}) == len(rooms), "two stories named the same room"
@@ -48,3 +48,20 @@ def evening(shared_evening: Evening) -> Iterator[Evening]:
     """The shared server; when the story is over its books are checked."""
     yield shared_evening
     shared_evening.check()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def broken(request: pytest.FixtureRequest, evenings: Evenings) -> Iterator[Evening | None]:
+    """
+    The server without the guard that the module names in `BROKEN`, for the story's negative control.
+
+    It starts when the module does, so that it is there once the control is reached.
+    """
+    module = request.module
+    mutant = getattr(module, "BROKEN", None)
+    if mutant is None:
+        yield None
+        return
+    rooms = [*getattr(module, "ROOMS", ()), *getattr(module, "OWN_ROOMS", ())]
+    with evenings(*rooms, mutant=mutant, **getattr(module, "SETTINGS", {})) as evening:
+        yield evening

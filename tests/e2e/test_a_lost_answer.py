@@ -3,13 +3,14 @@
 import asyncio
 
 from tests.e2e.harness.checkers import keys_with_two_effects
-from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening, Evenings
+from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening
 from tests.e2e.harness.fan import Fan, wanted
 from tests.e2e.harness.programme import PRICE_WON, a_room, a_show
 from tests.e2e.harness.until import until
 
 ROOM = a_room("lost-answers", a_show(seats=40))
 ROOMS = (ROOM,)
+BROKEN = "keys_forgotten"
 TIMES = 10
 
 
@@ -34,9 +35,8 @@ async def test_a_charge_comes_once(evening: Evening) -> None:
     assert (lowest, highest) == (OPENING_BALANCE_WON + 7_000, OPENING_BALANCE_WON + 7_000)
 
 
-async def test_control_a_server_that_forgets_keys_is_found_out(evenings: Evenings) -> None:
-    with evenings(ROOM, mutant="keys_forgotten") as broken:
-        wrong, lowest, _ = await hang_up_then_ask_again(broken)
+async def test_control_a_server_that_forgets_keys_is_found_out(broken: Evening) -> None:
+    wrong, lowest, _ = await hang_up_then_ask_again(broken)
 
     assert wrong != []
     assert lowest > OPENING_BALANCE_WON + 7_000

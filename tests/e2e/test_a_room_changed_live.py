@@ -8,7 +8,7 @@ from tests.e2e.harness.until import always, until
 
 ROOM = a_room("live", a_show(seats=9), max_active=1)
 ROOMS = (ROOM,)
-LOOKS = 30
+LOOKS = 20
 
 
 def waits(answer: Answer) -> bool:

@@ -4,7 +4,14 @@ import asyncio
 
 import jwt
 
-from tests.e2e.harness.checkers import admitted_out_of_order, admitted_too_fast, positions_that_rose, too_many_inside
+from tests.e2e.harness.answers import Answer
+from tests.e2e.harness.checkers import (
+    Violations,
+    admitted_out_of_order,
+    admitted_too_fast,
+    positions_that_rose,
+    too_many_inside,
+)
 from tests.e2e.harness.evening import Evening
 from tests.e2e.harness.fan import Fan, let_in
 from tests.e2e.harness.programme import a_room, a_show
@@ -17,6 +24,7 @@ RATE = 25.0
 METERED = a_room("metered", a_show(seats=50), rate=RATE)
 UNLIMITED = a_room("unlimited", a_show(seats=1))
 ROOMS = (CROWDED, NARROW, METERED, UNLIMITED)
+BROKEN = "last_come_first_served"
 
 
 def number(fan: Fan) -> int:
@@ -47,18 +55,29 @@ async def through_the_door(fan: Fan) -> None:
     await fan.leave()
 
 
-async def test_a_narrow_door_is_passed_in_order(evening: Evening) -> None:
+async def narrow_door(evening: Evening) -> tuple[list[Answer], Violations]:
+    """Let a crowd through a narrow door; return the record, and who was overtaken."""
     async with evening.client() as client:
         fans = evening.fans(60, client, NARROW.id)
         await asyncio.gather(*(fan.join() for fan in fans))
 
         # Those at the back poll first, and everybody polls as fast as she can.
         await asyncio.gather(*(through_the_door(fan) for fan in sorted(fans, key=number, reverse=True)))
+    overtaken = admitted_out_of_order(client.record, {fan.buyer_id: number(fan) for fan in fans})
+    return client.record, overtaken + positions_that_rose(client.record)
 
-    numbers = {fan.buyer_id: number(fan) for fan in fans}
-    assert admitted_out_of_order(client.record, numbers) == []
-    assert positions_that_rose(client.record) == []
-    assert too_many_inside(client.record, MAX_ACTIVE) == []
+
+async def test_a_narrow_door_is_passed_in_order(evening: Evening) -> None:
+    record, overtaken = await narrow_door(evening)
+
+    assert overtaken == []
+    assert too_many_inside(record, MAX_ACTIVE) == []
+
+
+async def test_control_a_server_that_admits_the_last_first_is_found_out(broken: Evening) -> None:
+    _, overtaken = await narrow_door(broken)
+
+    assert overtaken != []
 
 
 async def test_a_metered_door_keeps_its_rate(evening: Evening) -> None:

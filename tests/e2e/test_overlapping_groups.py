@@ -4,13 +4,14 @@ import asyncio
 
 from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.checkers import GRANTED, TAKEN, Violations, groups_split, seats_promised_twice, unexpected
-from tests.e2e.harness.evening import Evening, Evenings
+from tests.e2e.harness.evening import Evening
 from tests.e2e.harness.fan import Fan, let_in
 from tests.e2e.harness.programme import Staged, a_room, a_show
 
 SEATS = 12
 ROOM = a_room("groups", a_show(seats=SEATS), a_show(seats=2))
 ROOMS = (ROOM,)
+BROKEN = "groups_split"
 
 
 def chains(show: Staged, length: int) -> list[tuple[int, ...]]:
@@ -58,8 +59,7 @@ async def test_a_group_that_names_a_seat_twice_is_not_understood(evening: Evenin
     assert twice.verdict == (400, "400")
 
 
-async def test_control_a_server_that_splits_groups_is_found_out(evenings: Evenings) -> None:
-    with evenings(ROOM, mutant="groups_split") as broken:
-        _, wrong = await crowd(broken)
+async def test_control_a_server_that_splits_groups_is_found_out(broken: Evening) -> None:
+    _, wrong = await crowd(broken)
 
     assert wrong != []

@@ -23,6 +23,9 @@ from tests.e2e.harness.until import at_instant
 
 SEATS = 48
 ROOM = a_room("deadline", a_show(seats=SEATS), a_show(seats=1, in_days=31))
+OWN_ROOMS = (ROOM,)
+BROKEN = "deadline_ignored"
+SETTINGS = {"HOLD_SECONDS": "1"}
 STEP_MS = 5
 LIST_MAY_LAG_MS = 300
 
@@ -85,7 +88,7 @@ async def an_expired_seat_is_closed_to_her_and_open_to_others(evening: Evening) 
 
 
 async def test_every_seat_is_paid_or_free_again(evenings: Evenings) -> None:
-    with evenings(ROOM, HOLD_SECONDS="1") as evening:
+    with evenings(*OWN_ROOMS, **SETTINGS) as evening:
         record, wrong = await race(evening)
         await an_expired_seat_is_closed_to_her_and_open_to_others(evening)
         evening.check()
@@ -97,8 +100,7 @@ async def test_every_seat_is_paid_or_free_again(evenings: Evenings) -> None:
     assert any(not promise.is_paid for promise in promises(record))
 
 
-async def test_control_a_server_that_ignores_deadlines_is_found_out(evenings: Evenings) -> None:
-    with evenings(ROOM, mutant="deadline_ignored", HOLD_SECONDS="1") as broken:
-        _, wrong = await race(broken)
+async def test_control_a_server_that_ignores_deadlines_is_found_out(broken: Evening) -> None:
+    _, wrong = await race(broken)
 
     assert wrong != []

@@ -1,5 +1,7 @@
 """A place inside is lent: silence ends it, held seats keep it, and no evening inside lasts for ever."""
 
+from math import ceil
+
 from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.checkers import PLACE_OVER, unexpected
 from tests.e2e.harness.evening import Evening
@@ -7,13 +9,13 @@ from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.promises import instant
 from tests.e2e.harness.until import always, until
 
-IDLE_MS = 1_000
-SESSION_MS = 2_000
+IDLE_MS = 600
+SESSION_MS = 1_300
 IDLE = a_room("idle", a_show(seats=9), max_active=1, idle_timeout_ms=IDLE_MS)
 HOLDING = a_room("holding", a_show(seats=9), max_active=1, idle_timeout_ms=IDLE_MS)
 LONG_STAY = a_room("long-stay", a_show(seats=9), max_active=1, session_max_ms=SESSION_MS)
 ROOMS = (IDLE, HOLDING, LONG_STAY)
-LOOKS_PAST_IDLE = 60
+LOOKS_PAST_IDLE = 40
 NEXT_WITHIN_MS = 1_000
 SEEN_LATE_MS = 1_000  # what a busy machine adds to when a client sees it
 
@@ -36,7 +38,7 @@ async def test_silence_ends_it_and_the_next_one_enters(evening: Evening) -> None
         refused = await silent.schedule()
         await next_one.leave()
 
-    assert told.data["idleAfterSeconds"] <= IDLE_MS // 1_000
+    assert told.data["idleAfterSeconds"] <= ceil(IDLE_MS / 1_000)
     assert entered.answered_at - told.sent_at >= IDLE_MS
     assert entered.sent_at - told.answered_at <= IDLE_MS + NEXT_WITHIN_MS + SEEN_LATE_MS
     assert over.data["status"] == "EXPIRED"
@@ -87,7 +89,7 @@ async def test_it_ends_at_the_latest_after_session_max(evening: Evening) -> None
         ended = await until(fan.schedule, lambda answer: not answer.ok)
         refused = await fan.reserve(show.schedule_id, show.seat_ids[0])
 
-    assert entered.data["expiresInSeconds"] <= SESSION_MS // 1_000
+    assert entered.data["expiresInSeconds"] <= ceil(SESSION_MS / 1_000)
     assert unexpected([ended, refused], PLACE_OVER) == []
     assert ended.answered_at >= instant(entered.data["expiresAt"])
 

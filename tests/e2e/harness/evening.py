@@ -86,8 +86,9 @@ class Evening:
         return self.fans(1, client, room_id)[0]
 
     def start_again(self) -> None:
-        """Serve the same data with a new process."""
+        """Serve the same data with a new process, and return when it is ready."""
         self.server = Server.start(self.database, self._settings, program=self._program)
+        assert self.server.port
 
     def cli(self, *words: str) -> str:
         """

@@ -57,8 +57,7 @@ class Server:
     """
     One run of the server.
 
-    *port* is where it listens, *ready_at* when it said so. What it prints on
-    standard output is in *said*; its log goes to *log*.
+    What it prints on standard output is in *said*; its log goes to *log*.
     """
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
@@ -67,14 +66,15 @@ class Server:
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self.log = log
         self.said: list[str] = []
-        self.port = 0
-        self.ready_at = 0
+        self._port = 0
+        self._ready_at = 0
+        self._reader.start()
 
     @classmethod
     def start(
         cls, database: Path, settings: Mapping[str, str] | None = None, *, program: Sequence[str] = PRODUCT
     ) -> Self:
-        """Start *program* and return when it is ready. Raises `DidNotStartError` with what it said."""
+        """Start *program*; whoever asks for its port waits until it is ready."""
         log = database.with_name("server.log")
         with log.open("a") as errors:
             process = subprocess.Popen(  # noqa: S603 -- the product itself
@@ -85,9 +85,19 @@ class Server:
                 stderr=errors,
                 text=True,
             )
-        server = cls(process, log)
-        server._wait_until_ready()
-        return server
+        return cls(process, log)
+
+    @property
+    def port(self) -> int:
+        """Where it listens. Waits until it does; raises `DidNotStartError` with what it said."""
+        self._wait_until_ready()
+        return self._port
+
+    @property
+    def ready_at(self) -> int:
+        """When it said that it is ready. Waits until it does, as *port*."""
+        self._wait_until_ready()
+        return self._ready_at
 
     @property
     def is_running(self) -> bool:
@@ -126,9 +136,8 @@ class Server:
         self._reader.join()
 
     def _wait_until_ready(self) -> None:
-        self._reader.start()
         self._ready.wait(START_SECONDS)
-        if self.port == 0:
+        if self._port == 0:
             self.close()
             raise DidNotStartError("\n".join([*self.said, self.log.read_text()[-4_000:]]))
 
@@ -139,7 +148,7 @@ class Server:
                 self.said.append(line.rstrip())
                 found = READY.search(line)
                 if found is not None:
-                    self.ready_at = now_ms()
-                    self.port = int(found[1])
+                    self._ready_at = now_ms()
+                    self._port = int(found[1])
                     self._ready.set()
         self._ready.set()
