@@ -2,7 +2,7 @@
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test lint types format k6 tools requirements
+.PHONY: help run demo-reset test proof lint types format k6 tools requirements
 
 WITH_RUN = sh scripts/with-venv run
 WITH_TEST = sh scripts/with-venv test
@@ -16,8 +16,11 @@ run:  ## Serve the demo on 127.0.0.1:8080 until Ctrl-C (settings: STAGEDOOR_*)
 demo-reset:  ## Throw the demo's data away and make it afresh
 	@exec $(WITH_RUN) -m stagedoor demo-reset
 
-test:  ## Run all tests (SUITES="unit e2e" for some, STRICT=1 to let nothing be skipped)
-	@exec $(WITH_TEST) scripts/suites.py $(if $(STRICT),--strict) $(SUITES)
+test:  ## Run the tests (SUITES="unit e2e" for some, TIER=ci for the long ones too, STRICT=1 to let nothing be left out)
+	@exec $(WITH_TEST) scripts/suites.py $(if $(STRICT),--strict) $(if $(TIER),--tier $(TIER)) $(SUITES)
+
+proof:  ## Prove what takes minutes to hours, and write docs/evidence (ONLY="order kill" for some, ARGS="--seconds 60")
+	@exec $(WITH_TEST) scripts/proof.py $(ONLY) $(if $(ARGS),-- $(ARGS))
 
 lint:  ## Check style, format and the direction of imports
 	@$(WITH_TEST) -m ruff check

@@ -6,6 +6,7 @@ A suite may hold a file suite.toml:
     needs = ["redis-server"]  # programs; where one is missing, the suite is not run
     parts = 3                 # its files wait more than they work, so they are dealt to so many processes
     alone = true              # it measures time, so nothing may run beside it
+    tier = "ci"               # it takes long, so it runs where it is named or the tier is asked for (.ci/run does)
 """
 
 import argparse
@@ -31,6 +32,10 @@ CHEAPEST_FIRST = ("architecture", "unit", "contract", "property", "simulation", 
 AT_ONCE = 3
 PART_SECONDS_MAX = 900
 
+QUICK, CI = "quick", "ci"
+TIERS = (QUICK, CI)
+"""A tier has the suites of all before it. What takes longer still is a proof (scripts/proof.py)."""
+
 ALL_PASSED, SOME_FAILED, NOTHING_COLLECTED = 0, 1, 5
 """Exit statuses of pytest."""
 
@@ -43,6 +48,7 @@ class Suite:
     needs: Sequence[str] = ()
     parts: int = 1
     alone: bool = False
+    tier: str = QUICK
 
     def files(self) -> list[str]:
         """Return the paths of its test files."""
@@ -51,6 +57,14 @@ class Suite:
     def missing(self) -> list[str]:
         """Return the programs it needs that are not on the PATH."""
         return [program for program in self.needs if shutil.which(program) is None]
+
+    def why_not(self, *, tier: str, named: bool) -> str:
+        """Say why it is not to be run in *tier*, or nothing where it is; a *named* suite belongs to any tier."""
+        if not named and TIERS.index(self.tier) > TIERS.index(tier):
+            return f"takes long, .ci/run runs it (make test TIER={self.tier})"
+        if missing := self.missing():
+            return f"needs {' and '.join(missing)}, which this machine does not have"
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +89,14 @@ def main() -> None:
     """Run the suites asked for, print the table, and exit 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description="Run the tests by suites.")
     parser.add_argument("--strict", action="store_true", help="let nothing be skipped or left out")
+    parser.add_argument("--tier", choices=TIERS, default=QUICK, help="how long it may take (default: %(default)s)")
     parser.add_argument("names", nargs="*", metavar="SUITE", help="folders of tests/; all of them if none is named")
     arguments = parser.parse_args()
     suites = chosen(arguments.names)
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     try:
-        outcomes = asyncio.run(run_all(suites))
+        outcomes = asyncio.run(run_all(suites, tier=arguments.tier, named=bool(arguments.names)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit("Interrupted.")
     left_out = any(outcome.skips or not outcome.was_run for outcome in outcomes)
@@ -113,13 +128,16 @@ def described(name: str) -> Suite:
     description = TESTS / name / "suite.toml"
     said = tomllib.loads(description.read_text(encoding="utf-8")) if description.exists() else {}
     try:
-        return Suite(name=name, **said)
+        suite = Suite(name=name, **said)
     except TypeError as unknown:
         sys.exit(f"{description} says something that means nothing: {unknown}.")
+    if suite.tier not in TIERS:
+        sys.exit(f"{description} names the tier {suite.tier!r}: there are {' and '.join(TIERS)}.")
+    return suite
 
 
-async def run_all(suites: Sequence[Suite]) -> list[Outcome]:
-    """Run *suites*, a few at once but for those that have to be alone; return the outcomes in the same order."""
+async def run_all(suites: Sequence[Suite], *, tier: str, named: bool) -> list[Outcome]:
+    """Run those of *suites* that may be run, a few at once but for those that have to be alone; keep the order."""
     this = asyncio.current_task()
     assert this is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
@@ -127,7 +145,10 @@ async def run_all(suites: Sequence[Suite]) -> list[Outcome]:
     outcomes: dict[str, Outcome] = {}
 
     async def run_one(suite: Suite) -> None:
-        outcomes[suite.name] = await run(suite, places)
+        if why_not := suite.why_not(tier=tier, named=named):
+            outcomes[suite.name] = Outcome(suite=suite.name, skips=Counter(), was_run=False, remark=why_not)
+        else:
+            outcomes[suite.name] = await run(suite, places)
 
     async with asyncio.TaskGroup() as group:
         for suite in reversed(suites):  # the longest first, so that no one is left waiting for it at the end
@@ -141,9 +162,6 @@ async def run_all(suites: Sequence[Suite]) -> list[Outcome]:
 
 async def run(suite: Suite, places: asyncio.Semaphore) -> Outcome:
     """Run all parts of one suite, each as soon as it gets one of the *places*."""
-    if missing := suite.missing():
-        remark = f"needs {' and '.join(missing)}, which this machine does not have"
-        return Outcome(suite=suite.name, skips=Counter(), was_run=False, remark=remark)
     files = suite.files()
     async with asyncio.TaskGroup() as group:
         parts = [

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from scripts import write_reference
+from scripts.proof import PROOFS, known_proofs
 from stagedoor import __version__
 from stagedoor.cli.options import SETTING_FLAGS
 from stagedoor.settings import TABLE
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 DECISIONS = sorted((DOCS / "decisions").glob("0*.md"))
+EVIDENCE = sorted(page for page in (DOCS / "evidence").glob("*.md") if page.name != "README.md")
 PICTURES = [DOCS / "picture.svg", DOCS / "picture.ko.svg"]
 REFERENCE = write_reference.pages()
 
@@ -112,12 +114,18 @@ def test_every_page_is_in_the_index() -> None:
     index = DOCS / "README.md"
     listed = {(DOCS / link.partition("#")[0]).resolve() for link in links_in(index)}
 
-    pages = {page for page in DOCS.rglob("*.md") if page != index and page not in DECISIONS}
+    pages = {page for page in DOCS.rglob("*.md") if page != index and page not in [*DECISIONS, *EVIDENCE]}
     assert pages <= listed
 
 
-def test_decisions_are_numbered_without_a_gap() -> None:
-    assert [int(page.name[:4]) for page in DECISIONS] == [*range(1, len(DECISIONS) + 1)]
+def test_all_evidence_is_of_a_proof_that_is_there() -> None:
+    assert {page.stem for page in EVIDENCE} <= {*known_proofs(PROOFS)}
+
+
+def test_no_two_decisions_have_one_number() -> None:
+    numbers = [page.name[:4] for page in DECISIONS]
+
+    assert len(set(numbers)) == len(numbers)
 
 
 def test_every_decision_is_in_the_index_by_its_title() -> None:

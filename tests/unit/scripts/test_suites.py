@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.suites import Outcome, Suite, print_table, read
+from scripts import suites
+from scripts.suites import CI, QUICK, Outcome, Suite, described, print_table, read
 
 CASES = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite name="pytest">
@@ -68,3 +69,44 @@ def test_the_table_says_what_was_not_run_and_why(capsys: pytest.CaptureFixture[s
         "integration     not run: needs redis-server",
         "  unit: 2 skipped: needs wrk",
     ]
+
+
+@pytest.mark.parametrize(
+    ("suite_tier", "tier", "named", "runs"),
+    [
+        (QUICK, QUICK, False, True),
+        (QUICK, CI, False, True),
+        (CI, CI, False, True),
+        (CI, QUICK, True, True),
+        (CI, QUICK, False, False),
+    ],
+)
+def test_a_long_suite_runs_in_its_tier_or_by_its_name(suite_tier: str, tier: str, *, named: bool, runs: bool) -> None:
+    suite = Suite(name="hours", tier=suite_tier)
+
+    assert (suite.why_not(tier=tier, named=named) == "") == runs
+
+
+async def test_what_is_left_to_ci_is_told_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    (outcome,) = await suites.run_all([Suite(name="hours", tier=CI)], tier=QUICK, named=False)
+
+    print_table([outcome])
+    assert "hours           not run: takes long, .ci/run runs it (make test TIER=ci)" in capsys.readouterr().out
+    assert (outcome.was_run, outcome.failed) == (False, 0)
+
+
+async def test_a_suite_without_its_programs_is_not_run() -> None:
+    (outcome,) = await suites.run_all([Suite(name="disk", needs=["no-such-program"])], tier=CI, named=True)
+
+    assert outcome.remark == "needs no-such-program, which this machine does not have"
+    assert not outcome.was_run
+
+
+@pytest.mark.parametrize("said", ['tier = "nightly"', "colour = 1"])
+def test_a_suite_that_says_nonsense_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setattr(suites, "TESTS", tmp_path)
+    (tmp_path / "hours").mkdir()
+    (tmp_path / "hours" / "suite.toml").write_text(said, encoding="utf-8")
+
+    with pytest.raises(SystemExit):
+        described("hours")

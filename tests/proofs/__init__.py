@@ -1,0 +1,1 @@
+"""What takes minutes to hours to show: a module a proof, run by `make proof` or `python -m tests.proofs.NAME`."""
