@@ -2,7 +2,7 @@
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test proof lint types format k6 tools requirements
+.PHONY: help run demo-reset test proof bench lint types format k6 tools requirements
 
 WITH_RUN = sh scripts/with-venv run
 WITH_TEST = sh scripts/with-venv test
@@ -33,6 +33,9 @@ types:  ## Check types
 format:  ## Put the code into the common format
 	@$(WITH_TEST) -m ruff check --fix
 	@$(WITH_TEST) -m ruff format
+
+bench:  ## Measure the server beside the floor, with wrk (ONLY="check_waiting orders", PAIRS=7, SECONDS=3)
+	@exec $(WITH_RUN) -m scripts.bench $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ONLY)
 
 k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent)
 	@exec $(WITH_RUN) scripts/k6.py run $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")

@@ -1,0 +1,1 @@
+"""How fast the server is, beside the fastest that a server in Python can be: `make bench`, docs/how-to/measure.md."""

@@ -1,0 +1,89 @@
+"""What wrk calls: whole requests made beforehand, and what every answer has to be."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from scripts.bench.cores import Cores
+from scripts.bench.floor import QUESTION, answer
+from scripts.bench.served import Served
+from scripts.bench.wrk import Round, run_wrk
+
+HERE = Path(__file__).parent
+API = "/v1/api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return it as it goes over the wire."""
+        fields = {"Host": "127.0.0.1", **self.headers}
+        if self.body:
+            fields |= {"Content-Type": "application/json", "Content-Length": str(len(self.body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"{self.method} {self.path} HTTP/1.1\r\n{head}\r\n".encode() + self.body
+
+
+@dataclass(slots=True, kw_only=True)
+class InTurn:
+    """
+    Sends *requests* one after another, over and over, and looks at every answer.
+
+    Each has to be 200 and *right*: the *whole* body, or a part of it. A round goes on where the last one stopped.
+    """
+
+    name: str
+    server: Served
+    cores: Cores
+    requests: Path
+    right: Path
+    whole: bool
+    next: int = 0
+
+    def round(self, seconds: int) -> Round:
+        """Send for so long."""
+        arguments = self.requests, self.next, self.right, "whole" if self.whole else "part"
+        came = measured(self.server, [HERE / "in_turn.lua", *arguments], seconds=seconds, cores=self.cores)
+        self.next += came.taken[0]
+        return came
+
+
+def in_turn(  # noqa: PLR0913 -- what a call is made of
+    name: str,
+    requests: Iterable[Request],
+    *,
+    right: bytes,
+    whole: bool,
+    server: Served,
+    cores: Cores,
+    folder: Path,
+) -> InTurn:
+    """Write down *requests* and what is *right*, and return the call."""
+    written, expected = folder / f"{name}.requests", folder / f"{name}.right"
+    written.write_bytes(b"".join(request.encode() + b"\0" for request in requests))
+    expected.write_bytes(right)
+    return InTurn(name=name, server=server, cores=cores, requests=written, right=expected, whole=whole)
+
+
+def floor_of(size: int, *, server: Served, cores: Cores, folder: Path) -> InTurn:
+    """Return the floor, answering with *size* bytes."""
+    asked = [Request(method="POST", path=f"/{size}", headers={}, body=QUESTION)]
+    return in_turn("floor", asked, right=answer(size), whole=True, server=server, cores=cores, folder=folder)
+
+
+def measured(
+    server: Served, script: Sequence[Path | str | int], *, seconds: int, cores: Cores, threads: int = 1
+) -> Round:
+    """Run a round against *server* and add what processor time it took."""
+    before = server.cpu_ns()
+    came = run_wrk([*map(str, script)], port=server.port, seconds=seconds, threads=threads, cores=cores)
+    return msgspec.structs.replace(came, cpu_ns=server.cpu_ns() - before)

@@ -1,0 +1,90 @@
+"""A ratio is the median of interleaved pairs: floor, call, floor, call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
+
+from scripts.bench.wrk import Round
+
+VOID_MAX = 3
+"""So many rounds of a row may be void and be repeated; with the next one the run has failed."""
+
+
+class VoidError(Exception):
+    """Too many rounds of a row were void, so there is nothing to say about it."""
+
+
+class Call(Protocol):
+    """What can be called for a while."""
+
+    name: str
+
+    def round(self, seconds: int) -> Round:
+        """Call it for so long and return what came of it, void or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The sound rounds of one row: *floors[i]* and *calls[i]* are a pair."""
+
+    floors: Sequence[Round]
+    calls: Sequence[Round]
+    voided: int = 0
+
+    def __post_init__(self) -> None:
+        """Every round has its pair."""
+        assert len(self.floors) == len(self.calls) > 0
+
+    @property
+    def ratios(self) -> Sequence[float]:
+        """The call's rate as a share of the floor's, by pair."""
+        return [call.rps / floor.rps for floor, call in zip(self.floors, self.calls, strict=True)]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the pairs."""
+        return median(self.ratios)
+
+    @property
+    def floor_rps(self) -> float:
+        """The floor's own rate beside this call."""
+        return median(floor.rps for floor in self.floors)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The floor's processor time as a share of the call's: *ratio*, as it is where nobody else uses the cores."""
+        pairs = zip(self.floors, self.calls, strict=True)
+        return median(floor.cpu_us / call.cpu_us for floor, call in pairs)
+
+    def of_calls(self, figure: Callable[[Round], float]) -> float:
+        """Return the median of *figure* over the rounds of the call."""
+        return median(map(figure, self.calls))
+
+
+def measure(floor: Call, call: Call, *, pairs: int, seconds: int, note: Callable[[str], None]) -> Measured:
+    """
+    Measure *call* beside *floor* in so many pairs, after a second of each that does not count.
+
+    A void round is repeated, at most `VOID_MAX` in all. Raises `VoidError`. *note* is told what goes on.
+    """
+    voided = 0
+
+    def sound(of: Call, lasting: int) -> Round:
+        nonlocal voided
+        while (came := of.round(lasting)).is_void:
+            voided += 1
+            note(f"{of.name}: a void round: {came.complaint()}")
+            if voided > VOID_MAX:
+                raise VoidError(f"{call.name}: {voided} rounds were void; the last: {came.complaint()}")
+        return came
+
+    floors, calls = [], []
+    for each in (floor, call):
+        sound(each, 1)
+    for nth in range(1, pairs + 1):
+        floors.append(sound(floor, seconds))
+        calls.append(sound(call, seconds))
+        note(f"{call.name}: pair {nth}: {calls[-1].rps:,.0f} beside {floors[-1].rps:,.0f} a second")
+    return Measured(floors=floors, calls=calls, voided=voided)

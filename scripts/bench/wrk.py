@@ -1,0 +1,86 @@
+"""One round of wrk on the client's core, and what came of it."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import msgspec
+
+from scripts.bench.cores import Cores, pinned
+
+CONNECTIONS = 64
+MISSING = "make bench measures with wrk, which is not on the PATH: install it (on Debian and Ubuntu: apt install wrk)."
+_BEYOND_THE_ROUND_S = 30
+
+
+class WrkFailedError(Exception):
+    """Wrk did not run to its end."""
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What one round came to.
+
+    *answered* counts answers, *finished* what the row counts (of orders: those paid), *wrong* the answers that were not
+    200 with the right body, *broken* lost connections and answers that never came. *taken* is how many requests each
+    thread has made. *cpu_ns* is what the server used.
+    """
+
+    answered: int
+    finished: int
+    wrong: int
+    broken: int
+    us: int
+    p50_us: int
+    p99_us: int
+    taken: list[int]
+    sample: str = ""
+    cpu_ns: int = 0
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it says nothing: not every answer was right, or there was none."""
+        return bool(self.wrong or self.broken or not self.finished)
+
+    @property
+    def rps(self) -> float:
+        """How many were finished a second."""
+        return self.finished * 1e6 / self.us
+
+    @property
+    def cpu_us(self) -> float:
+        """How many microseconds of processor time the server took for each."""
+        return self.cpu_ns / 1e3 / self.finished
+
+    def complaint(self) -> str:
+        """Say what is wrong with it."""
+        first = bytes.fromhex(self.sample).decode(errors="replace")
+        return f"{self.wrong} of {self.answered} answers wrong, {self.broken} broken; the first: {first!r}"
+
+
+def is_here() -> bool:
+    """Tell whether there is a wrk."""
+    return shutil.which("wrk") is not None
+
+
+def run_wrk(script: Sequence[str], *, port: int, seconds: int, threads: int, cores: Cores) -> Round:
+    """Run *script* (a path and its arguments) for so many seconds with 64 connections. Raises `WrkFailedError`."""
+    options = [f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{seconds + 5}s"]
+    with pinned(cores.client):
+        process = subprocess.Popen(
+            ["wrk", *options, "-s", script[0], f"http://127.0.0.1:{port}/", "--", *script[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        said, _ = process.communicate(timeout=seconds + _BEYOND_THE_ROUND_S)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    try:
+        return msgspec.json.decode(said.rstrip().splitlines()[-1], type=Round)
+    except (IndexError, msgspec.MsgspecError) as error:
+        raise WrkFailedError(f"wrk ended with {process.returncode} and said:\n{said}") from error

@@ -1,0 +1,152 @@
+"""The bench's own logic: which rounds count, what is made of them, and how it is written down."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scripts.bench.calls import Request
+from scripts.bench.floor import QUESTION, answer
+from scripts.bench.report import Result, table, write_json
+from scripts.bench.rounds import VOID_MAX, Measured, VoidError, measure
+from scripts.bench.wrk import Round
+
+
+def a_round(finished: int, **differing: int) -> Round:
+    """Describe a sound round of one second in which the server used half of its core."""
+    usual = Round(
+        answered=finished,
+        finished=finished,
+        wrong=0,
+        broken=0,
+        us=1_000_000,
+        p50_us=2_000,
+        p99_us=5_000,
+        taken=[finished],
+        cpu_ns=500_000_000,
+    )
+    return msgspec.structs.replace(usual, **differing)
+
+
+class Scripted:
+    """A call whose rounds are known beforehand; *order* is told whose turn it is."""
+
+    def __init__(self, name: str, rounds: list[Round], order: list[tuple[str, int]]) -> None:
+        self.name = name
+        self._rounds: Iterator[Round] = iter(rounds)
+        self._order = order
+
+    def round(self, seconds: int) -> Round:
+        self._order.append((self.name, seconds))
+        return next(self._rounds)
+
+
+def silent(_sentence: str) -> None:
+    """Take no notes."""
+
+
+def measured(floors: list[Round], calls: list[Round], *, pairs: int, order: list[tuple[str, int]]) -> Measured:
+    return measure(
+        Scripted("floor", floors, order), Scripted("call", calls, order), pairs=pairs, seconds=3, note=silent
+    )
+
+
+def test_floor_and_call_take_turns_after_a_second_each_that_does_not_count() -> None:
+    order: list[tuple[str, int]] = []
+
+    found = measured([a_round(n) for n in (1, 100, 200)], [a_round(n) for n in (1, 50, 60)], pairs=2, order=order)
+
+    assert order == [("floor", 1), ("call", 1), ("floor", 3), ("call", 3), ("floor", 3), ("call", 3)]
+    assert found.ratios == [0.5, 0.3]
+
+
+def test_a_ratio_is_the_median_of_the_pairs() -> None:
+    floors = [a_round(n) for n in (1_000, 100, 1_000, 1_000)]
+    calls = [a_round(n) for n in (600, 600, 400, 500)]
+
+    found = Measured(floors=floors[:3], calls=calls[:3])
+
+    assert found.ratio == 0.6  # of 0.6, 6.0 and 0.4: what one pair was disturbed by does not show
+    assert found.floor_rps == 1_000
+    assert found.of_calls(lambda each: each.rps) == 600
+
+
+def test_processor_time_is_counted_for_each_that_was_finished() -> None:
+    orders = a_round(1_000, answered=2_000)
+
+    found = Measured(floors=[a_round(4_000)], calls=[orders])
+
+    assert orders.cpu_us == 500
+    assert found.cpu_ratio == 0.25
+
+
+@pytest.mark.parametrize("void", [{"wrong": 1}, {"broken": 1}, {"finished": 0}])
+def test_a_void_round_is_repeated_and_told(void: dict[str, int]) -> None:
+    order: list[tuple[str, int]] = []
+
+    found = measured(
+        [a_round(100)] * 2,
+        [a_round(50), msgspec.structs.replace(a_round(99), **void), a_round(50)],
+        pairs=1,
+        order=order,
+    )
+
+    assert [name for name, _ in order] == ["floor", "call", "floor", "call", "call"]
+    assert found.ratios == [0.5]
+    assert found.voided == 1
+
+
+def test_too_many_void_rounds_fail_the_run_with_what_was_answered() -> None:
+    void = msgspec.structs.replace(a_round(100), wrong=1, sample=b"500 oh".hex())
+
+    with pytest.raises(VoidError, match=r"call: 4 rounds were void.*1 of 100 answers wrong.*500 oh"):
+        measured([a_round(100)], [void] * (VOID_MAX + 1), pairs=7, order=[])
+
+
+def test_the_file_says_what_others_read_from_it(tmp_path: Path) -> None:
+    measured = Measured(floors=[a_round(1_000)], calls=[a_round(500)])
+    result = Result(name="check_waiting", measured=measured, target=0.6)
+
+    write_json(tmp_path / "new" / "bench.json", {result.name: result.figures()})
+
+    [(name, figures)] = json.loads((tmp_path / "new" / "bench.json").read_bytes()).items()
+    assert name == "check_waiting"
+    assert {key: figures[key] for key in ("rps", "p50_ms", "p99_ms", "cpu_us", "ratio")} == {
+        "rps": 500,
+        "p50_ms": 2,
+        "p99_ms": 5,
+        "cpu_us": 1_000,
+        "ratio": 0.5,
+    }
+
+
+def test_the_table_says_what_was_hoped_for_and_missed() -> None:
+    measured = Measured(floors=[a_round(1_000)] * 2, calls=[a_round(500), a_round(560)])
+
+    lines = [
+        *table([Result(name="a", measured=measured, target=target) for target in (0.6, 0.5)]),
+        *table([Result(name="b", measured=measured, target=None)]),
+    ]
+
+    assert "| 0.53 (0.50-0.56) |" in lines[2]
+    assert "| 0.60 missed |" in lines[2]
+    assert "| 0.50 |" in lines[3]
+    assert "missed" not in lines[6]
+
+
+def test_the_floor_is_asked_with_20_bytes_and_answers_with_as_many_as_it_is_told_to() -> None:
+    assert len(QUESTION) == 20
+    assert msgspec.json.decode(QUESTION) == {"amount": 123456789}
+    assert len(answer(150)) == 150
+    assert list(msgspec.json.decode(answer(4_000))) == ["data"]
+
+
+def test_a_request_is_written_as_it_goes_over_the_wire() -> None:
+    request = Request(method="POST", path="/v1/api/queue/token", headers={"Authorization": "T"}, body=b'{"userId":1}')
+
+    assert request.encode() == (
+        b"POST /v1/api/queue/token HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: T\r\n"
+        b'Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{"userId":1}'
+    )
