@@ -45,6 +45,11 @@ class AdmissionPass:
             return EndCause.ENTRY_NOT_TAKEN if now >= self.entry_ends_at else None
         return EndCause.IDLE if now >= seen_at + policy.idle_timeout_ms else None
 
+    def ends_at(self, *, seen_at: int, policy: RoomPolicy) -> Instant:
+        """Return from when on `over_because` has an answer, if nothing more is heard of her and her holds."""
+        alone = min(self.session_ends_at, self.silent_until(seen_at=seen_at, policy=policy))
+        return max(alone, *self.holds.values()) if self.holds else alone
+
     def silent_until(self, *, seen_at: int, policy: RoomPolicy) -> Instant:
         """Return when it ends if she is not heard of again and holds no seats."""
         if self.entered_at is None:

@@ -68,6 +68,7 @@ def _apply_turn(state: LineState, change: Change) -> None:
         state.passes[number] = AdmissionPass(
             admitted_at=change.at, session_ends_at=change.terms.session_ends_at, entry_ends_at=entry_ends_at
         )
+        state.due.put(number, min(change.terms.session_ends_at, entry_ends_at))
     state.rate.take(len(change.admitted), change.at)
     limited = change.terms.rate is not None or len(state.passes) >= change.terms.max_active
     state.pace.turned(admitted=len(change.admitted), held_back=state.admits and limited and columns.counting_total > 0)
@@ -81,6 +82,7 @@ def _leaves_the_line(state: LineState, number: int, row: int) -> None:
 
 def _loses_pass(state: LineState, number: int, change: Change) -> None:
     ended = state.passes.pop(number, None)
+    state.due.drop(number)
     state.unsaved_entries.pop(number, None)
     if ended is not None and ended.entered_at is not None:
         state.pace.pass_ended(change.at - ended.admitted_at)

@@ -88,6 +88,7 @@ class Line:
         running = self._state.passes.get(number)
         if running is None:
             return
+        self._state.due.changed(number)
         if until is None:
             running.holds.pop(hold_id, None)
             return
@@ -99,6 +100,7 @@ class Line:
         if running.entered_at is None:
             running.entered_at = now
             self._state.unsaved_entries[number] = now
+            self._state.due.changed(number)
 
     def buyer_of(self, number: int) -> BuyerId | None:
         """Return whose place that is, None if it is not known."""

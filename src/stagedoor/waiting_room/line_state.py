@@ -6,6 +6,7 @@ from stagedoor.waiting_room.admission_pass import AdmissionPass
 from stagedoor.waiting_room.admission_rate import AdmissionRate
 from stagedoor.waiting_room.away import AwayWheel
 from stagedoor.waiting_room.columns import UNKNOWN_MS, WAITING, Columns
+from stagedoor.waiting_room.due_passes import DuePasses
 from stagedoor.waiting_room.living import LivingPlaces
 from stagedoor.waiting_room.pace import Pace
 from stagedoor.waiting_room.policy import away_window_ms, most_told_ms
@@ -17,11 +18,12 @@ class LineState:
     """
     The memory of one room's line.
 
-    *living* leads from a buyer to her living place; *serving* is the highest
-    number that admission has come to. *found_away* have been silent too long
-    and are not journaled as away yet; *unsaved_entries* have taken up their
-    pass, and that is not journaled yet. *waiting* counts the living places
-    without a pass. *admits* says whether the last turn was one that may admit.
+    *living* leads from a buyer to her living place; *due* finds which of
+    *passes* are over; *serving* is the highest number that admission has come
+    to. *found_away* have been silent too long and are not journaled as away
+    yet; *unsaved_entries* have taken up their pass, and that is not journaled
+    yet. *waiting* counts the living places without a pass. *admits* says
+    whether the last turn was one that may admit.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class LineState:
         self.columns = Columns() if columns is None else columns
         self.living = LivingPlaces(self.columns)
         self.passes: dict[int, AdmissionPass] = {}
+        self.due = DuePasses(self.passes, self.columns)
         self.returners = Returners()
         self.serving = 0
         self.restored_serving = 0

@@ -58,6 +58,7 @@ def take_up(stored: StoredLine, policy: RoomPolicy, *, at: Instant) -> Line:
             entry_ends_at=entry_ends_at,
             entered_at=running.entered_at,
         )
+        state.due.put(running.number, at)
     assert columns.states.count(ADMITTED) == len(state.passes)
     state.serving = state.restored_serving = stored.serving_number
     # All at once in the first bucket: the first turns look at them, some thousands each, and spread them out.

@@ -35,6 +35,7 @@ def elapse(state: LineState, room: Room, *, seats_free: bool, now: Instant) -> N
     state.pace.elapse(now)
     state.block_to_visit += 1
     columns = state.columns
+    state.due.find(room.policy, now)
     for bucket, numbers in state.wheel.take_due(now, limit=LOOKS_MAX):
         for number in numbers:
             row = number - columns.first
@@ -87,8 +88,9 @@ class TurnPlan:
     def end_due_passes(self) -> None:
         """End the passes whose time has come; an entry not taken up ends in being passed over."""
         columns, policy, now = self.state.columns, self.room.policy, self.now
-        for number, running in self.state.passes.items():
-            cause = running.over_because(seen_at=columns.seen_at[number - columns.first], policy=policy, now=now)
+        for number in self.state.due:
+            running, seen_at = self.state.passes[number], columns.seen_at[number - columns.first]
+            cause = running.over_because(seen_at=seen_at, policy=policy, now=now)
             if cause is EndCause.ENTRY_NOT_TAKEN:
                 self.not_taken.append(number)
             elif cause is not None:
