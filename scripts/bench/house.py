@@ -103,7 +103,7 @@ async def _build(plan: Plan, folder: Path) -> House:
             await transaction.run(lambda connection: _furnish(connection, plan, settings, now))
             await transaction.commit(proof=lambda _: False)
         stores = await open_stores(settings, file, clock)
-        await take_up_the_line(settings, stores)
+        await take_up_the_line(stores)
         issue = await tokens(settings, file, clock)
         inside = await _line_up(stores, issue, range(1, plan.inside + 1))
         await _let_in(stores, plan.inside)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from stagedoor.adapters.embedded.line import EmbeddedLine
+from stagedoor.adapters.embedded.line_restore import credit_passes
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.adapters.sql.tables import metadata
-from stagedoor.kernel.clock import Instant, ManualClock, later
+from stagedoor.kernel.clock import Instant, ManualClock, Outage, later
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, HoldId, RoomId
@@ -88,10 +89,17 @@ class Stage(ABC):
         self._may_commit = asyncio.Event()
         self._may_commit.set()
         self._committing = asyncio.Event()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        self._writing = asyncio.Event()
 
     @abstractmethod
     async def crash(self, *, outage_ms: int = 0) -> None:
         """Lose the process and start another *outage_ms* later."""
+
+    @abstractmethod
+    async def stand_still(self, outage_ms: int, *, began_ms_ago: int = 0) -> None:
+        """Let *outage_ms* pass in which nobody can be served, and give them back with those it began before."""
 
     @abstractmethod
     async def passes(self, room_id: RoomId = MAIN_ROOM) -> Sequence[PassRecord]:
@@ -104,6 +112,23 @@ class Stage(ABC):
     @abstractmethod
     async def forget(self, *, ended_before: Instant) -> int:
         """Forget places long over, until there is nothing left to forget."""
+
+    def hold_writing(self) -> None:
+        """Let the next transaction for writing wait for its lock."""
+        self._may_write.clear()
+
+    def let_writing_go(self) -> None:
+        self._may_write.set()
+
+    async def until_writing(self) -> None:
+        """Return when somebody waits for the lock."""
+        await self._writing.wait()
+
+    async def writing_gate(self) -> None:
+        """Pass when the lock can be had."""
+        self._writing.set()
+        await self._may_write.wait()
+        self._writing.clear()
 
     def hold_commits(self) -> None:
         """Let the next commit begin, but not end."""
@@ -182,7 +207,10 @@ class EmbeddedStage(Stage):
         file = SqliteFile(self._path)
         self._files.append(file)
         self.line = EmbeddedLine(lanes=FaultyLanes(file, self), clock=self.clock, rooms=self.rooms)
-        await self.line.restore(at=self.clock.now(), outage_ms=outage_ms)
+        if outage_ms:
+            now = self.clock.now()
+            await self._credit(Outage(later(now, -outage_ms), now, outage_ms))
+        await self.line.restore(at=self.clock.now())
 
     async def make_schema(self) -> None:
         file = SqliteFile(self._path)
@@ -190,6 +218,17 @@ class EmbeddedStage(Stage):
             await transaction.run(metadata.create_all)
             await transaction.commit(proof=lambda _: False)
         await file.close()
+
+    async def stand_still(self, outage_ms: int, *, began_ms_ago: int = 0) -> None:
+        began_at = later(self.clock.now(), -began_ms_ago)
+        outage = Outage(began_at, self.clock.advance(outage_ms), outage_ms + began_ms_ago)
+        await self._credit(outage)
+        self.line.give_back(outage)
+
+    async def _credit(self, outage: Outage) -> None:
+        async with self._files[-1].writing() as transaction:
+            await transaction.run(lambda connection: credit_passes(connection, outage))
+            await transaction.commit(proof=lambda _: False)
 
     async def crash(self, *, outage_ms: int = 0) -> None:
         self.clock.advance(outage_ms)
@@ -218,6 +257,7 @@ class EmbeddedStage(Stage):
         return forgotten
 
     async def close(self) -> None:
+        self.let_writing_go()
         self.let_commits_go()
         await self.line.idle()
         for file in self._files:
@@ -233,6 +273,7 @@ class FaultyLanes(Lanes):
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[WriteTransaction]:
+        await self._stage.writing_gate()
         async with self._file.writing() as transaction:
             yield _FaultyTransaction(transaction, self._stage)
 

@@ -114,6 +114,15 @@ class ModelLine:
             place.entry_saved = place.entered
         return admitted
 
+    def stand_still(self, outage_ms: int) -> None:
+        """Nothing has happened, and nothing has come nearer: every instant in it lies so much later."""
+        for place in self.places:
+            place.seen_at += outage_ms
+            place.session_ends_at += outage_ms
+            place.entry_ends_at += outage_ms
+            for hold in place.holds:
+                place.holds[hold] += outage_ms
+
     def restart(self, room: Room, now: int) -> None:
         """Forget what is not durable."""
         self.rate = None

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
 from stagedoor.adapters.embedded.line_journal import JournalEntry
-from stagedoor.adapters.embedded.line_restore import read_lines
+from stagedoor.adapters.embedded.line_restore import credit_passes, read_lines
 from stagedoor.adapters.sql.tables import metadata
-from stagedoor.kernel.clock import ManualClock, later
+from stagedoor.kernel.clock import ManualClock, Outage, later
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, HoldId
 from stagedoor.waiting_room.changes import Change
 from stagedoor.waiting_room.line import Line
@@ -156,6 +156,14 @@ class LineMachine(RuleBasedStateMachine):
         for stored in read_lines(self.connection, now):
             self.line = take_up(stored, self.room.policy, at=now)
         self.model.restart(self.room, now)
+
+    @rule(outage_ms=STEPS_MS)
+    def stand_still(self, outage_ms: int) -> None:
+        outage = Outage(self.clock.now(), self.clock.advance(outage_ms), outage_ms)
+        credit_passes(self.connection, outage)
+        self.connection.commit()
+        self.line.give_back(self.room, outage)
+        self.model.stand_still(outage_ms)
 
     @invariant()
     def both_tell_the_same(self) -> None:

@@ -46,7 +46,7 @@ TIDY_MAX = 500
 
 ADMIT_EVERY_S = 0.1
 READ_EVERY_S = 0.2
-PULSE_EVERY_S = 0.2
+PULSE_EVERY_S = 0.1
 RELAY_EVERY_S = 0.5
 TIDY_EVERY_S = 1.0
 BACKLOG_EVERY_S = 5.0
@@ -59,14 +59,13 @@ class Pulse:
     def __init__(self, stores: Stores) -> None:
         """Begin as alive now."""
         self._clock_stop = stores.clock_stop
-        self._clock = stores.clock
-        self._last_at = stores.clock.now()
+        self._clock = stores.machine_clock
+        self._last_at = self._clock.now()
 
     async def beat(self) -> int:
-        """Write down that this process can serve. Raises `Fault` if it cannot."""
-        now = self._clock.now()
-        await self._clock_stop.alive(at=now)
-        self._last_at = now
+        """Write down that this process can serve, giving back the time in which it could not. Raises `Fault`."""
+        await self._clock_stop.beat()
+        self._last_at = self._clock.now()
         return 1
 
     async def ready(self) -> Mapping[str, str]:
@@ -112,7 +111,7 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
 
 
 def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:
-    stores, lanes, clock = house.stores, house.stores.lanes, house.stores.clock
+    stores, lanes, clock = house.stores, house.stores.lanes, house.stores.machine_clock
     rooms, line, supply, settle = stores.rooms, stores.line, stores.supply, stores.settle
     close_place = CloseLeftPlace(settle=settle).close
     gate = OperatorGate(SqlOperatorKeys(lanes, clock), clock)
@@ -126,18 +125,19 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
     )
     return Services(
         clock=clock,
+        service_clock=stores.clock,
         tokens=queue_tokens,
         identity=login,
         limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
         listings=stores.listings,
         issue_token=IssueToken(members=SqlMembers(lanes), rooms=rooms, join=stores.join),
-        check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=clock),
-        room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=clock),
+        check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock),
+        room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=stores.clock),
         enter_room=EnterRoom(line=line),
         recognize_place=RecognizePlace(line=line),
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
-        reserve_seats=ReserveSeats(line=line, settle=settle, random_bits=secrets.randbits, clock=clock),
+        reserve_seats=ReserveSeats(line=line, settle=settle, random_bits=secrets.randbits, clock=stores.clock),
         release_seats=ReleaseSeats(settle=settle),
         pay=Pay(settle=settle, random_bits=secrets.randbits, end=stores.end),
         charge=Charge(settle=settle, random_bits=secrets.randbits, fans_may_charge=settings.fans_may_charge),

@@ -60,7 +60,7 @@ async def _serve(settings: Settings, *, demo: bool, announce: Callable[[str], No
                 headers=identity_headers(services.identity),
             )
             # Last: whatever may refuse the start has had its chance, and all the time until now is given back.
-            await take_up_the_line(settings, house.stores)
+            await take_up_the_line(house.stores)
             async with asyncio.TaskGroup() as group:
                 group.create_task(house.supervisor.run())
                 group.create_task(_stop_on_signal(house, server))

@@ -12,6 +12,7 @@ from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.embedded.line_restore import credit_passes
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
+from stagedoor.adapters.sql.credited_lanes import CreditedLanes
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.adapters.sql.room_book import SqlRoomBook
@@ -23,7 +24,7 @@ from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.listings import Listings
-from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.clock import Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import PerformanceId
 from stagedoor.observability.metrics import Metrics
@@ -45,11 +46,13 @@ class Stores:
 
     *settle*, *join* and *end* gather single commands into batches; they run
     once a supervisor owns them. *relay_wake* is set by every commit that wrote
-    an event.
+    an event. *clock* judges deadlines and stands still while nobody can be
+    served, *machine_clock* does not.
     """
 
     lanes: Lanes
-    clock: Clock
+    clock: ServiceClock
+    machine_clock: Clock
     metrics: Metrics
     rooms: ReadRooms
     line: EmbeddedLine
@@ -65,9 +68,27 @@ class Stores:
     relay_wake: asyncio.Event
 
 
-async def open_stores(settings: Settings, lanes: Lanes, clock: Clock) -> Stores:
-    """Make the adapters over *lanes*, and read the rooms and what is left in them."""
+async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> Stores:
+    """Make the adapters over *file*, and read the rooms and what is left in them."""
     metrics = Metrics()
+    clock = ServiceClock(machine_clock)
+
+    def given_back(outage: Outage) -> None:
+        line.give_back(outage)
+        supply.touch()
+        listings.changed_everywhere()
+        relay_wake.set()
+        log.info("server.outage_credited", outage_ms=outage.credited_ms)
+
+    clock_stop = SqlClockStop(
+        file,
+        machine_clock,
+        clock,
+        credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
+        credit_line=credit_passes,
+        given_back=given_back,
+    )
+    lanes = CreditedLanes(file, clock_stop)
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms)
     supply = SqlSupply(lanes, clock)
@@ -85,12 +106,13 @@ async def open_stores(settings: Settings, lanes: Lanes, clock: Clock) -> Stores:
     return Stores(
         lanes=lanes,
         clock=clock,
+        machine_clock=machine_clock,
         metrics=metrics,
         rooms=rooms,
         line=line,
         supply=supply,
         outbox=SqlOutbox(lanes),
-        clock_stop=SqlClockStop(lanes, credit_line=credit_passes),
+        clock_stop=clock_stop,
         records=SqlBuyerRecords(lanes),
         listings=listings,
         tidy=TidyHolds(book=book, event_ids=secrets.randbits),
@@ -101,18 +123,12 @@ async def open_stores(settings: Settings, lanes: Lanes, clock: Clock) -> Stores:
     )
 
 
-async def take_up_the_line(settings: Settings, stores: Stores) -> None:
+async def take_up_the_line(stores: Stores) -> None:
     """Give back the time in which nobody served, then remember who stands where and holds what."""
+    await stores.clock_stop.beat()
     now = stores.clock.now()
-    outage_ms = await stores.clock_stop.credit_outage(
-        now=now,
-        credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
-        ignore_below_ms=0,
-    )
-    await stores.line.restore(at=now, outage_ms=0)
+    await stores.line.restore(at=now)
     await TellTheLine(line=stores.line).tell_of_open(await stores.records.open_holds(at=now))
-    if outage_ms:
-        log.info("server.outage_credited", outage_ms=outage_ms)
 
 
 def _counted(

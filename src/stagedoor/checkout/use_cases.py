@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagedoor.checkout.commands import (
     ChargeWallet,
@@ -34,7 +34,7 @@ from stagedoor.kernel.ids import (
 from stagedoor.kernel.money import Won
 from stagedoor.waiting_room.model import EndCause, Standing
 from stagedoor.waiting_room.ports import EndPlace, HoldNote, PlaceEnded, WaitingLine
-from stagedoor.waiting_room.rejections import UnknownPlace
+from stagedoor.waiting_room.rejections import PlaceIsOver, UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
 
 EVENT_ID_RANDOM_BITS = 80
@@ -135,6 +135,12 @@ class ReserveSeats:
         )
         if place.standing is not Standing.ADMITTED:
             return _settled(await self.settle(command))
+        outcome = await self._noted(command)
+        if isinstance(outcome, PlaceIsOver) and (later_on := await self._standing_on(command)) is not None:
+            outcome = await self._noted(later_on)
+        return _settled(outcome)
+
+    async def _noted(self, command: PlaceHold) -> Outcome:
         # Told before the sale is asked, so that the line cannot end the pass between her call and her hold. Where the
         # sale gives no answer, nobody knows whether she holds seats: then the note is left to lapse.
         await self._note(command, later(self.clock.now(), RESERVING_MS))
@@ -144,7 +150,16 @@ class ReserveSeats:
                 await self._note(command, receipt.expires_at)
             case _:
                 await self._note(command, None)
-        return _settled(outcome)
+        return outcome
+
+    async def _standing_on(self, command: PlaceHold) -> PlaceHold | None:
+        """Return the command with a later end of her session, where one was given back to her since it was made."""
+        place = await self.line.look(command.place)
+        if place is None or place.standing is not Standing.ADMITTED or place.session_ends_at is None:
+            return None
+        if command.session_ends_at is not None and place.session_ends_at <= command.session_ends_at:
+            return None
+        return replace(command, session_ends_at=place.session_ends_at)
 
     async def _note(self, command: PlaceHold, until: Instant | None) -> None:
         await self.line.note_holds([HoldNote(ref=command.place, hold_id=command.hold_id, until=until)])

@@ -101,6 +101,10 @@ class Listings:
             if (seat_list := self._seat_lists.get(performance_id)) is not None:
                 seat_list.claims.changed()
 
+    def changed_everywhere(self) -> None:
+        """Note a commit that may have changed what is claimed in any performance."""
+        self.changed(list(self._seat_lists))
+
     async def schedule(self, room_id: RoomId, *, everything: bool) -> Rendered:
         """Return what is still to come in the room, ordered by start; *everything*: the sold-out ones too."""
         programme = await self._programme.get()

@@ -123,7 +123,8 @@ class Services:
     """
     The use cases, the ports the edge only reads from, and its settings.
 
-    *ready* says of each part of the process `ok`, or in a word why not.
+    *clock* is the machine's; *service_clock* judges the deadlines that buyers
+    are told, and stands still over an outage. *ready* says of each part of the process `ok`, or in a word why not.
     *draining* is true once the process is on its way out. *authorize_view*
     says whether a request's headers carry an operator's key; *public_bind*
     whether others than this machine can reach the server;
@@ -132,6 +133,7 @@ class Services:
     """
 
     clock: Clock
+    service_clock: Clock
     tokens: QueueTokens
     identity: Identity
     limits: Limits

@@ -132,7 +132,7 @@ async def list_reservations(scope: Scope) -> Answer[list[ReservationItem]]:
     call = call_of(scope)
     buyer_id, limit = await _asked(call)
     holds = await call.services.buyer_records.holds_of(buyer_id, limit=limit)
-    now = call.services.clock.now()
+    now = call.services.service_clock.now()
     return success([_reservation_item(hold, await _time_zone(call, hold), now) for hold in holds])
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from stagedoor.kernel.clock import Instant, later
+from stagedoor.kernel.clock import Instant, Outage, later
 from stagedoor.kernel.ids import HoldId
 from stagedoor.waiting_room.model import EndCause
 from stagedoor.waiting_room.room import RoomPolicy
@@ -49,6 +49,15 @@ class AdmissionPass:
         """Return from when on `over_because` has an answer, if nothing more is heard of her and her holds."""
         alone = min(self.session_ends_at, self.silent_until(seen_at=seen_at, policy=policy))
         return max(alone, *self.holds.values()) if self.holds else alone
+
+    def give_back(self, outage: Outage) -> None:
+        """Move every deadline later by what *outage* took of it; seats that were not held any more stay so."""
+        by_ms = outage.credit_since(self.admitted_at)
+        self.session_ends_at = later(self.session_ends_at, by_ms)
+        self.entry_ends_at = later(self.entry_ends_at, by_ms)
+        for hold_id, until in self.holds.items():
+            if until > outage.began_at:
+                self.holds[hold_id] = later(until, outage.credited_ms)
 
     def silent_until(self, *, seen_at: int, policy: RoomPolicy) -> Instant:
         """Return when it ends if she is not heard of again and holds no seats."""

@@ -6,9 +6,9 @@ and changes nothing, `apply` makes it so once it has been journaled. Presence
 (who was heard of when) changes at once and is never journaled.
 """
 
-from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef
-from stagedoor.waiting_room import applying, forgetting, showing, turning
+from stagedoor.waiting_room import applying, forgetting, showing, standing_still, turning
 from stagedoor.waiting_room.away import GRANULE_MS
 from stagedoor.waiting_room.changes import Change
 from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, REVOKED, WAITING
@@ -49,6 +49,10 @@ class Line:
     def apply(self, change: Change) -> None:
         """Make *change* so. It was planned on the line as it is now, and is durable."""
         applying.apply(self._state, change)
+
+    def give_back(self, room: Room | None, outage: Outage) -> None:
+        """Leave *outage* out of every deadline and every absence; the journal has been credited with it."""
+        standing_still.give_back(self._state, room, outage)
 
     def look(self, ref: PlaceRef, room: Room, now: Instant, *, telling: bool) -> PlaceView | None:
         """

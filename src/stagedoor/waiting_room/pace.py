@@ -46,6 +46,11 @@ class Pace:
         known = self._total >= EVIDENCE_MIN and span_ms >= EVIDENCE_MS_MIN
         self.per_second = self._total * SECOND_MS / span_ms if known else None
 
+    def skip(self, until: Instant) -> None:
+        """Leave the time up to *until* out: nobody could be admitted in it."""
+        if self._last_at is not None:
+            self._last_at = max(self._last_at, until)
+
     def turned(self, *, admitted: int, held_back: bool) -> None:
         """Count a turn at the instant of the last `elapse`; *held_back* says whether people are, from now on."""
         if admitted and self._held_back:

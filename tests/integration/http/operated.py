@@ -147,7 +147,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
     tokens = QueueTokens([signing_key(b"0123456789abcdef0123456789abcdef")], "epoch")
     rooms = OneRoom()
     line = EmbeddedLine(lanes=file, clock=clock, rooms=rooms)
-    await line.restore(at=NOON, outage_ms=0)
+    await line.restore(at=NOON)
     numbers = count(1)
     sale = SettleSale(book=SqlSalesBook(file, clock), policy=HoldPolicy(), event_ids=lambda _: next(numbers))
     settle = one_by_one(sale.settle)
@@ -161,6 +161,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
     )
     services = Services(
         clock=clock,
+        service_clock=clock,
         tokens=tokens,
         identity=DemoIdentity(),
         limits=Limits(LimitPolicy()),

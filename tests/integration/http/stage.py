@@ -315,6 +315,7 @@ class Stage:
         self.operators: set[str] = set()
         parts: dict[str, Any] = {
             "clock": self.clock,
+            "service_clock": self.clock,
             "tokens": self.tokens,
             "identity": DemoIdentity(),
             "limits": Limits(policy or LimitPolicy(loopback_exempt=True)),

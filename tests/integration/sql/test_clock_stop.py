@@ -1,29 +1,46 @@
 """Time in which nobody could serve is given back, exactly, to each holder, once."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.sql import clock_stop
-from stagedoor.adapters.sql.clock_stop import SqlClockStop
+from stagedoor.adapters.sql.clock_stop import CreditLine, GivenBack, SqlClockStop
+from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.holds.events import HoldExtended
 from stagedoor.holds.model import ExtensionCause
-from stagedoor.kernel.clock import MINUTE_MS, SECOND_MS, Instant, ManualClock, later
+from stagedoor.kernel.clock import GAP_MS, MINUTE_MS, SECOND_MS, Clock, ManualClock, Outage, ServiceClock, later
 from stagedoor.kernel.errors import Fault
 from tests.builders.sale import ANN, BOB, DEADLINE, NOON, kinds, pay, release, reserve
 from tests.builders.store import House
 
+T = TypeVar("T")
+
 CREDIT_MAX_MS = 30 * MINUTE_MS
 
 
+def a_clock_stop(
+    lanes: Lanes, clock: Clock, *, credit_line: CreditLine | None = None, given_back: GivenBack | None = None
+) -> SqlClockStop:
+    """Return the clock stop of a process that has just started."""
+    return SqlClockStop(
+        lanes,
+        clock,
+        ServiceClock(clock),
+        credit_max_ms=CREDIT_MAX_MS,
+        credit_line=credit_line or (lambda _connection, _outage: None),
+        given_back=given_back or (lambda _outage: None),
+    )
+
+
 @pytest.fixture
-def clock_stop_(sold_from: SqliteFile) -> SqlClockStop:
-    return SqlClockStop(sold_from)
-
-
-async def credit(stop: SqlClockStop, now: Instant, *, ignore_below_ms: int = 0) -> int:
-    return await stop.credit_outage(now=now, credit_max_ms=CREDIT_MAX_MS, ignore_below_ms=ignore_below_ms)
+def clock_stop_(sold_from: SqliteFile, clock: ManualClock) -> SqlClockStop:
+    return a_clock_stop(sold_from, clock)
 
 
 async def outages(file: SqliteFile) -> list[tuple[int, int, int, int]]:
@@ -36,10 +53,13 @@ async def outages(file: SqliteFile) -> list[tuple[int, int, int, int]]:
     return await file.reading(read)
 
 
-async def test_at_the_first_start_there_is_nothing_to_give_back(clock_stop_: SqlClockStop, house: House) -> None:
+async def test_at_the_first_start_there_is_nothing_to_give_back(
+    clock_stop_: SqlClockStop, house: House, clock: ManualClock
+) -> None:
     await house.one(reserve(ANN, 1))
+    clock.advance(10_000)
 
-    assert await credit(clock_stop_, later(NOON, 10_000)) == 0
+    assert await clock_stop_.beat() == 0
 
     [hold] = await house.records.holds_of(ANN, limit=1)
     assert hold.expires_at == DEADLINE
@@ -49,10 +69,11 @@ async def test_an_open_hold_is_moved_later_by_the_gap(
     clock_stop_: SqlClockStop, house: House, clock: ManualClock, sold_from: SqliteFile
 ) -> None:
     await house.one(reserve(ANN, 1, 2))
-    await clock_stop_.alive(clock.advance(10 * SECOND_MS))
+    clock.advance(10 * SECOND_MS)
+    await clock_stop_.beat()
     clock.advance(4 * MINUTE_MS)
 
-    assert await credit(clock_stop_, clock.now()) == 4 * MINUTE_MS
+    assert await clock_stop_.beat() == 4 * MINUTE_MS
 
     [hold] = await house.records.holds_of(ANN, limit=1)
     assert hold.expires_at == later(DEADLINE, 4 * MINUTE_MS)
@@ -65,8 +86,9 @@ async def test_she_can_pay_until_the_new_deadline_and_nobody_else_has_the_seat(
     clock_stop_: SqlClockStop, house: House, clock: ManualClock
 ) -> None:
     await house.one(reserve(ANN, 1))
-    await clock_stop_.alive(clock.now())
-    await credit(clock_stop_, clock.advance(10 * MINUTE_MS))
+    await clock_stop_.beat()
+    clock.advance(10 * MINUTE_MS)
+    await clock_stop_.beat()
 
     clock.advance(5 * MINUTE_MS - 1)
 
@@ -76,8 +98,9 @@ async def test_she_can_pay_until_the_new_deadline_and_nobody_else_has_the_seat(
 
 async def test_it_is_told(clock_stop_: SqlClockStop, house: House, clock: ManualClock) -> None:
     await house.one(reserve(ANN, 1, 2))
-    await clock_stop_.alive(clock.now())
-    await credit(clock_stop_, clock.advance(MINUTE_MS))
+    await clock_stop_.beat()
+    clock.advance(MINUTE_MS)
+    await clock_stop_.beat()
 
     [_, told] = await house.outbox.waiting(limit=10, at=clock.now())
     assert isinstance(told.event, HoldExtended)
@@ -89,10 +112,10 @@ async def test_doing_it_again_gives_nothing_again(
     clock_stop_: SqlClockStop, house: House, clock: ManualClock, sold_from: SqliteFile
 ) -> None:
     await house.one(reserve(ANN, 1))
-    await clock_stop_.alive(clock.now())
-    now = clock.advance(MINUTE_MS)
+    await clock_stop_.beat()
+    clock.advance(MINUTE_MS)
 
-    assert [await credit(clock_stop_, now), await credit(clock_stop_, now)] == [MINUTE_MS, 0]
+    assert [await clock_stop_.beat(), await clock_stop_.beat()] == [MINUTE_MS, 0]
 
     [hold] = await house.records.holds_of(ANN, limit=1)
     assert hold.expires_at == later(DEADLINE, MINUTE_MS)
@@ -102,8 +125,9 @@ async def test_doing_it_again_gives_nothing_again(
 async def test_two_outages_add_up(clock_stop_: SqlClockStop, house: House, clock: ManualClock) -> None:
     await house.one(reserve(ANN, 1))
     for _ in range(2):
-        await clock_stop_.alive(clock.now())
-        await credit(clock_stop_, clock.advance(MINUTE_MS))
+        await clock_stop_.beat()
+        clock.advance(MINUTE_MS)
+        await clock_stop_.beat()
 
     [hold] = await house.records.holds_of(ANN, limit=1)
     assert (hold.expires_at, hold.extended_ms) == (later(DEADLINE, 2 * MINUTE_MS), 2 * MINUTE_MS)
@@ -114,42 +138,49 @@ async def test_a_crash_in_the_middle_gives_nothing_and_the_next_start_gives_it_a
     clock_stop_: SqlClockStop, house: House, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.one(reserve(ANN, 1))
-    await clock_stop_.alive(clock.now())
-    now = clock.advance(MINUTE_MS)
+    await clock_stop_.beat()
+    clock.advance(MINUTE_MS)
 
     def crashes(*_arguments: object) -> None:
         raise OperationalError("INSERT", None, Exception("the power went"))
 
     monkeypatch.setattr(clock_stop, "store_events", crashes)
     with pytest.raises(Fault):
-        await credit(clock_stop_, now)
+        await clock_stop_.beat()
     monkeypatch.undo()
     [untouched] = await house.records.holds_of(ANN, limit=1)
 
     assert untouched.expires_at == DEADLINE
-    assert await credit(clock_stop_, later(now, 1_000)) == MINUTE_MS + 1_000
+    clock.advance(1_000)
+    assert await clock_stop_.beat() == MINUTE_MS + 1_000
 
 
 async def test_no_more_than_the_maximum_is_given_back(
     clock_stop_: SqlClockStop, house: House, clock: ManualClock
 ) -> None:
     await house.one(reserve(ANN, 1))
-    await clock_stop_.alive(clock.now())
+    await clock_stop_.beat()
 
-    assert await credit(clock_stop_, clock.advance(120 * MINUTE_MS)) == CREDIT_MAX_MS
+    clock.advance(120 * MINUTE_MS)
+    assert await clock_stop_.beat() == CREDIT_MAX_MS
 
     assert kinds([await house.one(pay(ANN))]) == ["HoldIsOver"]
 
 
-@pytest.mark.parametrize(("gap_ms", "given_ms"), [(499, 0), (500, 500)])
-async def test_a_short_gap_can_be_ignored(
+@pytest.mark.parametrize(("gap_ms", "given_ms"), [(GAP_MS - 1, 0), (GAP_MS, GAP_MS)])
+async def test_while_the_process_lives_a_short_gap_is_ignored(
     clock_stop_: SqlClockStop, house: House, clock: ManualClock, gap_ms: int, given_ms: int
 ) -> None:
     await house.one(reserve(ANN, 1))
-    await clock_stop_.alive(clock.now())
+    await clock_stop_.beat()
+    clock.advance(gap_ms)
 
-    assert await credit(clock_stop_, clock.advance(gap_ms), ignore_below_ms=500) == given_ms
-    assert await credit(clock_stop_, clock.now()) == 0
+    assert await clock_stop_.beat() == given_ms
+    assert await clock_stop_.beat() == 0
+
+    [hold] = await house.records.holds_of(ANN, limit=1)
+    assert hold.expires_at == later(DEADLINE, given_ms)
+    await house.check()
 
 
 class TestTheLastMomentsBeforeTheStop:
@@ -158,10 +189,11 @@ class TestTheLastMomentsBeforeTheStop:
     async def test_a_hold_placed_after_the_pulse_gets_the_time_since_it_was_placed(
         self, clock_stop_: SqlClockStop, house: House, clock: ManualClock
     ) -> None:
-        await clock_stop_.alive(clock.now())
+        await clock_stop_.beat()
         clock.advance(400)
         await house.one(reserve(ANN, 1))
-        await credit(clock_stop_, clock.advance(MINUTE_MS))
+        clock.advance(MINUTE_MS)
+        await clock_stop_.beat()
 
         [hold] = await house.records.holds_of(ANN, limit=1)
         assert hold.expires_at - clock.now() == 5 * MINUTE_MS
@@ -171,11 +203,12 @@ class TestTheLastMomentsBeforeTheStop:
     ) -> None:
         await house.one(reserve(ANN, 1))
         clock.advance(5 * MINUTE_MS - 100)
-        await clock_stop_.alive(clock.now())
+        await clock_stop_.beat()
         clock.advance(200)
         await house.one(reserve(BOB, 1))
 
-        await credit(clock_stop_, clock.advance(MINUTE_MS))
+        clock.advance(MINUTE_MS)
+        await clock_stop_.beat()
 
         [hers], [his] = [await house.records.holds_of(buyer_id, limit=1) for buyer_id in (ANN, BOB)]
         assert hers.expires_at == DEADLINE
@@ -186,35 +219,103 @@ class TestTheLastMomentsBeforeTheStop:
         self, clock_stop_: SqlClockStop, house: House, clock: ManualClock
     ) -> None:
         await house.batch(reserve(ANN, 1), reserve(BOB, 2), release(BOB), reserve(3, 3), pay(3))
-        await clock_stop_.alive(clock.advance(5 * MINUTE_MS))
+        clock.advance(5 * MINUTE_MS)
+        await clock_stop_.beat()
 
-        await credit(clock_stop_, clock.advance(MINUTE_MS))
+        clock.advance(MINUTE_MS)
+        await clock_stop_.beat()
 
         assert await house.records.open_holds(at=NOON) == await house.records.holds_of(ANN, limit=1)
         assert await house.records.open_holds(at=DEADLINE) == []
 
 
-async def test_a_pulse_never_goes_back(clock_stop_: SqlClockStop) -> None:
-    await clock_stop_.alive(later(NOON, 1_000))
-    await clock_stop_.alive(NOON)
+async def test_a_clock_that_was_set_back_gives_nothing(sold_from: SqliteFile, clock: ManualClock) -> None:
+    ahead = ManualClock(later(NOON, 1_000))
+    await a_clock_stop(sold_from, ahead).beat()
 
-    assert await credit(clock_stop_, later(NOON, 1_500)) == 500
-
-
-async def test_a_clock_that_was_set_back_gives_nothing(clock_stop_: SqlClockStop) -> None:
-    await clock_stop_.alive(later(NOON, 1_000))
-
-    assert await credit(clock_stop_, NOON) == 0
-    assert await credit(clock_stop_, later(NOON, 500)) == 500
+    assert await a_clock_stop(sold_from, clock).beat() == 0
+    clock.advance(500)
+    assert await a_clock_stop(sold_from, clock).beat() == 500
 
 
 async def test_the_line_is_credited_in_the_same_transaction(sold_from: SqliteFile, clock: ManualClock) -> None:
-    told: list[tuple[bool, int]] = []
-    stop = SqlClockStop(
-        sold_from, credit_line=lambda connection, outage_ms: told.append((connection.in_transaction(), outage_ms))
+    told: list[tuple[bool, Outage]] = []
+    stop = a_clock_stop(
+        sold_from, clock, credit_line=lambda connection, outage: told.append((connection.in_transaction(), outage))
     )
-    await credit(stop, clock.now())
-    await credit(stop, clock.advance(MINUTE_MS))
-    await credit(stop, clock.now())
+    await stop.beat()
+    clock.advance(MINUTE_MS)
+    await stop.beat()
+    await stop.beat()
 
-    assert told == [(True, MINUTE_MS)]
+    assert told == [(True, Outage(NOON, clock.now(), MINUTE_MS))]
+
+
+async def test_memory_is_told_once_also_of_an_outage_whose_commit_had_no_answer(
+    sold_from: SqliteFile, clock: ManualClock
+) -> None:
+    told: list[Outage] = []
+    lanes = ForgetfulLanes(sold_from)
+    stop = a_clock_stop(lanes, clock, given_back=told.append)
+    await stop.beat()
+    began_at = clock.now()
+    ended_at = clock.advance(MINUTE_MS)
+    lanes.answers = False
+    with pytest.raises(Fault):
+        await stop.beat()
+    lanes.answers = True
+    heard_before = list(told)
+
+    given = [await stop.beat(), await stop.beat()]
+
+    assert (heard_before, given) == ([], [MINUTE_MS, 0])
+    assert told == [Outage(began_at, ended_at, MINUTE_MS)]
+    assert await outages(sold_from) == [(began_at, ended_at, MINUTE_MS, 0)]
+
+
+async def test_whoever_was_served_as_somebody_without_it_does_not_get_the_old_hold_back(
+    clock_stop_: SqlClockStop, house: House, clock: ManualClock
+) -> None:
+    """She may hold four: one that ended after the last sign of life, and four since, would be five."""
+    await house.one(reserve(ANN, 1))
+    clock.advance(5 * MINUTE_MS - 100)
+    await clock_stop_.beat()
+    clock.advance(200)
+    assert kinds([await house.one(reserve(ANN, 2, 3, 4, 5, hold_id=99))]) == ["Settled"]
+    clock.advance(MINUTE_MS)
+
+    await clock_stop_.beat()
+
+    newer, older = await house.records.holds_of(ANN, limit=2)
+    assert (older.expires_at, newer.extended_ms) == (DEADLINE, MINUTE_MS)
+    await house.check()
+
+
+class ForgetfulLanes(Lanes):
+    """A file that, when told to, commits and does not say so."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self.answers = True
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[WriteTransaction]:
+        async with self._file.writing() as transaction:
+            yield transaction if self.answers else ForgottenTransaction(transaction)
+
+    async def reading(self, step: Step[T]) -> T:
+        return await self._file.reading(step)
+
+
+class ForgottenTransaction(WriteTransaction):
+    """A transaction that is committed, and nobody can say so."""
+
+    def __init__(self, transaction: WriteTransaction) -> None:
+        self._transaction = transaction
+
+    async def run(self, step: Step[T]) -> T:
+        return await self._transaction.run(step)
+
+    async def commit(self, *, proof: Step[bool]) -> None:
+        await self._transaction.commit(proof=proof)
+        raise Fault("the answer to the commit was lost")

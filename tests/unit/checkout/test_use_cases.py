@@ -32,7 +32,7 @@ from stagedoor.waiting_room.ports import (
     TurnReport,
     WaitingLine,
 )
-from stagedoor.waiting_room.rejections import UnknownPlace
+from stagedoor.waiting_room.rejections import PlaceIsOver, UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
 from tests.builders.sale import ANN, DEADLINE, NOON, PLAY, PRICE, a_place
 
@@ -51,6 +51,7 @@ class Line(WaitingLine):
 
     state: PlaceState = PlaceState.ADMITTED
     notes: list[Instant | None] = field(default_factory=list)
+    session_ends_at: Instant = SESSION_END
 
     async def look(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
         assert not telling
@@ -63,7 +64,7 @@ class Line(WaitingLine):
             position=0,
             token_expires_at=DEADLINE,
             poll_after_ms=1_000,
-            session_ends_at=SESSION_END if self.state is PlaceState.ADMITTED else None,
+            session_ends_at=self.session_ends_at if self.state is PlaceState.ADMITTED else None,
         )
 
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
@@ -114,9 +115,47 @@ def kept(hold_id: int) -> Settled:
     )
 
 
+@dataclass
+class SaleOverAnOutage(Sale):
+    """A sale that goes by the clock after an outage, in which the line has given back *given_ms*."""
+
+    given_ms: int = 20_000
+
+    async def settle(self, command: SaleCommand) -> Outcome:
+        assert isinstance(command, PlaceHold)
+        assert command.session_ends_at is not None
+        await super().settle(command)
+        self.line.session_ends_at = later(SESSION_END, self.given_ms)
+        return PlaceIsOver() if command.session_ends_at == SESSION_END else kept(command.hold_id)
+
+
 async def reserve(sale: Sale, ref: PlaceRef = HERS) -> Settled:
     use_case = ReserveSeats(line=sale.line, settle=sale.settle, random_bits=seven, clock=ManualClock(NOON))
     return await use_case.reserve(ref=ref, buyer_id=ANN, performance_id=PLAY, seat_ids=[SeatId(1)], key=None)
+
+
+async def test_a_reserve_that_was_under_way_over_an_outage_is_judged_by_the_session_as_it_is_after_it() -> None:
+    sale = SaleOverAnOutage()
+
+    settled = await reserve(sale)
+
+    assert isinstance(settled.receipt, HoldReceipt)
+    assert [_session(command) for command in sale.asked] == [SESSION_END, later(SESSION_END, 20_000)]
+    assert sale.line.notes[-1] == DEADLINE
+
+
+async def test_a_place_that_is_over_without_an_outage_is_asked_about_once() -> None:
+    sale = SaleOverAnOutage(given_ms=0)
+
+    with pytest.raises(PlaceIsOver):
+        await reserve(sale)
+
+    assert (len(sale.asked), sale.line.notes[-1]) == (1, None)
+
+
+def _session(command: SaleCommand) -> Instant | None:
+    assert isinstance(command, PlaceHold)
+    return command.session_ends_at
 
 
 class TestReserving:

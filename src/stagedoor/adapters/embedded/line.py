@@ -12,9 +12,9 @@ from stagedoor.adapters.embedded.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.embedded.line_commits import LineCommits
 from stagedoor.adapters.embedded.line_journal import JournalEntry
 from stagedoor.adapters.embedded.line_keys import KeyRing, KeyScope, forget_keys, read_keys
-from stagedoor.adapters.embedded.line_restore import credit_passes, read_lines
+from stagedoor.adapters.embedded.line_restore import read_lines
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.kernel.clock import Clock, Instant, later
+from stagedoor.kernel.clock import Clock, Instant, Outage, later
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import PlaceRef, RoomId
@@ -49,17 +49,20 @@ class EmbeddedLine(WaitingLine):
         self._clock = clock
         self._rooms = rooms
         self._lines: dict[RoomId, Line] = {}
-        self._commits = LineCommits(lanes, self._apply)
+        self._commits = LineCommits(lanes, self._apply, self._give_back)
 
-    async def restore(self, *, at: Instant, outage_ms: int) -> None:
-        """
-        Take up every line from the journal; each living buyer counts as seen at *at*.
+    async def restore(self, *, at: Instant) -> None:
+        """Take up every line from the journal; each living buyer counts as seen at *at*. Raises `Fault`."""
+        await self._commits.alone(lambda: self._restore(at))
 
-        The sessions of running passes end *outage_ms* later; that is journaled
-        first, so a caller that has credited it already (`credit_passes`, in a
-        transaction of its own) says 0. Raises `Fault`.
+    def give_back(self, outage: Outage) -> None:
         """
-        await self._commits.alone(lambda: self._restore(at, outage_ms))
+        Leave *outage* out of every deadline and every absence.
+
+        To be called once the journal has been credited with it (`credit_passes`),
+        before control is given up. What was planned before is planned again.
+        """
+        self._commits.give_back(outage)
 
     async def idle(self) -> None:
         """Return when no mutation is under way: to be called before the database is closed."""
@@ -113,12 +116,7 @@ class EmbeddedLine(WaitingLine):
         """
         return await self._commits.alone(lambda: self._forget(ended_before, limit))
 
-    async def _restore(self, at: Instant, outage_ms: int) -> None:
-        if outage_ms:
-            async with self._lanes.writing() as transaction:
-                await transaction.run(lambda connection: credit_passes(connection, outage_ms))
-                # Nothing but the passes themselves could prove it; to credit an outage twice is to be generous.
-                await transaction.commit(proof=lambda _: False)
+    async def _restore(self, at: Instant) -> None:
         stored = await self._lanes.reading(lambda connection: read_lines(connection, at))
         for line in stored:
             room = self._rooms.get(line.room_id)
@@ -183,6 +181,10 @@ class EmbeddedLine(WaitingLine):
     def _apply(self, entry: JournalEntry) -> None:
         for room_id, change in entry.changes.items():
             self._line(room_id).apply(change)
+
+    def _give_back(self, outage: Outage) -> None:
+        for room_id, line in self._lines.items():
+            line.give_back(self._rooms.get(room_id), outage)
 
     def _line(self, room_id: RoomId) -> Line:
         line = self._lines.get(room_id)

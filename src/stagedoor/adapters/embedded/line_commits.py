@@ -1,11 +1,13 @@
 """One mutation of the line at a time: committed, then seen; and what to answer while nobody knows whether it was."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from stagedoor.adapters.embedded.line_journal import JournalEntry
 from stagedoor.adapters.sql.lanes import Lanes, Step
+from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import PlaceRef, RoomId
 
@@ -16,6 +18,10 @@ _NONE: frozenset[int] = frozenset()
 
 class UnsettledCommit(Fault):
     """Whether the line's last commit happened is not known yet."""
+
+
+class _PlannedTooEarly(Fault):
+    """Time was given back between the plan and its commit: what was due then may not be due."""
 
 
 class _Doubt(NamedTuple):
@@ -29,13 +35,19 @@ class LineCommits:
 
     *apply* is called with an entry once it is durable, and never for one that
     is not. A commit that was lost sight of is looked up in the journal before
-    the next mutation begins.
+    the next mutation begins. *give_back* is called with an outage that the
+    journal was credited with, in the journal's order.
     """
 
-    def __init__(self, lanes: Lanes, apply: Callable[[JournalEntry], None]) -> None:
+    def __init__(
+        self, lanes: Lanes, apply: Callable[[JournalEntry], None], give_back: Callable[[Outage], None]
+    ) -> None:
         """Commit through *lanes*."""
         self._lanes = lanes
         self._apply = apply
+        self._give_back = give_back
+        self._outage_ended_at = Instant(0)
+        self._owed: list[Outage] = []
         self._one_at_a_time = asyncio.Lock()
         self._running: set[asyncio.Task[object]] = set()
         self._doubt: _Doubt | None = None
@@ -44,7 +56,7 @@ class LineCommits:
 
     async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
         """
-        Run *work* while no other mutation runs.
+        Run *work* while no other mutation runs; again, if time was given back between its plan and its commit.
 
         A caller that gives up loses only the answer: between a commit and its
         application to memory nothing may be cut.
@@ -53,6 +65,14 @@ class LineCommits:
         self._running.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    def give_back(self, outage: Outage) -> None:
+        """Give *outage* back in memory: at once, or behind a commit that is in doubt, as it is in the journal."""
+        self._outage_ended_at = outage.ended_at
+        if self._doubt is None:
+            self._give_back(outage)
+        else:
+            self._owed.append(outage)
 
     async def idle(self) -> None:
         """Return when no mutation is under way."""
@@ -72,6 +92,7 @@ class LineCommits:
         self._deciding = {room_id: change.decided for room_id, change in entry.changes.items()}
         try:
             async with self._lanes.writing() as transaction:
+                self._refuse_if_too_early(entry)
                 proof = await transaction.run(entry.write)
                 self._doubt = _Doubt(entry, proof)
                 await transaction.commit(proof=proof)
@@ -83,6 +104,11 @@ class LineCommits:
             raise
         else:
             self._settle(durable=entry)
+
+    def _refuse_if_too_early(self, entry: JournalEntry) -> None:
+        # To be asked once the lock for writing is held: whoever waited for it may have been overtaken by an outage.
+        if entry.at < self._outage_ended_at:
+            raise _PlannedTooEarly("time was given back since this was planned")
 
     @property
     def is_deciding(self) -> bool:
@@ -102,9 +128,11 @@ class LineCommits:
 
     async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
         async with self._one_at_a_time:
-            if self._doubt is not None:
-                await self._look_up(self._doubt)
-            return await work()
+            while True:
+                if self._doubt is not None:
+                    await self._look_up(self._doubt)
+                with contextlib.suppress(_PlannedTooEarly):
+                    return await work()
 
     async def _is_settled_as_durable(self) -> bool:
         """Return whether the entry of the commit that just failed is durable all the same."""
@@ -126,6 +154,9 @@ class LineCommits:
         if durable is not None:
             self._apply(durable)
         self._doubt = None
+        for outage in self._owed:
+            self._give_back(outage)
+        self._owed.clear()
         self._deciding = {}
         self._settled.set()
 

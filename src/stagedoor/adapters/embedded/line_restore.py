@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from sqlalchemy import Connection
 
-from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.ids import RoomId
 from stagedoor.waiting_room.columns import Columns
 from stagedoor.waiting_room.restoring import StoredLine, StoredPass
@@ -13,14 +13,16 @@ from stagedoor.waiting_room.restoring import StoredLine, StoredPass
 _ROWS_AT_ONCE = 20_000
 
 
-def credit_passes(connection: Connection, outage_ms: int) -> int:
+def credit_passes(connection: Connection, outage: Outage) -> int:
     """
-    Move the session's end of every running pass *outage_ms* later; return how many there are.
+    Move the session's end of every running pass later by what *outage* took of it; return how many there are.
 
     To be called once an outage, in the transaction that notes the outage as credited.
     """
     credited = connection.exec_driver_sql(
-        "UPDATE admission_pass SET session_ends_at = session_ends_at + ? WHERE ended_at IS NULL", (outage_ms,)
+        "UPDATE admission_pass SET session_ends_at = session_ends_at + MAX(0, MIN(?, ? - admitted_at)) "
+        "WHERE ended_at IS NULL",
+        (outage.credited_ms, outage.ended_at),
     )
     return credited.rowcount
 

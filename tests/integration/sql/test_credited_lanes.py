@@ -1,0 +1,122 @@
+"""Whoever writes first after a gap gives it back before: nobody judges by time that does not count."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import pytest
+
+from stagedoor.adapters.embedded.sqlite_file import SqliteFile
+from stagedoor.adapters.sql.clock_stop import SqlClockStop
+from stagedoor.adapters.sql.credited_lanes import CreditedLanes
+from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
+from stagedoor.kernel.clock import GAP_MS, MINUTE_MS, SECOND_MS, ManualClock, Outage, ServiceClock, later
+from tests.builders.sale import ANN, BOB, DEADLINE, kinds, pay, reserve
+from tests.builders.store import House
+
+T = TypeVar("T")
+
+
+class Evening:
+    """The sale over credited lanes, with a clock of its own; the machine's is moved by hand."""
+
+    def __init__(self, file: SqliteFile, machine: ManualClock) -> None:
+        self.machine = machine
+        self.clock = ServiceClock(machine)
+        self.given_back: list[Outage] = []
+        self.beats = SqlClockStop(
+            file, machine, self.clock, credit_max_ms=30 * MINUTE_MS, given_back=self.given_back.append
+        )
+        self.transactions = 0
+        self.lanes = CreditedLanes(CountedLanes(file, self), self.beats)
+        self.house = House(self.lanes, self.clock)
+
+
+class CountedLanes(Lanes):
+    """A file that counts how often it was written to."""
+
+    def __init__(self, file: SqliteFile, evening: Evening) -> None:
+        self._file = file
+        self._evening = evening
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[WriteTransaction]:
+        async with self._file.writing() as transaction:
+            self._evening.transactions += 1
+            yield transaction
+
+    async def reading(self, step: Step[T]) -> T:
+        return await self._file.reading(step)
+
+
+@pytest.fixture
+async def evening(sold_from: SqliteFile, clock: ManualClock) -> Evening:
+    evening = Evening(sold_from, clock)
+    await evening.beats.beat()
+    return evening
+
+
+async def test_a_sale_behind_a_gap_gives_it_back_before_it_decides(evening: Evening) -> None:
+    await evening.house.one(reserve(ANN, 1))
+    began_at = evening.machine.now()
+    evening.machine.advance(10 * MINUTE_MS)
+
+    outcomes = [await evening.house.one(reserve(BOB, 1)), await evening.house.one(pay(ANN))]
+
+    assert kinds(outcomes) == ["SeatsTaken", "Settled"]
+    assert evening.given_back == [Outage(began_at, evening.machine.now(), 10 * MINUTE_MS)]
+    await evening.house.check()
+
+
+async def test_the_sweeper_sweeps_nothing_that_a_gap_made_look_overdue(evening: Evening) -> None:
+    await evening.house.one(reserve(ANN, 1))
+    evening.machine.advance(10 * MINUTE_MS)
+
+    assert await evening.house.tidy() == 0
+    evening.machine.advance(4 * MINUTE_MS)
+    await evening.beats.beat()
+
+    [hold] = await evening.house.records.holds_of(ANN, limit=1)
+    assert hold.extended_ms == 14 * MINUTE_MS
+
+
+async def test_a_reader_judges_by_the_last_moment_of_service(evening: Evening) -> None:
+    await evening.house.one(reserve(ANN, 1))
+    stood_at = evening.clock.now()
+    evening.machine.advance(10 * MINUTE_MS)
+
+    claims = await evening.house.seating.claims(reserve(ANN, 1).performance_id, at=evening.clock.now())
+
+    assert evening.clock.now() == stood_at
+    assert claims.next_hold_ends_at == DEADLINE
+
+
+async def test_without_a_gap_a_sale_is_one_transaction(evening: Evening) -> None:
+    evening.machine.advance(GAP_MS - 1)
+    before = evening.transactions
+
+    await evening.house.one(reserve(ANN, 1))
+
+    assert (evening.transactions - before, evening.given_back) == (1, [])
+
+
+async def test_many_who_were_waiting_give_it_back_once(evening: Evening) -> None:
+    await evening.house.one(reserve(ANN, 1))
+    evening.machine.advance(20 * SECOND_MS)
+
+    await evening.house.at_once(*(reserve(buyer, 1) for buyer in range(2, 12)))
+
+    [hold] = await evening.house.records.holds_of(ANN, limit=1)
+    assert hold.expires_at == later(DEADLINE, 20 * SECOND_MS)
+    assert len(evening.given_back) == 1
+
+
+async def test_control_lanes_that_credit_nothing_sell_the_seat_to_somebody_else(
+    evening: Evening, sold_from: SqliteFile
+) -> None:
+    await evening.house.one(reserve(ANN, 1))
+    evening.machine.advance(10 * MINUTE_MS)
+
+    unguarded = House(sold_from, evening.machine)
+
+    assert kinds([await unguarded.one(reserve(BOB, 1)), await unguarded.one(pay(ANN))]) == ["Settled", "HoldIsOver"]
