@@ -14,7 +14,7 @@ from stagedoor.adapters.embedded.line_restore import credit_passes
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.adapters.sql.tables import metadata
-from stagedoor.kernel.clock import Instant, ManualClock, Outage, later
+from stagedoor.kernel.clock import DAY_MS, Instant, ManualClock, Outage, later
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, HoldId, RoomId
@@ -24,6 +24,7 @@ from stagedoor.waiting_room.ports import (
     HoldNote,
     Join,
     Joined,
+    LineLeftovers,
     PlaceEnded,
     Rooms,
     Turn,
@@ -79,6 +80,7 @@ class Stage(ABC):
     """A line, and what surrounds it."""
 
     line: WaitingLine
+    leftovers: LineLeftovers
 
     def __init__(self) -> None:
         self.clock = ManualClock(NOON)
@@ -110,8 +112,16 @@ class Stage(ABC):
         """Return actor, action and subject of every audit entry."""
 
     @abstractmethod
-    async def forget(self, *, ended_before: Instant) -> int:
-        """Forget places long over, until there is nothing left to forget."""
+    async def rows(self) -> tuple[int, int, int]:
+        """Count the stored places, passes and keys."""
+
+    async def forget(self) -> int:
+        """Forget what was kept for a day, until there is nothing left to forget."""
+        day_ago = later(self.clock.now(), -DAY_MS)
+        forgotten = 0
+        while some := await self.leftovers.forget(ended_before=day_ago, keys_before=day_ago, limit=1_000):
+            forgotten += some
+        return forgotten
 
     def hold_writing(self) -> None:
         """Let the next transaction for writing wait for its lock."""
@@ -207,6 +217,7 @@ class EmbeddedStage(Stage):
         file = SqliteFile(self._path)
         self._files.append(file)
         self.line = EmbeddedLine(lanes=FaultyLanes(file, self), clock=self.clock, rooms=self.rooms)
+        self.leftovers = self.line
         if outage_ms:
             now = self.clock.now()
             await self._credit(Outage(later(now, -outage_ms), now, outage_ms))
@@ -250,11 +261,13 @@ class EmbeddedStage(Stage):
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
-    async def forget(self, *, ended_before: Instant) -> int:
-        forgotten = 0
-        while some := await self.line.forget(ended_before=ended_before, limit=1_000):
-            forgotten += some
-        return forgotten
+    async def rows(self) -> tuple[int, int, int]:
+        query = (
+            "SELECT (SELECT COUNT(*) FROM place), (SELECT COUNT(*) FROM admission_pass), "
+            "(SELECT COUNT(*) FROM line_key)"
+        )
+        [(places, passes, keys)] = await self._files[-1].reading(lambda c: c.exec_driver_sql(query).all())
+        return places, passes, keys
 
     async def close(self) -> None:
         self.let_writing_go()

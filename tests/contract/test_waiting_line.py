@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stagedoor.kernel.clock import DAY_MS, HOUR_MS, later
+from stagedoor.kernel.clock import DAY_MS, HOUR_MS
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KEYS_PER_BUYER_MAX, IdempotencyKey, KeyReused, TooManyKeys
 from stagedoor.kernel.ids import BuyerId, RoomId
@@ -302,7 +302,7 @@ async def test_a_place_over_is_answered_for_an_hour_and_then_forgotten_when_told
     stage.clock.advance(25 * HOUR_MS)
     assert await stage.states(1) == [PlaceState.EXPIRED]
 
-    forgotten = await stage.forget(ended_before=later(stage.clock.now(), -DAY_MS))
+    forgotten = await stage.forget()
 
     assert forgotten == 2
     assert await stage.line.look(a_ref(1)) is None

@@ -29,6 +29,7 @@ from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import SECOND_MS, Clock
 from stagedoor.kernel.errors import Fault
 from stagedoor.settings import Settings
+from stagedoor.settings.model import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
 from stagedoor.waiting_room.use_cases import (
     AdmitNext,
@@ -39,6 +40,7 @@ from stagedoor.waiting_room.use_cases import (
     RecognizePlace,
     RoomStatus,
 )
+from stagedoor.workers.forget import ForgetOld
 from stagedoor.workers.relay import RelayEvents
 from stagedoor.workers.supervisor import Supervisor, Worker
 
@@ -49,6 +51,7 @@ READ_EVERY_S = 0.2
 PULSE_EVERY_S = 0.1
 RELAY_EVERY_S = 0.5
 TIDY_EVERY_S = 1.0
+FORGET_EVERY_S = 1.0
 BACKLOG_EVERY_S = 5.0
 PULSE_LATE_MS = 3 * SECOND_MS
 
@@ -105,7 +108,7 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
     house.supervisor.add_service("settle", stores.settle.run)
     house.supervisor.add_service("join", stores.join.run)
     house.supervisor.add_service("end", stores.end.run)
-    for worker in _workers(house):
+    for worker in _workers(settings, house):
         house.supervisor.add_worker(worker)
     return house, services
 
@@ -153,7 +156,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
     )
 
 
-def _workers(house: House) -> Sequence[Worker]:
+def _workers(settings: Settings, house: House) -> Sequence[Worker]:
     stores = house.stores
     subscribers = (
         TellTheLine(line=stores.line),
@@ -183,11 +186,27 @@ def _workers(house: House) -> Sequence[Worker]:
     async def tidy() -> int:
         return await stores.tidy.tidy(limit=TIDY_MAX)
 
+    forget_old = ForgetOld(
+        line=stores.line,
+        sale=stores.leftovers,
+        outbox=stores.outbox,
+        clock=stores.clock,
+        keep_places_ms=hours_in_ms(settings.keep_places_hours),
+        keep_keys_ms=hours_in_ms(settings.keep_keys_hours),
+        keep_events_ms=hours_in_ms(settings.keep_events_hours),
+    )
+
+    async def forget() -> int:
+        forgotten = await forget_old()
+        stores.metrics.forgotten_records.inc(forgotten)
+        return forgotten
+
     return (
         Worker(name="admit", tick=admit, every_s=ADMIT_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
         Worker(name="relay", tick=relay, every_s=RELAY_EVERY_S, wake=stores.relay_wake, eager=True),
         Worker(name="tidy", tick=tidy, every_s=TIDY_EVERY_S, eager=True),
+        Worker(name="forget", tick=forget, every_s=FORGET_EVERY_S),
         Worker(name="backlog", tick=count_backlog, every_s=BACKLOG_EVERY_S),
         Worker(name="pulse", tick=house.pulse.beat, every_s=PULSE_EVERY_S),
     )

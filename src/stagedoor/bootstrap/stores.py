@@ -16,6 +16,7 @@ from stagedoor.adapters.sql.credited_lanes import CreditedLanes
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.adapters.sql.room_book import SqlRoomBook
+from stagedoor.adapters.sql.sale_leftovers import SqlSaleLeftovers
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
@@ -29,7 +30,7 @@ from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import PerformanceId
 from stagedoor.observability.metrics import Metrics
 from stagedoor.settings import Settings
-from stagedoor.settings.model import milliseconds
+from stagedoor.settings.model import hours_in_ms, milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rooms import ReadRooms
 
@@ -58,6 +59,7 @@ class Stores:
     line: EmbeddedLine
     supply: SqlSupply
     outbox: SqlOutbox
+    leftovers: SqlSaleLeftovers
     clock_stop: SqlClockStop
     records: SqlBuyerRecords
     listings: Listings
@@ -90,7 +92,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
     )
     lanes = CreditedLanes(file, clock_stop)
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
-    line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms)
+    line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
     supply = SqlSupply(lanes, clock)
     listings = Listings(SqlSeatingPlan(lanes), clock, count=metrics.count_cache)
     relay_wake = asyncio.Event()
@@ -112,6 +114,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         line=line,
         supply=supply,
         outbox=SqlOutbox(lanes),
+        leftovers=SqlSaleLeftovers(lanes),
         clock_stop=clock_stop,
         records=SqlBuyerRecords(lanes),
         listings=listings,

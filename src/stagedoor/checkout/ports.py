@@ -59,6 +59,24 @@ class SalesBook(Protocol):
         ...
 
 
+class SaleLeftovers(Protocol):
+    """What the sale keeps for a while only, because nobody may ask for it later."""
+
+    async def forget_keys(self, *, stored_before: Instant, limit: int) -> int:
+        """Remove the oldest idempotency keys stored before *stored_before*, at most *limit*; return how many."""
+        ...
+
+    async def forget_closed_places(self, *, closed_before: Instant, limit: int) -> int:
+        """
+        Remove the sale's own record of places closed before *closed_before*; return how many.
+
+        A place is kept until every event that is as old has been told and
+        forgotten: until then the line may not have heard that it is over. A
+        call looks at *limit* places at most, and the next one goes on behind them.
+        """
+        ...
+
+
 class BuyerRecords(Protocol):
     """What a buyer may read of her own dealings."""
 

@@ -10,9 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
+from typing import Final
 
 from stagedoor.kernel.clock import FOREVER, SECOND_MS, Instant
 from stagedoor.kernel.ids import QueueNumber, RoomId
+
+ALWAYS: Final = Instant(0)
+"""Before every instant that a row has."""
 
 SHOWN_MAX = 20
 """How many violations of one kind are put into words; all are counted."""
@@ -68,8 +72,8 @@ class PassRow:
     rate: float | None
 
 
-def check_overlap(passes: Sequence[PassRow]) -> Finding:
-    """At each admission, count the passes that run then, the new one too."""
+def check_overlap(passes: Sequence[PassRow], *, whole_since: Instant = ALWAYS) -> Finding:
+    """At each admission from *whole_since* on, count the passes that run then, the new one too."""
 
     def violations() -> Iterator[str]:
         for room_id, admissions in _by_room(passes).items():
@@ -79,13 +83,13 @@ def check_overlap(passes: Sequence[PassRow]) -> Finding:
                 while running and running[0] <= one.admitted_at:
                     heapq.heappop(running)
                 heapq.heappush(running, FOREVER if one.ended_at is None else one.ended_at)
-                if len(running) > one.max_active:
+                if one.admitted_at >= whole_since and len(running) > one.max_active:
                     yield f"room {room_id}: {len(running)} inside with number {one.number}, of {one.max_active}"
 
     return finding(
         "passes-overlap",
         "No admission lets more in than max_active said at that moment.",
-        checked=len(passes),
+        checked=sum(one.admitted_at >= whole_since for one in passes),
         violations=violations(),
     )
 
@@ -111,12 +115,20 @@ def check_admission_order(passes: Sequence[PassRow]) -> Finding:
     )
 
 
-def check_skipped(waiting: Mapping[RoomId, Sequence[QueueNumber]], passes: Sequence[PassRow]) -> Finding:
-    """Look at *waiting*, the numbers that neither ended nor were passed over: none may lie before one that went in."""
-    served = {
-        room_id: max((one.number for one in admissions if not one.returner), default=0)
-        for room_id, admissions in _by_room(passes).items()
-    }
+def check_skipped(
+    waiting: Mapping[RoomId, Sequence[QueueNumber]],
+    passes: Sequence[PassRow],
+    serving: Mapping[RoomId, QueueNumber],
+) -> Finding:
+    """
+    Look at *waiting*, the numbers that neither ended nor were passed over: none may lie before one that went in.
+
+    *serving* is how far each room's admission had come: whoever went in may be forgotten since.
+    """
+    served: dict[RoomId, int] = dict(serving)
+    for one in passes:
+        if not one.returner:
+            served[one.room_id] = max(served.get(one.room_id, 0), one.number)
     return finding(
         "nobody-skipped",
         "Nobody still waits, without having been passed over, behind whose number somebody went in.",
@@ -130,17 +142,21 @@ def check_skipped(waiting: Mapping[RoomId, Sequence[QueueNumber]], passes: Seque
     )
 
 
-def check_rate(passes: Sequence[PassRow]) -> Finding:
+def check_rate(passes: Sequence[PassRow], *, whole_since: Instant = ALWAYS) -> Finding:
     """
     In no T seconds were there more admissions than ⌈rate·T⌉ + ⌈rate/4⌉; looked at while the rate stays the same.
+
+    Only admissions from *whole_since* on are looked at: before, some may be
+    missing in between, and two stretches of one rate would look like one.
 
     With k counting admissions, n of them between t(i) and t(j) keep that bound
     exactly when (k(j) - rate·t(j)) - (k(i) - rate·t(i)) < ⌈rate/4⌉, so the
     lowest value so far is all that has to be remembered.
     """
+    whole = [one for one in passes if one.admitted_at >= whole_since]
 
     def violations() -> Iterator[str]:
-        for room_id, admissions in _by_room(passes).items():
+        for room_id, admissions in _by_room(whole).items():
             for rate, run in groupby(admissions, key=lambda one: one.rate):
                 if rate is not None:
                     yield from _over_rate(room_id, Fraction(str(rate)), list(run))
@@ -148,7 +164,7 @@ def check_rate(passes: Sequence[PassRow]) -> Finding:
     return finding(
         "admission-rate",
         "No stretch of time has more admissions than the room's rate allows.",
-        checked=sum(one.rate is not None for one in passes),
+        checked=sum(one.rate is not None for one in whole),
         violations=violations(),
     )
 

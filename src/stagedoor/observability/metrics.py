@@ -85,6 +85,10 @@ class Metrics:
             "stagedoor_outbox_records", "Events not published yet, by what they wait for.", ["state"], registry=registry
         )
 
+        self.forgotten_records = Counter(
+            "stagedoor_forgotten_records_total", "Records kept long enough and removed.", registry=registry
+        )
+
         # Finding a metric by its labels takes longer than counting in it.
         self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 

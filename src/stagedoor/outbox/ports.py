@@ -30,6 +30,18 @@ class Outbox(Protocol):
         ...
 
 
+class OutboxLeftovers(Protocol):
+    """What the outbox keeps for a while only: events that everybody has taken."""
+
+    async def forget(self, *, published_before: Instant, limit: int) -> int:
+        """
+        Remove the oldest records published before *published_before*, at most *limit*; return how many.
+
+        What waits or is parked is never removed. Raises `Fault`.
+        """
+        ...
+
+
 class EventPublisher(Protocol):
     """Takes events out of the process, or to the subscribers in it."""
 

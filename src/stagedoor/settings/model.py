@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
-from stagedoor.kernel.clock import SECOND_MS, Instant
+from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, Instant
 from stagedoor.settings import kinds
 from stagedoor.settings.setting import Origin, Setting, described, setting
 from stagedoor.waiting_room.room import RoomDefaults, RoomPolicy
@@ -20,9 +20,12 @@ IDENTITY = "Tokens and identity"
 WAITING_ROOM = "Waiting room (defaults of every room; `stagedoor room set` changes one room, live)"
 SALE = "Seats, holds and time"
 
+KEEPING = "What is kept, and for how long"
 LIMITS = "Limits (a client that is too eager is answered 429)"
 
 DAY_SECONDS = 86_400
+DAY_HOURS = 24
+YEAR_HOURS = 8_760
 ONE_BUYER = kinds.Allowance(burst=60, per_second=2)
 # A crowd of 2,000 behind one address passes.
 ONE_ADDRESS = kinds.Allowance(burst=10_000, per_second=1_000)
@@ -256,6 +259,25 @@ class Settings:
         group=SALE,
     )
 
+    keep_places_hours: float = setting(
+        kinds.hours(DAY_HOURS, YEAR_HOURS),
+        default=24.0,
+        meaning="How long a place that is over is remembered, and longer while an idempotency key names it.",
+        group=KEEPING,
+    )
+    keep_keys_hours: float = setting(
+        kinds.hours(DAY_HOURS, YEAR_HOURS),
+        default=24.0,
+        meaning="How long an idempotency key is remembered; at most as long as a place.",
+        group=KEEPING,
+    )
+    keep_events_hours: float = setting(
+        kinds.hours(DAY_HOURS, 10 * YEAR_HOURS),
+        default=168.0,
+        meaning="How long an event is kept in the outbox after it was published.",
+        group=KEEPING,
+    )
+
     limit_joins_of_buyer: kinds.Allowance = setting(
         kinds.allowance(),
         default=ONE_BUYER,
@@ -357,6 +379,11 @@ class Settings:
 def milliseconds(seconds: float) -> int:
     """Return *seconds* to the nearest millisecond."""
     return round(seconds * SECOND_MS)
+
+
+def hours_in_ms(hours: float) -> int:
+    """Return the milliseconds in *hours*, to the nearest one."""
+    return round(hours * HOUR_MS)
 
 
 TABLE: Sequence[Setting] = tuple(

@@ -13,6 +13,7 @@ def refuse_contradictions(settings: Settings) -> None:
     """Raise `SettingsError` for the first contradiction there is."""
     _opening(settings)
     _secrets(settings)
+    _keeping(settings)
     if settings.identity is Identity.DEMO:
         _demo_identity(settings)
     else:
@@ -33,6 +34,15 @@ def _secrets(settings: Settings) -> None:
         raise SettingsError(
             f"{_named(settings, 'secret_previous')} is the same as {_named(settings, 'secret')}, but it has to be the "
             "one before it: remove it if nothing was changed."
+        )
+
+
+def _keeping(settings: Settings) -> None:
+    if settings.keep_keys_hours > settings.keep_places_hours:
+        # A call is repeated with the token of a place, and a forgotten place makes that nobody's.
+        raise SettingsError(
+            f"{_named(settings, 'keep_keys_hours')} is {_shown(settings, 'keep_keys_hours')}, but it has to be at most "
+            f"{_named(settings, 'keep_places_hours')}, which is {_shown(settings, 'keep_places_hours')}."
         )
 
 

@@ -1,5 +1,6 @@
 """A change becomes memory: the one way in which a line's durable part ever changes, live and after a restart alike."""
 
+from stagedoor.kernel.clock import FOREVER
 from stagedoor.waiting_room.admission_pass import AdmissionPass
 from stagedoor.waiting_room.away import granule
 from stagedoor.waiting_room.changes import Change
@@ -91,5 +92,7 @@ def _loses_pass(state: LineState, number: int, change: Change) -> None:
 def _forget(state: LineState, numbers: tuple[int, ...]) -> None:
     columns = state.columns
     for number in numbers:
-        columns.states[number - columns.first] = FORGOTTEN
+        row = number - columns.first
+        columns.states[row] = FORGOTTEN
+        columns.seen_at[row] = FOREVER
     columns.drop_forgotten()

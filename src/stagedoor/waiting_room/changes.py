@@ -60,7 +60,7 @@ class Change:
     their numbers. *away* stop counting in the positions behind them, for good.
     *strayed* were returners and are away again: memory only, not journaled.
     *terms* is set by every turn. *forgotten* are places so long
-    over that nobody may ask for them any more.
+    over that nobody may ask for them any more: all of them were before *forgotten_until*.
     """
 
     at: Instant
@@ -75,11 +75,13 @@ class Change:
     entered: tuple[Entry, ...] = ()
     strayed: tuple[int, ...] = ()
     forgotten: tuple[int, ...] = ()
+    forgotten_until: Instant | None = None
     terms: Terms | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no plan may contain."""
         assert not self.admitted or self.terms is not None
+        assert not self.forgotten or self.forgotten_until is not None
 
     @property
     def is_durable(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, compress
 from typing import Final
 
+from stagedoor.kernel.clock import FOREVER
 from stagedoor.waiting_room.model import PlaceState
 
 BLOCK_BITS = 10
@@ -36,7 +37,7 @@ class Columns:
 
     *states* holds `PlaceState` values (or `FORGOTTEN`), *counting* 1 where the
     place counts in the positions of those behind it. *seen_at* is the last sign
-    of the buyer, and of a place that is over the instant it ended. *told_ms* is
+    of the buyer, of a place that is over the instant it ended, and `FOREVER` of a forgotten one. *told_ms* is
     the `pollAfterMs` last told to her, 0 before there was one. *wakes* is
     when the away wheel looks at the place again, in its granules.
     """
@@ -121,8 +122,8 @@ class Columns:
     def add_gap(self, rows: int) -> None:
         """Append *rows* forgotten places."""
         nothing = bytes(rows)
-        zeros = array("q", nothing * 8)
-        self.add_stored(buyers=zeros, states=nothing, counting=nothing, token_expires_at=zeros, seen_at=zeros)
+        zeros, for_ever = array("q", nothing * 8), array("q", (FOREVER,)) * rows
+        self.add_stored(buyers=zeros, states=nothing, counting=nothing, token_expires_at=for_ever, seen_at=for_ever)
 
     def count_again(self) -> None:
         """Count every block: after rows were added that had a history."""

@@ -6,6 +6,8 @@ and changes nothing, `apply` makes it so once it has been journaled. Presence
 (who was heard of when) changes at once and is never journaled.
 """
 
+from collections.abc import Collection
+
 from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef
 from stagedoor.waiting_room import applying, forgetting, showing, standing_still, turning
@@ -13,6 +15,7 @@ from stagedoor.waiting_room.away import GRANULE_MS
 from stagedoor.waiting_room.changes import Change
 from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, REVOKED, WAITING
 from stagedoor.waiting_room.ending import EndingPlan
+from stagedoor.waiting_room.forgetting import LongOver
 from stagedoor.waiting_room.joining import JoiningPlan
 from stagedoor.waiting_room.line_state import LineState
 from stagedoor.waiting_room.model import LineView, PlaceView
@@ -42,9 +45,13 @@ class Line:
         """Return what the turn at *now* changes."""
         return turning.plan_turn(self._state, room, seats_free=seats_free, now=now)
 
-    def plan_forgetting(self, *, ended_before: Instant, now: Instant, limit: int) -> Change:
-        """Return which places are forgotten: at most *limit* of those over before *ended_before*."""
-        return forgetting.plan_forgetting(self._state, ended_before=ended_before, now=now, limit=limit)
+    def find_long_over(self, *, from_number: int, ended_before: Instant, limit: int) -> LongOver:
+        """Return at most *limit* places over before *ended_before*, looking at a stretch of the line."""
+        return forgetting.find_long_over(self._state, from_number=from_number, ended_before=ended_before, limit=limit)
+
+    def plan_forgetting(self, numbers: Collection[int], *, ended_before: Instant, now: Instant) -> Change:
+        """Return the change that forgets *numbers*, all of which were over before *ended_before*."""
+        return forgetting.plan_forgetting(self._state, numbers, ended_before=ended_before, now=now)
 
     def apply(self, change: Change) -> None:
         """Make *change* so. It was planned on the line as it is now, and is durable."""

@@ -138,6 +138,21 @@ class WaitingLine(Protocol):
         ...
 
 
+class LineLeftovers(Protocol):
+    """What a line keeps for a while only, because nobody may ask for it later."""
+
+    async def forget(self, *, ended_before: Instant, keys_before: Instant, limit: int) -> int:
+        """
+        Forget places over before *ended_before* and keys stored before *keys_before*; return how many of both.
+
+        At most *limit* places a room and *limit* keys, so that nobody waits
+        long behind it. A place that a younger key names is kept. Of a long
+        line a call looks at a stretch, and the next one goes on behind it.
+        Raises `Fault` if it could not be made durable.
+        """
+        ...
+
+
 class RoomBook(Protocol):
     """The stored rooms."""
 

@@ -58,6 +58,16 @@ class TestOverlap:
         assert check_overlap([a_pass(1), a_pass(2, ended_ms=5), a_pass(3, at_ms=5, max_active=2)]).holds
         assert not check_overlap([a_pass(1), a_pass(2), a_pass(3, at_ms=5, max_active=1)]).holds
 
+    def test_only_an_admission_from_which_on_no_pass_is_missing_is_judged(self) -> None:
+        passes = [a_pass(1), a_pass(2), a_pass(3, at_ms=5), a_pass(4, at_ms=9)]
+
+        early = check_overlap(passes[:3], whole_since=later(NOON, 6))
+        late = check_overlap(passes, whole_since=later(NOON, 6))
+
+        assert (early.holds, early.checked) == (True, 0)
+        assert late.violations == ("room main: 4 inside with number 4, of 2",)
+        assert late.checked == 1
+
 
 class TestOrder:
     def test_strictly_by_number(self) -> None:
@@ -77,11 +87,17 @@ class TestSkipped:
     def test_who_waits_is_behind_who_went_in(self) -> None:
         passes = [a_pass(1, number=3)]
 
-        assert check_skipped({MAIN_ROOM: [QueueNumber(4)]}, passes).holds
-        assert not check_skipped({MAIN_ROOM: [QueueNumber(2)]}, passes).holds
+        assert check_skipped({MAIN_ROOM: [QueueNumber(4)]}, passes, {}).holds
+        assert not check_skipped({MAIN_ROOM: [QueueNumber(2)]}, passes, {}).holds
+
+    def test_who_went_in_may_be_forgotten_since(self) -> None:
+        serving = {MAIN_ROOM: QueueNumber(3)}
+
+        assert check_skipped({MAIN_ROOM: [QueueNumber(4)]}, [], serving).holds
+        assert not check_skipped({MAIN_ROOM: [QueueNumber(2)]}, [a_pass(1, number=1)], serving).holds
 
     def test_a_room_that_let_nobody_in_skipped_nobody(self) -> None:
-        assert check_skipped({RoomId("vip"): [QueueNumber(1)]}, [a_pass(1, number=3)]).holds
+        assert check_skipped({RoomId("vip"): [QueueNumber(1)]}, [a_pass(1, number=3)], {}).holds
 
 
 class TestRate:
@@ -103,6 +119,14 @@ class TestRate:
     )
     def test_beyond(self, rate: float, at_ms: list[int]) -> None:
         assert not check_rate([a_pass(n, at_ms=at, rate=rate) for n, at in enumerate(at_ms)]).holds
+
+    def test_two_stretches_with_something_forgotten_in_between_are_not_taken_for_one(self) -> None:
+        passes = [a_pass(n, at_ms=at, rate=1.0) for n, at in enumerate([0, 100, 200])]
+
+        found = check_rate(passes, whole_since=later(NOON, 200))
+
+        assert (found.holds, found.checked) == (True, 1)
+        assert not check_rate(passes, whole_since=NOON).holds
 
     @pytest.mark.parametrize("rate", [0.3, 1.0, 2.5, 7.0])
     def test_it_agrees_with_the_sentence_looked_at_window_by_window(self, rate: float) -> None:

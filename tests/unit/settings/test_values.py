@@ -56,6 +56,8 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("SECRET", LONG_SECRET, LONG_SECRET),
         ("TRUSTED_PROXIES", "", ()),
         ("LOG_FORMAT", "json", "json"),
+        ("KEEP_PLACES_HOURS", "24", 24.0),
+        ("KEEP_EVENTS_HOURS", "87600", 87_600.0),
         ("LINE_MAX", "1", 1),
         ("LIMIT_JOINS_OF_BUYER", "1+0.5/s", Allowance(burst=1, per_second=0.5)),
     ],
@@ -68,6 +70,9 @@ def test_what_is_just_possible_is_taken(name: str, text: str, value: object) -> 
     ("name", "text"),
     [
         ("PORT", "70000"),
+        ("KEEP_PLACES_HOURS", "23.9"),
+        ("KEEP_KEYS_HOURS", "8760.1"),
+        ("KEEP_EVENTS_HOURS", "0"),
         ("PORT", "65536"),
         ("PORT", "-1"),
         ("PORT", ""),
@@ -281,3 +286,11 @@ def test_every_row_of_the_table_can_be_shown(row: Setting) -> None:
 @pytest.mark.parametrize("row", [row for row in TABLE if row.default not in (None, ())], ids=lambda row: row.name)
 def test_every_default_is_one_that_could_be_set(row: Setting) -> None:
     assert row.kind.read(row.show(row.default)) == row.default
+
+
+def test_a_key_is_not_kept_longer_than_the_place_it_is_repeated_with() -> None:
+    said = refusal(KEEP_KEYS_HOURS="48")
+
+    assert said.startswith("STAGEDOOR_KEEP_KEYS_HOURS is 48")
+    assert "STAGEDOOR_KEEP_PLACES_HOURS" in said or "keep_places_hours" in said
+    assert loaded(KEEP_KEYS_HOURS="48", KEEP_PLACES_HOURS="48").keep_keys_hours == 48

@@ -11,10 +11,17 @@ from collections.abc import Sequence
 from stagedoor.adapters.embedded.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.embedded.line_commits import LineCommits
 from stagedoor.adapters.embedded.line_journal import JournalEntry
-from stagedoor.adapters.embedded.line_keys import KeyRing, KeyScope, forget_keys, read_keys
+from stagedoor.adapters.embedded.line_keys import (
+    KeyRing,
+    KeyScope,
+    forget_keys,
+    has_keys_from_before,
+    named_by_keys,
+    read_keys,
+)
 from stagedoor.adapters.embedded.line_restore import read_lines
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.kernel.clock import Clock, Instant, Outage, later
+from stagedoor.kernel.clock import Clock, Instant, Outage
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import PlaceRef, RoomId
@@ -26,6 +33,7 @@ from stagedoor.waiting_room.ports import (
     HoldNote,
     Join,
     Joined,
+    LineLeftovers,
     PlaceEnded,
     Rooms,
     Turn,
@@ -36,19 +44,21 @@ from stagedoor.waiting_room.restoring import take_up
 from stagedoor.waiting_room.room import RoomPolicy
 
 
-class EmbeddedLine(WaitingLine):
+class EmbeddedLine(WaitingLine, LineLeftovers):
     """
     Every room's line. `restore` before anything else.
 
     A mutation that its caller gave up goes on to its end; `idle` waits for it.
     """
 
-    def __init__(self, *, lanes: Lanes, clock: Clock, rooms: Rooms) -> None:
+    def __init__(self, *, lanes: Lanes, clock: Clock, rooms: Rooms, keys_kept_ms: int = KEY_KEPT_MS) -> None:
         """Journal through *lanes*; *rooms* says under which policy a place stands right now."""
         self._lanes = lanes
+        self._keys_kept_ms = keys_kept_ms
         self._clock = clock
         self._rooms = rooms
         self._lines: dict[RoomId, Line] = {}
+        self._forget_from: dict[RoomId, int] = {}
         self._commits = LineCommits(lanes, self._apply, self._give_back)
 
     async def restore(self, *, at: Instant) -> None:
@@ -106,15 +116,13 @@ class EmbeddedLine(WaitingLine):
         """Return the room's line as everybody may see it."""
         return self._line(room_id).view()
 
-    async def forget(self, *, ended_before: Instant, limit: int) -> int:
+    async def forget(self, *, ended_before: Instant, keys_before: Instant, limit: int) -> int:
         """
-        Forget places that were over before *ended_before*, at most *limit* a room, and as many keys past keeping.
+        Forget some of the places over before *ended_before*, and some of the keys stored before *keys_before*.
 
-        Return how many rows that were; 0 when there is nothing left to forget.
-        *ended_before* is at least 24 hours ago, so that no kept key names a
-        forgotten place. Raises `Fault`.
+        Keys are kept for 24 hours at least. Raises `Fault`.
         """
-        return await self._commits.alone(lambda: self._forget(ended_before, limit))
+        return await self._commits.alone(lambda: self._forget(ended_before, keys_before, limit))
 
     async def _restore(self, at: Instant) -> None:
         stored = await self._lanes.reading(lambda connection: read_lines(connection, at))
@@ -157,26 +165,45 @@ class EmbeddedLine(WaitingLine):
             for room_id, change in changes.items()
         ]
 
-    async def _forget(self, ended_before: Instant, limit: int) -> int:
+    async def _forget(self, ended_before: Instant, keys_before: Instant, limit: int) -> int:
         now = self._clock.now()
-        assert ended_before <= now - KEY_KEPT_MS
-        changes = {
-            room_id: line.plan_forgetting(ended_before=ended_before, now=now, limit=limit)
-            for room_id, line in self._lines.items()
-        }
-        await self._commits.commit(JournalEntry(at=now, changes=changes))
+        assert keys_before <= now - self._keys_kept_ms
+        long_over: dict[RoomId, Sequence[int]] = {}
+        for room_id, line in self._lines.items():
+            found = line.find_long_over(
+                from_number=self._forget_from.get(room_id, 0), ended_before=ended_before, limit=limit
+            )
+            self._forget_from[room_id] = found.next_number
+            long_over[room_id] = found.numbers
+        places = [(room_id, number) for room_id, numbers in long_over.items() for number in numbers]
+        if places:
+            named = await self._lanes.reading(lambda connection: named_by_keys(connection, places, keys_before))
+            changes = {
+                room_id: self._lines[room_id].plan_forgetting(
+                    [number for number in numbers if (room_id, number) not in named],
+                    ended_before=ended_before,
+                    now=now,
+                )
+                for room_id, numbers in long_over.items()
+            }
+            await self._commits.commit(JournalEntry(at=now, changes=changes))
+            places = [place for place in places if place not in named]
+        return len(places) + await self._forget_keys(keys_before, limit)
+
+    async def _forget_keys(self, keys_before: Instant, limit: int) -> int:
+        if not await self._lanes.reading(lambda connection: has_keys_from_before(connection, keys_before)):
+            return 0
         async with self._lanes.writing() as transaction:
-            kept_since = later(now, -KEY_KEPT_MS)
-            keys = await transaction.run(lambda connection: forget_keys(connection, kept_since, limit=limit))
+            keys = await transaction.run(lambda connection: forget_keys(connection, keys_before, limit=limit))
             # Deleting them again later is as good.
             await transaction.commit(proof=lambda _: True)
-        return keys + sum(len(change.forgotten) for change in changes.values())
+        return keys
 
     async def _read_keys(self, scopes: Sequence[KeyScope]) -> KeyRing:
         if not scopes:
             return KeyRing()
         now = self._clock.now()
-        return await self._lanes.reading(lambda connection: read_keys(connection, scopes, now))
+        return await self._lanes.reading(lambda connection: read_keys(connection, scopes, now, self._keys_kept_ms))
 
     def _apply(self, entry: JournalEntry) -> None:
         for room_id, change in entry.changes.items():

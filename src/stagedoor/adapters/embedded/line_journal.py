@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from stagedoor.adapters.embedded.line_keys import KeyScope, StoredKey, key_is_written, write_keys
 from stagedoor.adapters.sql import audit
+from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Step
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import RoomId
@@ -105,6 +106,8 @@ def _write_change(connection: Connection, room_id: RoomId, change: Change) -> No
     forgotten = [(room_id, number) for number in change.forgotten]
     write(_FORGET, forgotten)
     write(_FORGET_PASSES, forgotten, exactly=False)
+    if change.forgotten_until is not None:
+        note_forgotten(connection, Forgotten.PLACES, change.forgotten_until)
     write(_MARK, [(room_id, change.last_number, change.serving_number)])
 
 

@@ -70,10 +70,12 @@ class KeyRing:
         return stored
 
 
-def read_keys(connection: Connection, scopes: Collection[KeyScope], now: Instant) -> KeyRing:
-    """Return what is known at *now* of the keys *scopes* and their buyers. A key is known for 24 hours."""
+def read_keys(
+    connection: Connection, scopes: Collection[KeyScope], now: Instant, kept_ms: int = KEY_KEPT_MS
+) -> KeyRing:
+    """Return what is known at *now* of the keys *scopes* and their buyers. A key is known for *kept_ms*."""
     ring = KeyRing()
-    kept_since = now - KEY_KEPT_MS
+    kept_since = now - kept_ms
     wanted = list(dict.fromkeys(scopes))
     for start in range(0, len(wanted), _LOOKUP_MAX):
         some = wanted[start : start + _LOOKUP_MAX]
@@ -118,6 +120,31 @@ def key_is_written(connection: Connection, scope: KeyScope, at: Instant) -> bool
         "SELECT 1 FROM line_key WHERE buyer_id = ? AND call = ? AND value = ? AND stored_at = ?", (*scope, at)
     )
     return found.first() is not None
+
+
+def named_by_keys(
+    connection: Connection, places: Collection[tuple[RoomId, int]], stored_since: Instant
+) -> frozenset[tuple[RoomId, int]]:
+    """Return those of *places* that a key stored at *stored_since* or later names."""
+    wanted = list(places)
+    named: set[tuple[RoomId, int]] = set()
+    for start in range(0, len(wanted), _LOOKUP_MAX):
+        some = wanted[start : start + _LOOKUP_MAX]
+        found = connection.exec_driver_sql(
+            f"WITH wanted (room_id, number) AS (VALUES {_rows(len(some), 2)}) "  # noqa: S608 -- marks, no values
+            "SELECT k.room_id, k.number FROM wanted CROSS JOIN line_key AS k USING (room_id, number) "
+            "WHERE k.stored_at >= ?",
+            (*(part for place in some for part in place), stored_since),
+        )
+        named.update((RoomId(room_id), number) for room_id, number in found)
+    return frozenset(named)
+
+
+def has_keys_from_before(connection: Connection, instant: Instant) -> bool:
+    """Whether there is a key stored before *instant*."""
+    return (
+        connection.exec_driver_sql("SELECT 1 FROM line_key WHERE stored_at < ? LIMIT 1", (instant,)).first() is not None
+    )
 
 
 def forget_keys(connection: Connection, stored_before: Instant, *, limit: int) -> int:

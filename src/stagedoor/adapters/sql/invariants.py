@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy import Connection, text
 
 from stagedoor.adapters.sql.encoding import decode_event
+from stagedoor.adapters.sql.forgotten import Forgotten, forgotten_until
 from stagedoor.adapters.sql.invariants_of_line import check_line
 from stagedoor.adapters.sql.invariants_of_sale import SALE_CHECKS, SqlCheck
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.holds.model import HoldState
 from stagedoor.kernel.clock import Instant
-from stagedoor.kernel.ids import BuyerId
+from stagedoor.kernel.ids import BuyerId, HoldId
 from stagedoor.observability.invariants import Finding, finding
 from stagedoor.outbox.model import OutboxState
 from stagedoor.seating.model import ClaimState
@@ -98,18 +99,7 @@ def _check_events(connection: Connection) -> Iterator[Finding]:
     stored = connection.scalars(text("SELECT payload FROM outbox WHERE type = 'OrderPaid'"))
     paid = [event for payload in stored if isinstance(event := decode_event("OrderPaid", payload), OrderPaid)]
     events = {event.hold_id: event for event in paid}
-    orders = connection.execute(text("SELECT id, hold_id, buyer_id, amount_won FROM purchase")).all()
-    yield finding(
-        "order-has-its-event",
-        "Every paid order has its OrderPaid event, with the same buyer and amount.",
-        checked=len(orders),
-        violations=[
-            f"order {order_id}"
-            for order_id, hold_id, buyer_id, amount_won in orders
-            if (told := events.get(hold_id)) is None
-            or (told.order_id, told.buyer_id, told.amount_won) != (order_id, buyer_id, amount_won)
-        ],
-    )
+    yield _check_orders(connection, events)
     closed = {
         (room_id, number)
         for room_id, number in connection.execute(text("SELECT room_id, place_number FROM closed_place"))
@@ -124,4 +114,32 @@ def _check_events(connection: Connection) -> Iterator[Finding]:
             for event in ending
             if (event.room_id, event.place_number) not in closed
         ],
+    )
+
+
+def _check_orders(connection: Connection, events: Mapping[HoldId, OrderPaid]) -> Finding:
+    """
+    Compare orders with what was told of them.
+
+    An event is forgotten some days after it was published; what came of it, the
+    notification, is kept as long as the order.
+    """
+    forgotten_before = forgotten_until(connection, Forgotten.EVENTS)
+    notified = {
+        (order_id, buyer_id)
+        for order_id, buyer_id in connection.execute(text("SELECT order_id, buyer_id FROM notification"))
+    }
+
+    def is_told(order_id: int, hold_id: int, buyer_id: int, amount_won: int, paid_at: int) -> bool:
+        told = events.get(HoldId(hold_id))
+        if told is None:
+            return paid_at < forgotten_before and (order_id, buyer_id) in notified
+        return (told.order_id, told.buyer_id, told.amount_won) == (order_id, buyer_id, amount_won)
+
+    orders = connection.execute(text("SELECT id, hold_id, buyer_id, amount_won, paid_at FROM purchase")).all()
+    return finding(
+        "order-has-its-event",
+        "Every paid order has its OrderPaid event, with the same buyer and amount, or the notification it led to.",
+        checked=len(orders),
+        violations=[f"order {order[0]}" for order in orders if not is_told(*order)],
     )

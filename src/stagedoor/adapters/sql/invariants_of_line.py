@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, text
 
+from stagedoor.adapters.sql.forgotten import Forgotten, forgotten_until
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import QueueNumber, RoomId
 from stagedoor.observability.invariants import (
@@ -37,6 +38,11 @@ _TOLD_BUT_LIVING = """
 """
 
 
+_CLOSED_AND_KNOWN = """
+    SELECT COUNT(*) FROM closed_place c JOIN place p ON p.room_id = c.room_id AND p.number = c.place_number
+"""
+
+
 def check_line(connection: Connection, values: Mapping[str, int]) -> Iterator[Finding]:
     """Check places and passes; *values* has `last_living` and `published`."""
     living: int | None = connection.scalar(text("SELECT COUNT(*) FROM place WHERE state <= :last_living"), values)
@@ -49,7 +55,7 @@ def check_line(connection: Connection, values: Mapping[str, int]) -> Iterator[Fi
             for room_id, buyer_id, count in connection.execute(text(_TWICE_LIVING), values)
         ],
     )
-    closed: int | None = connection.scalar(text("SELECT COUNT(*) FROM closed_place"))
+    closed: int | None = connection.scalar(text(_CLOSED_AND_KNOWN))
     yield finding(
         "line-was-told",
         "When nothing is left to be told, a place that is over in the sale is over in the line.",
@@ -73,10 +79,17 @@ def check_line(connection: Connection, values: Mapping[str, int]) -> Iterator[Fi
             text(_PASSES)
         )
     ]
-    yield check_overlap(passes)
+    # A forgotten place took its pass with it, and was over by then: from there on no pass is missing.
+    whole_since = forgotten_until(connection, Forgotten.PLACES)
+    yield check_overlap(passes, whole_since=whole_since)
     yield check_admission_order(passes)
-    yield check_skipped(_waiting(connection), passes)
-    yield check_rate(passes)
+    yield check_skipped(_waiting(connection), passes, _serving(connection))
+    yield check_rate(passes, whole_since=whole_since)
+
+
+def _serving(connection: Connection) -> Mapping[RoomId, QueueNumber]:
+    rows = connection.execute(text("SELECT room_id, serving_number FROM line_mark"))
+    return {RoomId(room_id): QueueNumber(number) for room_id, number in rows}
 
 
 def _waiting(connection: Connection) -> Mapping[RoomId, list[QueueNumber]]:

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, update
 
 from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
 from stagedoor.adapters.sql.encoding import decode_event
+from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.tables import outbox
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.kernel.ids import EventId
 from stagedoor.outbox.model import ATTEMPTS_MAX, OutboxRecord, OutboxState, retry_after_ms
-from stagedoor.outbox.ports import Outbox
+from stagedoor.outbox.ports import Outbox, OutboxLeftovers
 
 FAILURE_LENGTH_MAX = 500
 
@@ -54,6 +55,26 @@ _STATES = select(outbox.c.event_id, outbox.c.state, outbox.c.attempts).where(out
 
 _NOT_PUBLISHED = (OutboxState.WAITING, OutboxState.PARKED)
 
+# Few were ever sent twice, so the oldest of the others are simply the first ones. Those few are looked through.
+_FIRST_SENT = (
+    select(outbox.c.sequence, outbox.c.published_at)
+    .where(outbox.c.state == OutboxState.PUBLISHED.value, outbox.c.attempts == 0)
+    .order_by(outbox.c.sequence)
+    .limit(bindparam("at_most"))
+)
+
+_SENT_AGAIN_BEFORE = (
+    select(outbox.c.sequence, outbox.c.published_at)
+    .where(
+        outbox.c.state == OutboxState.PUBLISHED.value,
+        outbox.c.attempts > 0,
+        outbox.c.published_at < bindparam("before"),
+    )
+    .limit(bindparam("at_most"))
+)
+
+_FORGET = delete(outbox).where(outbox.c.sequence.in_(bindparam("sequences", expanding=True)))
+
 _COUNT = select(func.count()).where(outbox.c.state == bindparam("state"))
 
 _FAIL = Bulk(
@@ -71,7 +92,7 @@ _FAIL = Bulk(
 )
 
 
-class SqlOutbox(Outbox):
+class SqlOutbox(Outbox, OutboxLeftovers):
     """The stored events of a SQL database."""
 
     def __init__(self, lanes: Lanes) -> None:
@@ -122,6 +143,30 @@ class SqlOutbox(Outbox):
         async with self._lanes.writing() as transaction:
             failures = await transaction.run(lambda connection: _count_failure(connection, event_ids, at, cause))
             await transaction.commit(proof=lambda connection: _are_counted(connection, failures))
+
+    async def forget(self, *, published_before: Instant, limit: int) -> int:
+        """Remove the oldest published records; how old they were is noted with that."""
+        old = await self._lanes.reading(lambda connection: _published_before(connection, published_before, limit))
+        if not old:
+            return 0
+
+        def remove(connection: Connection) -> int:
+            note_forgotten(connection, Forgotten.EVENTS, later(Instant(max(old.values())), 1))
+            return connection.execute(_FORGET, {"sequences": list(old)}).rowcount
+
+        async with self._lanes.writing() as transaction:
+            removed = await transaction.run(remove)
+            # Removing them again later is as good.
+            await transaction.commit(proof=lambda _: True)
+        return removed
+
+
+def _published_before(connection: Connection, instant: Instant, limit: int) -> Mapping[int, int]:
+    """Return when each of the oldest records was published."""
+    first = connection.execute(_FIRST_SENT, {"at_most": limit})
+    old = [(sequence, published_at) for sequence, published_at in first if published_at < instant]
+    again = connection.execute(_SENT_AGAIN_BEFORE, {"before": instant, "at_most": limit - len(old)})
+    return dict([*old, *((sequence, published_at) for sequence, published_at in again)])
 
 
 def _count_failure(connection: Connection, event_ids: Sequence[EventId], at: Instant, cause: str) -> Mapping[str, int]:

@@ -344,5 +344,16 @@ line_key = Table(
     Column("state", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("stored_at", BigInteger, nullable=False, index=True),
+    # A place is kept as long as a key names it.
+    Index("ix_line_key_room_id_number", "room_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+# Up to which instant rows of a kind may have been forgotten: what `check` needs whole is whole from there on.
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("what", String(16), primary_key=True),
+    Column("until_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -1,7 +1,7 @@
 """The kinds of values, each as strict as it can be: what is not clearly meant is refused, never guessed."""
 
 from stagedoor.settings.kinds.narrowed import optional
-from stagedoor.settings.kinds.numbers import Allowance, allowance, decimal, seconds, whole
+from stagedoor.settings.kinds.numbers import Allowance, allowance, decimal, hours, seconds, whole
 from stagedoor.settings.kinds.places import SECRET_BYTES_MIN, SQLITE_URL, database_url, folder, key_set, secret
 from stagedoor.settings.kinds.times import instant, time_zone
 from stagedoor.settings.kinds.words import (
@@ -27,6 +27,7 @@ __all__ = [
     "database_url",
     "decimal",
     "folder",
+    "hours",
     "instant",
     "key_set",
     "networks",

@@ -52,6 +52,11 @@ def seconds(least: float, most: float) -> Kind:
     return decimal(least, most, "a number of seconds", "SECONDS")
 
 
+def hours(least: float, most: float) -> Kind:
+    """Return the kind of long durations."""
+    return decimal(least, most, "a number of hours", "HOURS")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """So many calls at once, and so many a second after that; written `60+2/s`."""

@@ -347,3 +347,11 @@ def _create_line() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_line_key_stored_at"), "line_key", ["stored_at"], unique=False)
+    op.create_index("ix_line_key_room_id_number", "line_key", ["room_id", "number"], unique=False)
+    op.create_table(
+        "forgotten",
+        sa.Column("what", sa.String(length=16), nullable=False),
+        sa.Column("until_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("what", name=op.f("pk_forgotten")),
+        sqlite_with_rowid=False,
+    )
