@@ -16,10 +16,12 @@ from stagedoor.adapters.sql import demo as demo_data
 from stagedoor.adapters.sql import schema
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.seeding import MAIN_ROOM_NAME, seed_room
+from stagedoor.bootstrap.descriptors import room_for
 from stagedoor.bootstrap.house import House, build
 from stagedoor.bootstrap.stores import take_up_the_line
 from stagedoor.http.app import create_app
 from stagedoor.http.edge import identity_headers
+from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
 from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.ids import MAIN_ROOM
@@ -56,7 +58,7 @@ async def _serve(settings: Settings, *, demo: bool, announce: Callable[[str], No
                 create_app(services),
                 listener,
                 ready=lambda: announce(base_url(listener)),
-                stop_s_max=settings.drain_seconds,
+                patience=Patience(stop_s=settings.drain_seconds, connections_max=room_for(settings.connections_max)),
                 headers=identity_headers(services.identity),
             )
             # Last: whatever may refuse the start has had its chance, and all the time until now is given back.

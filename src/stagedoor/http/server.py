@@ -11,12 +11,16 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from stagedoor.http.newcomers import turn_newcomers_away
-from stagedoor.http.protocol import Headers, protocol_with
+from stagedoor.http.parting import Headers
+from stagedoor.http.protocol import Patience, lose_patience, protocol_with
 
 BACKLOG = 2_048
 
 ACCEPTING_S = 0.05
 READING_S = 0.25
+
+_TICKS_A_LOOK = 5
+"""uvicorn ticks ten times a second."""
 
 
 class AddressInUse(Exception):  # noqa: N818 -- it becomes a sentence to the operator
@@ -56,9 +60,9 @@ class HttpServer:
     """
     Serves an ASGI app on a listening socket until told to stop.
 
-    *ready* is called once, when the first request would be answered. A stop
-    waits at most *stop_s_max* seconds for what is under way. *headers* go with
-    what is refused before it gets as far as *app*.
+    *ready* is called once, when the first request would be answered. *patience*
+    is how long clients are waited for, *headers* go with what is refused before
+    it gets as far as *app*.
     """
 
     def __init__(
@@ -67,7 +71,7 @@ class HttpServer:
         listener: socket.socket,
         *,
         ready: Callable[[], None],
-        stop_s_max: float,
+        patience: Patience,
         headers: Headers = (),
     ) -> None:
         """Serve nothing yet."""
@@ -75,18 +79,20 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 loop="none",
-                http=protocol_with(headers),
+                http=protocol_with(headers, patience),
                 ws="none",
                 lifespan="off",
                 access_log=False,
                 log_config=None,
                 server_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=ceil(stop_s_max),
+                timeout_keep_alive=ceil(patience.idle_s),
+                timeout_graceful_shutdown=ceil(patience.stop_s),
             ),
             ready,
+            patience,
         )
 
     async def serve(self) -> None:
@@ -99,9 +105,15 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], patience: Patience) -> None:
         super().__init__(config)
         self._ready = ready
+        self._patience = patience
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_LOOK == 0:
+            lose_patience(list(self.server_state.connections), asyncio.get_running_loop().time(), self._patience)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Closing a listener cuts off whoever has connected and is not accepted yet. So nobody new gets as far as

@@ -68,6 +68,13 @@ class Settings:
         meaning="Proxies whose X-Forwarded-For is believed. From anybody else it is ignored.",
         group=SERVER,
     )
+    connections_max: int = setting(
+        kinds.whole(1, 1_000_000),
+        default=10_000,
+        meaning="How many connections are open at once; a further one is answered 503. Never more than the open files "
+        "that the system allows, which the server raises as far as it may.",
+        group=SERVER,
+    )
     drain_seconds: float = setting(
         kinds.seconds(0, 300),
         default=6.0,
