@@ -17,6 +17,7 @@ import uvloop
 from litestar.types import Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
+from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
 
 QUESTION = b'{"amount":123456789}'
@@ -74,7 +75,7 @@ async def _serve() -> None:
         # Nothing that was made until here can be garbage, so the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        await HttpServer(app, listener, ready=ready, stop_s_max=1).serve()
+        await HttpServer(app, listener, ready=ready, patience=Patience(stop_s=1)).serve()
 
 
 if __name__ == "__main__":
