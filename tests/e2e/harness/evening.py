@@ -45,7 +45,7 @@ class Evening:
         self._program = program
         self.database = database
         self.programme = programme
-        self.server = Server.start(database, settings, program=program)
+        self.start()
 
     @classmethod
     @contextmanager
@@ -85,9 +85,13 @@ class Evening:
         """Return one such buyer."""
         return self.fans(1, client, room_id)[0]
 
+    def start(self) -> None:
+        """Serve the same data with a new process, and do not wait for it."""
+        self.server = Server.start(self.database, self._settings, program=self._program)
+
     def start_again(self) -> None:
         """Serve the same data with a new process, and return when it is ready."""
-        self.server = Server.start(self.database, self._settings, program=self._program)
+        self.start()
         assert self.server.port
 
     def cli(self, *words: str) -> str:

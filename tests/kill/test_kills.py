@@ -1,0 +1,80 @@
+"""The server is killed at any instant, under load: every answer it gave is still true when it is back."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.e2e.harness.evening import Evening, make_members
+from tests.kill.rounds import HOLD_SECONDS, ROOMS, Crowd, Killings, Tally, play
+
+MUTANTS = Path(__file__).with_name("mutants")
+SEED = 20
+KILLS = 5
+ANSWERS_MAX = 400
+TOLD_FIRST = 200
+"""Answers that a broken server gives before it is killed."""
+
+
+class Night(Protocol):
+    """Opens an evening that can be killed."""
+
+    def __call__(self, mutant: str | None = None) -> AbstractContextManager[Evening]:
+        """Serve it with the product, or without the guard that *mutant* names."""
+        ...
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    members = tmp_path_factory.mktemp("members") / "members.db"
+    make_members(members)
+
+    @contextmanager
+    def open_night(mutant: str | None = None) -> Iterator[Evening]:
+        database = tmp_path_factory.mktemp("night") / "stagedoor.db"
+        program = ("-m", "stagedoor") if mutant is None else (str(MUTANTS / f"{mutant}.py"),)
+        settings = {"HOLD_SECONDS": HOLD_SECONDS}
+        with Evening.on(database, ROOMS, members=members, settings=settings, program=program) as evening:
+            yield evening
+
+    return open_night
+
+
+async def test_every_answer_is_still_true_after_each_kill(night: Night) -> None:
+    with night() as evening:
+        tally = await play(evening, kills=KILLS, seed=SEED, answers_max=ANSWERS_MAX, kill_starts=0.5)
+
+    assert tally.wrong == []
+    assert len(tally.in_flight) == KILLS
+    assert tally.median_in_flight >= 20, tally.in_flight
+
+
+async def killed_while_it_answers_first(evening: Evening) -> Tally:
+    """Kill a broken server once, after it has answered for a while and not yet kept what it answered."""
+    answer_first = evening.database.with_name("answer-first")
+    assert evening.server.port
+    async with Crowd.of(evening, SEED) as crowd:
+        killings = Killings(evening, crowd, SEED)
+        killings.before_the_crowd = answer_first.touch
+        killings.after_the_kill = answer_first.unlink
+        killed_at = await killings.kill_after(TOLD_FIRST)
+        await killings.judge_after_restart(killed_at)
+        return killings.tally
+
+
+async def test_control_a_server_that_answers_before_it_commits_is_found_out(night: Night) -> None:
+    with night("answers_before_commit") as evening:
+        tally = await killed_while_it_answers_first(evening)
+
+    assert any("PlaceTold" in wrong for wrong in tally.wrong)
+    assert any("HoldTold" in wrong and "is not there" in wrong for wrong in tally.wrong)
+    assert any("was charged" in wrong for wrong in tally.wrong)
+
+
+async def test_control_a_line_that_is_journaled_after_the_answer_is_found_out(night: Night) -> None:
+    with night("journal_after_answer") as evening:
+        tally = await killed_while_it_answers_first(evening)
+
+    assert any("PlaceTold" in wrong for wrong in tally.wrong)
