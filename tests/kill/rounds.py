@@ -155,11 +155,15 @@ class Killings:
         self.after_the_kill: Callable[[], None] = _nothing
 
     async def kill_after(self, answers: int) -> int:
-        """Let the crowd get about so many answers, kill the server under it, and return when that was."""
+        """Kill the server as `kill_when` does, after about so many answers."""
         goal = self._answers.count + answers
+        return await self.kill_when(lambda told: told.count >= goal)
+
+    async def kill_when(self, enough: Callable[[Answers], bool]) -> int:
+        """Let the crowd go until it was told *enough*, kill the server under it, and return when that was."""
         self.before_the_crowd()
         await self._crowd.go(self._evening.server.port)
-        await until(self._read, lambda count: count >= goal, looks=LOOKS, between_s=BETWEEN_LOOKS_SECONDS)
+        await until(self._read, enough, looks=LOOKS, between_s=BETWEEN_LOOKS_SECONDS)
         await asyncio.sleep(self._chance.random() * LATER_MS / 1_000)
         killed_at = now_ms()
         self._evening.server.kill()
@@ -185,16 +189,16 @@ class Killings:
         self.tally.answers = self._answers.count
         await asyncio.to_thread(self._check)
 
-    async def _read(self) -> int:
+    async def _read(self) -> Answers:
         for file, reader in enumerate(self._crowd.readers):
             self._answers.take(file, reader.read())
-        return self._answers.count
+        return self._answers
 
     async def _stored(self) -> Stored:
         return read(self._evening.database)
 
     def _take_outages(self, stored: Stored, killed_at: int) -> None:
-        new = stored.outages[self._outages :]
+        new = [row for row in stored.outages[self._outages :] if row.ended_at > killed_at]
         self._outages = len(stored.outages)
         if not new or new[0].began_at > killed_at or new[0].credited_ms < new[0].ended_at - killed_at:
             self.tally.wrong.append(f"the server died at {killed_at}, and was credited with {new}")
