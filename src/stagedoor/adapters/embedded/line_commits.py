@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeVar
 
-from stagedoor.adapters.embedded.line_journal import JournalEntry
+from stagedoor.adapters.embedded.line_journal import JournalEntry, Overtaken
 from stagedoor.adapters.sql.lanes import Lanes, Step
 from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.errors import Fault
@@ -18,10 +18,6 @@ _NONE: frozenset[int] = frozenset()
 
 class UnsettledCommit(Fault):
     """Whether the line's last commit happened is not known yet."""
-
-
-class _PlannedTooEarly(Fault):
-    """Time was given back between the plan and its commit: what was due then may not be due."""
 
 
 class _Doubt(NamedTuple):
@@ -56,7 +52,7 @@ class LineCommits:
 
     async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
         """
-        Run *work* while no other mutation runs; again, if time was given back between its plan and its commit.
+        Run *work* while no other mutation runs; again, if it was `Overtaken` between its plan and its commit.
 
         A caller that gives up loses only the answer: between a commit and its
         application to memory nothing may be cut.
@@ -108,7 +104,7 @@ class LineCommits:
     def _refuse_if_too_early(self, entry: JournalEntry) -> None:
         # To be asked once the lock for writing is held: whoever waited for it may have been overtaken by an outage.
         if entry.at < self._outage_ended_at:
-            raise _PlannedTooEarly("time was given back since this was planned")
+            raise Overtaken("time was given back since this was planned")
 
     @property
     def is_deciding(self) -> bool:
@@ -131,7 +127,7 @@ class LineCommits:
             while True:
                 if self._doubt is not None:
                     await self._look_up(self._doubt)
-                with contextlib.suppress(_PlannedTooEarly):
+                with contextlib.suppress(Overtaken):
                     return await work()
 
     async def _is_settled_as_durable(self) -> bool:

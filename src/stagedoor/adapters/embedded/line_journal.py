@@ -16,6 +16,7 @@ from stagedoor.adapters.sql import audit
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Step
 from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import RoomId
 from stagedoor.operators.model import AuditEntry
 from stagedoor.waiting_room.changes import Change
@@ -47,6 +48,10 @@ _MARK = (
 )
 
 
+class Overtaken(Fault):
+    """Something came between a plan and its commit, so that it has to be planned again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
     """What one mutation makes durable: a change a room, the keys of the requests, and what operators did."""
@@ -62,14 +67,19 @@ class JournalEntry:
         return not self.keys and not self.audited and not any(change.is_durable for change in self.changes.values())
 
     def write(self, connection: Connection) -> Step[bool]:
-        """Write it in the transaction open on *connection*; return what can later tell whether that was committed."""
+        """
+        Write it in the transaction open on *connection*; return what can later tell whether that was committed.
+
+        Raises `Overtaken` if it was planned on what is no longer so.
+        """
         proof: Step[bool] | None = None
         for room_id, change in self.changes.items():
             if change.is_durable:
                 _write_change(connection, room_id, change)
                 proof = _proof_of(room_id, change)
         if self.keys:
-            write_keys(connection, self.keys, self.at)
+            if not write_keys(connection, self.keys, self.at):
+                raise Overtaken("keys were stored since this was planned")
             proof = partial(key_is_written, scope=next(iter(self.keys)), at=self.at)
         for entry in self.audited:
             proof = partial(audit.is_written, audit_id=audit.append(connection, entry), entry=entry)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from stagedoor.adapters.sql.buyers_keys import key_counts
+from stagedoor.adapters.sql.sized import SizedQuery, listed
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.idempotency import KEY_KEPT_MS, KEYS_PER_BUYER_MAX, IdempotencyKey, KeyReused
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
@@ -17,6 +19,8 @@ LEAVE = "leave"
 
 _LOOKUP_MAX = 5_000
 """Keys a statement; SQLite takes 32,766 values in one."""
+
+_KEY_COUNTS = SizedQuery(key_counts(listed("buyer_ids")), "buyer_ids")
 
 
 class KeyScope(NamedTuple):
@@ -41,7 +45,7 @@ class KeyRing:
     """
     The keys that a batch has to do with.
 
-    *known* are those stored before; *counts* how many each of the buyers has.
+    *known* are those stored before; *counts* how many each of the buyers has, for whatever call.
     What the batch itself stores is known to what follows in it.
     """
 
@@ -90,18 +94,17 @@ def read_keys(
             ref = PlaceRef(room_id=RoomId(room_id), number=QueueNumber(number))
             stored = StoredKey(fingerprint, ref, PlaceState(state), position)
             ring.known[KeyScope(BuyerId(buyer_id), call, value)] = stored
-        buyers = {scope.buyer_id for scope in some}
-        counted = connection.exec_driver_sql(
-            f"SELECT buyer_id, COUNT(*) FROM line_key WHERE buyer_id IN {_rows(1, len(buyers))} "  # noqa: S608 -- as above
-            "AND stored_at > ? GROUP BY buyer_id",
-            (*buyers, kept_since),
-        )
-        ring.counts.update({BuyerId(buyer_id): count for buyer_id, count in counted if buyer_id not in ring.counts})
+        ring.counts |= _counts(connection, {scope.buyer_id for scope in some}, kept_since)
     return ring
 
 
-def write_keys(connection: Connection, keys: dict[KeyScope, StoredKey], at: Instant) -> None:
-    """Store *keys*, over those of the same scope that are no longer kept."""
+def write_keys(connection: Connection, keys: dict[KeyScope, StoredKey], at: Instant) -> bool:
+    """
+    Store *keys*, over those of the same scope that are no longer kept.
+
+    Return whether no buyer has more than she may now: they were counted before
+    the lock for writing was held, and the sale stores keys as well.
+    """
     rows = [
         (*scope, stored.fingerprint, stored.ref.room_id, stored.ref.number, stored.state.value, stored.position, at)
         for scope, stored in keys.items()
@@ -111,6 +114,12 @@ def write_keys(connection: Connection, keys: dict[KeyScope, StoredKey], at: Inst
         "(buyer_id, call, value, fingerprint, room_id, number, state, position, stored_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
+    )
+    buyers = list({scope.buyer_id for scope in keys})
+    return all(
+        count <= KEYS_PER_BUYER_MAX
+        for start in range(0, len(buyers), _LOOKUP_MAX)
+        for count in _counts(connection, buyers[start : start + _LOOKUP_MAX], at - KEY_KEPT_MS).values()
     )
 
 
@@ -155,6 +164,10 @@ def forget_keys(connection: Connection, stored_before: Instant, *, limit: int) -
         (stored_before, limit),
     )
     return deleted.rowcount
+
+
+def _counts(connection: Connection, buyers: Collection[BuyerId], kept_since: int) -> Counter[BuyerId]:
+    return Counter(dict(_KEY_COUNTS(connection, buyer_ids=list(buyers), since=kept_since)))
 
 
 def _rows(rows: int, columns: int) -> str:

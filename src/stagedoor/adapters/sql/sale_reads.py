@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection, bindparam, func, literal, select
 
+from stagedoor.adapters.sql.buyers_keys import key_counts
 from stagedoor.adapters.sql.encoding import decode_receipt
 from stagedoor.adapters.sql.hold_rows import SELECT_HOLD, holds_of_rows
 from stagedoor.adapters.sql.sized import SizedQuery, listed
@@ -105,12 +106,7 @@ _KEYS = SizedQuery(
     "names",
 )
 
-_KEY_COUNTS = SizedQuery(
-    select(idempotency_key.c.buyer_id, func.count())
-    .where(idempotency_key.c.buyer_id.in_(listed("buyer_ids")), idempotency_key.c.stored_at > bindparam("since"))
-    .group_by(idempotency_key.c.buyer_id),
-    "buyer_ids",
-)
+_KEY_COUNTS = SizedQuery(key_counts(listed("buyer_ids")), "buyer_ids")
 
 _HELD_UP_TO = SizedQuery(
     select(func.count()).select_from(
