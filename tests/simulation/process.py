@@ -1,0 +1,89 @@
+"""One life of a server, from its start to its stop or its sudden death, as the composition root builds it."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from unittest import mock
+
+from structlog.testing import capture_logs
+
+from stagedoor.bootstrap.house import House, build
+from stagedoor.bootstrap.stores import take_up_the_line
+from stagedoor.http.services import Services
+from stagedoor.settings import Settings
+from stagedoor.settings.loading import load
+from tests.builders.sale import NOON
+from tests.simulation.disk import Disk
+from tests.simulation.virtual_time import VirtualClock, VirtualLoop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that is up."""
+
+    house: House
+    services: Services
+    clock: VirtualClock
+    loop: VirtualLoop
+    disk: Disk
+
+
+Story = Callable[[Server], Awaitable[None]]
+
+
+def settings_for(database: object, **figures: object) -> Settings:
+    """Return settings over the file *database*; *figures* are settings by their names."""
+    flags = {"database_url": f"sqlite:///{database}", "secret": "s" * 32, "identity": "demo"}
+    return load(flags={**flags, **{name: str(value) for name, value in figures.items()}}, environ={})
+
+
+def live(settings: Settings, story: Story, *, disk: Disk | None = None, started_s: float = 0.0) -> float:
+    """
+    Serve over the database of *settings* while *story* goes on; return when it was over, in seconds since noon.
+
+    A story that ends stops the server in good order; where *disk* dies, the
+    database is left as the death found it.
+    """
+    disk = Disk(settings.database_file) if disk is None else disk
+    loop = VirtualLoop(started_s)
+    disk.attach(loop)
+    try:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner, contextlib.suppress(asyncio.CancelledError):
+            runner.run(_until_death(disk, _serve(settings, disk, loop, story)))
+        return loop.time()
+    finally:
+        disk.close()
+
+
+async def _until_death(disk: Disk, life: Awaitable[None]) -> None:
+    this = asyncio.current_task()
+    assert this is not None
+    disk.on_death = this.cancel
+    await life
+
+
+async def _serve(settings: Settings, disk: Disk, loop: VirtualLoop, story: Story) -> None:
+    clock = VirtualClock(loop, NOON)
+    house, services = await build(settings, disk.file, clock)
+    await take_up_the_line(house.stores)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(house.supervisor.run())
+        await story(Server(house=house, services=services, clock=clock, loop=loop, disk=disk))
+        await services.under_way.drain()
+        house.stop()
+    await house.stores.line.idle()
+    await house.pulse.beat()
+
+
+@contextlib.contextmanager
+def seeded(random: Random) -> Iterator[None]:
+    """Let *random* make up what the server takes for unguessable, and keep its log off the terminal."""
+    with (
+        mock.patch.object(secrets, "randbits", random.getrandbits),
+        mock.patch.object(secrets, "token_hex", lambda size: f"{random.getrandbits(8 * size):0{2 * size}x}"),
+        capture_logs(),
+    ):
+        yield
