@@ -4,6 +4,7 @@ Runs the tests, a suite for each folder of tests/, and tells what was not run as
 A suite may hold a file suite.toml:
 
     needs = ["redis-server"]  # programs; where one is missing, the suite is not run
+    trial = "strace true"     # a command; where it does not end well, the suite is not run
     parts = 3                 # its files wait more than they work, so they are dealt to so many processes
     alone = true              # it measures time, so nothing may run beside it
     tier = "ci"               # it takes long, so it runs where it is named or the tier is asked for (.ci/run does)
@@ -12,8 +13,10 @@ A suite may hold a file suite.toml:
 import argparse
 import asyncio
 import os
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import tomllib
@@ -46,6 +49,7 @@ class Suite:
 
     name: str
     needs: Sequence[str] = ()
+    trial: str = ""
     parts: int = 1
     alone: bool = False
     tier: str = QUICK
@@ -64,7 +68,15 @@ class Suite:
             return f"takes long, .ci/run runs it (make test TIER={self.tier})"
         if missing := self.missing():
             return f"needs {' and '.join(missing)}, which this machine does not have"
+        if self.trial and not works(self.trial):
+            return f"needs `{self.trial}` to work, which this machine does not let it"
         return ""
+
+
+def works(command: str) -> bool:
+    """Tell whether *command* ends well."""
+    tried = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    return tried.returncode == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

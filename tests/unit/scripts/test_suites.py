@@ -54,6 +54,14 @@ def test_a_suite_knows_which_programs_are_missing() -> None:
     assert suite.missing() == ["no-such-program"]
 
 
+@pytest.mark.parametrize(("trial", "why_not"), [("true", ""), ("false", "needs `false` to work")])
+def test_a_suite_is_run_where_its_trial_ends_well(trial: str, why_not: str) -> None:
+    suite = Suite(name="durability", trial=trial)
+
+    assert suite.why_not(tier=QUICK, named=True).startswith(why_not)
+    assert bool(suite.why_not(tier=QUICK, named=True)) == bool(why_not)
+
+
 def test_the_table_says_what_was_not_run_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(
         [
