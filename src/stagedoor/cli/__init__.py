@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from stagedoor import __version__
+from stagedoor.cli.backups import add_backup_commands
 from stagedoor.cli.check import add_check
 from stagedoor.cli.data import add_data_commands
 from stagedoor.cli.doctor import add_doctor
@@ -39,6 +40,7 @@ def application() -> typer.Typer:
     add_check(app, panel="Run an evening")
     app.add_typer(seed, rich_help_panel="Data")
     add_data_commands(app, panel="Data")
+    add_backup_commands(app, panel="Data")
     return app
 
 

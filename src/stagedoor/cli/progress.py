@@ -8,10 +8,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show on standard error, while it lasts, how many of *total* are done; give the function that is told of more."""
+def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """
+    Show on standard error, while it lasts, how many of *total* are done; give the function that is told of more.
+
+    Where the total is not known yet, the function is told it as its second argument.
+    """
     console = Console(stderr=True)
     columns = (TextColumn(f"Making {what}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=total)
-        yield lambda done: bar.advance(task, done)
+        yield lambda done, total=total: bar.update(task, advance=done, total=total)

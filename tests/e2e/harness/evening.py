@@ -66,6 +66,19 @@ class Evening:
         finally:
             evening.server.close()
 
+    @contextmanager
+    def restored(self, backup: Path, database: Path) -> Iterator["Evening"]:
+        """Restore *backup* as *database*, and serve that: the same programme, and buyers who are new to both."""
+        database.parent.mkdir()
+        done = command(database, "restore", str(backup))
+        assert done.returncode == 0, done.stdout + done.stderr
+        evening = type(self)(database, self.programme, self._settings, self._program)
+        evening._next_buyer = self._next_buyer  # noqa: SLF001 -- its own kind
+        try:
+            yield evening
+        finally:
+            evening.server.close()
+
     def show(self, room_id: str, which: int = 0) -> Staged:
         """Return a performance of the room."""
         return self.programme.shows[room_id][which]
