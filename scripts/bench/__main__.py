@@ -10,11 +10,10 @@ from types import FrameType
 
 from scripts.bench import wrk
 from scripts.bench.cores import Cores
-from scripts.bench.report import write_json
 from scripts.bench.rounds import VoidError
-from scripts.bench.rows import Size
 from scripts.bench.run import NAMES, Run
 from scripts.bench.served import ROOT, NotServedError
+from scripts.bench.stage import Size
 
 OUTPUT = ROOT / "build" / "bench.json"
 WORK = ROOT / "build" / "bench"
@@ -44,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(f"Not measured: {failed}")
         except KeyboardInterrupt:
             sys.exit("Interrupted.")
-    write_json(chosen.output, run.figures())
-    print(*run.lines(), f"\nWritten to {chosen.output}", sep="\n")
+    run.report.write(chosen.output)
+    print(*run.report.lines(), f"\n{run.setting}", f"Written to {chosen.output}.", sep="\n")
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

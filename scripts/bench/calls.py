@@ -1,6 +1,6 @@
 """What wrk calls: whole requests made beforehand, and what every answer has to be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import msgspec
 
 from scripts.bench.cores import Cores
 from scripts.bench.floor import QUESTION, answer
+from scripts.bench.paced import Ask
 from scripts.bench.served import Served
 from scripts.bench.wrk import Round, run_wrk
 
@@ -48,13 +49,23 @@ class InTurn:
     right: Path
     whole: bool
     next: int = 0
+    answered: int = 0
 
     def round(self, seconds: int) -> Round:
         """Send for so long."""
         arguments = self.requests, self.next, self.right, "whole" if self.whole else "part"
         came = measured(self.server, [HERE / "in_turn.lua", *arguments], seconds=seconds, cores=self.cores)
         self.next += came.taken[0]
+        self.answered += came.answered
         return came
+
+    def asks(self) -> Iterator[Ask]:
+        """Go on where the last round stopped, one call at a time."""
+        right = self.right.read_bytes()
+        requests = self.requests.read_bytes().split(b"\0")[:-1]
+        while True:
+            yield Ask(self.name, requests[self.next % len(requests)], right)
+            self.next += 1
 
 
 def in_turn(  # noqa: PLR0913 -- what a call is made of

@@ -1,10 +1,11 @@
 """A ratio is the median of interleaved pairs: floor, call, floor, call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
 
+from scripts.bench.paced import Ask
 from scripts.bench.wrk import Round
 
 VOID_MAX = 3
@@ -22,6 +23,10 @@ class Call(Protocol):
 
     def round(self, seconds: int) -> Round:
         """Call it for so long and return what came of it, void or not."""
+        ...
+
+    def asks(self) -> Iterator[Ask]:
+        """Yield one call at a time, going on where the last round stopped."""
         ...
 
 

@@ -1,45 +1,32 @@
-"""The rows: which call, in which house, and what is hoped for."""
+"""The rows: which call, in which house, what is hoped for, and what is looked at when the rounds are over."""
 
+import gzip
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from math import ceil
 
+from scripts.bench import afterwards, goals
+from scripts.bench.afterwards import After
 from scripts.bench.calls import API, InTurn, Request, in_turn
-from scripts.bench.cores import Cores
-from scripts.bench.house import House, Plan
+from scripts.bench.goals import Goal
+from scripts.bench.house import Plan
+from scripts.bench.orders import Errand, Orders
 from scripts.bench.rounds import Call
-from scripts.bench.served import NotServedError, Served
+from scripts.bench.served import NotServedError
+from scripts.bench.stage import Size, Stage
+from stagedoor.adapters.sql.demo import ARENA
 
 WAITING_PART = b'"status":"WAITING"'
 TOKENS_IN_TURN = 20_000
+
 JOINS_A_SECOND_MAX = 8_000
-"""More new buyers than a server on one core takes."""
+ORDERS_A_SECOND_MAX = 3_000
+"""More than a server on one core takes: so many buyers are made ready."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How large a run is: *pairs* of rounds of so many *seconds*, and lines so long."""
-
-    pairs: int
-    seconds: int
-    crowd: int = 100_000
-    million: int = 1_000_000
-
-    @property
-    def calling_s(self) -> int:
-        """For how many seconds a row is called in all, with those that do not count."""
-        return (self.pairs + 4) * self.seconds + 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """A server on a copy of *house*, and where a call may keep its files."""
-
-    house: House
-    server: Served
-    cores: Cores
-    folder: Path
+INSIDE = 500
+SHOPPERS = 5_000
+"""Inside at once while orders are measured. An order lets its buyer out and the next one of the line in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +34,39 @@ class Row:
     """
     One row of the table.
 
-    *target* is the least ratio hoped for, None where the issue names none. *call* makes ready what is called and
-    says how long its answer is.
+    *call* makes ready what is called, and says how many bytes it is answered with. *after* comes when its rounds are
+    over, on the same server.
     """
 
     name: str
     plan: Callable[[Size], Plan]
     call: Callable[[Stage], tuple[Call, int]]
-    target: float | None = None
+    goal: Goal | None = None
+    after: Sequence[After] = ()
 
 
 def crowd(size: Size) -> Plan:
     """Return a house with 100,000 in line."""
     newcomers = JOINS_A_SECOND_MAX * size.calling_s
-    return Plan(name="crowd", inside=500, waiting=size.crowd, newcomers=newcomers, names_waiting=TOKENS_IN_TURN)
+    return Plan(name="crowd", inside=INSIDE, waiting=size.crowd, newcomers=newcomers, names_waiting=TOKENS_IN_TURN)
+
+
+def million(size: Size) -> Plan:
+    """Return a house with a million in line."""
+    return Plan(name="million", inside=INSIDE, waiting=size.million, names_waiting=TOKENS_IN_TURN)
+
+
+def sale(size: Size) -> Plan:
+    """Return a house where thousands are inside, and so many wait behind them that nobody has to buy twice."""
+    buyers = ORDERS_A_SECOND_MAX * size.calling_s
+    arenas = ceil((SHOPPERS + buyers) / ARENA.seat_count)
+    return Plan(name="sale", inside=SHOPPERS, waiting=buyers, arenas=arenas)
 
 
 def check_waiting(stage: Stage) -> tuple[InTurn, int]:
     """Poll with 20,000 different tokens, taken from the whole length of the line."""
     requests = [with_token("POST", "/queue/token/check", token) for token in stage.house.waiting]
-    call = _in_turn(stage, "check_waiting", requests, right=WAITING_PART, whole=False)
-    return call, len(_asked(stage, requests[-1]))
+    return _in_turn(stage, "check", requests, right=WAITING_PART, whole=False), len(_asked(stage, requests[-1]))
 
 
 def token_issue(stage: Stage) -> tuple[InTurn, int]:
@@ -82,7 +81,7 @@ def token_issue(stage: Stage) -> tuple[InTurn, int]:
 
 def schedule(stage: Stage) -> tuple[InTurn, int]:
     """List what is on: the demo's programme."""
-    return _list(stage, "schedule", "/concerts/schedule", items=None)
+    return _list(stage, "schedule", "/concerts/schedule")
 
 
 def seats_50(stage: Stage) -> tuple[InTurn, int]:
@@ -90,18 +89,41 @@ def seats_50(stage: Stage) -> tuple[InTurn, int]:
     return _list(stage, "seats_50", f"/concerts/seat?scheduleId={stage.house.smallest}", items=50)
 
 
-def _list(stage: Stage, name: str, path: str, *, items: int | None) -> tuple[InTurn, int]:
-    requests = [with_token("GET", path, token) for token in stage.house.inside]
+def seats_20000(stage: Stage) -> tuple[InTurn, int]:
+    """List the 20,000 free seats of the arena, compressed, as every browser asks for it."""
+    path = f"/concerts/seat?scheduleId={stage.house.largest}"
+    return _list(stage, "seats_20000", path, items=20_000, headers={"Accept-Encoding": "gzip"})
+
+
+def orders(stage: Stage) -> tuple[Orders, int]:
+    """Reserve and pay, each buyer for one seat; seats of all arenas in turns."""
+    buyers = [*stage.house.inside, *stage.house.waiting]
+    errands = [
+        Errand(token=token, performance_id=performance_id, seat_id=seat_id)
+        for token, (performance_id, seat_id) in zip(buyers, stage.house.seats, strict=False)
+    ]
+    call = Orders(name="orders", server=stage.server, cores=stage.cores, folder=stage.folder, errands=errands)
+    return call, ORDER_ANSWER_BYTES
+
+
+ORDER_ANSWER_BYTES = 350
+"""About what a reserve and a payment are answered with."""
+
+
+def _list(
+    stage: Stage, name: str, path: str, *, items: int | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[InTurn, int]:
+    requests = [with_token("GET", path, token, headers) for token in stage.house.inside]
     right = _asked(stage, requests[0])
-    listed = json.loads(right)["data"]
+    listed = json.loads(gzip.decompress(right) if headers else right)["data"]
     if not listed or items not in {None, len(listed)}:
         raise NotServedError(f"{path} lists {len(listed)} items")
     return _in_turn(stage, name, requests, right=right, whole=True), len(right)
 
 
-def with_token(method: str, path: str, token: str) -> Request:
+def with_token(method: str, path: str, token: str, headers: Mapping[str, str] | None = None) -> Request:
     """Return a request of the buyer whose *token* that is."""
-    return Request(method=method, path=f"{API}{path}", headers={"Authorization": token})
+    return Request(method=method, path=f"{API}{path}", headers={"Authorization": token, **(headers or {})})
 
 
 def _in_turn(stage: Stage, name: str, requests: Sequence[Request], *, right: bytes, whole: bool) -> InTurn:
@@ -117,8 +139,29 @@ def _asked(stage: Stage, request: Request) -> bytes:
 
 
 ROWS: Sequence[Row] = (
-    Row(name="check_waiting", plan=crowd, call=check_waiting, target=0.60),
-    Row(name="token_issue", plan=crowd, call=token_issue, target=0.30),
-    Row(name="schedule", plan=crowd, call=schedule, target=0.60),
-    Row(name="seats_50", plan=crowd, call=seats_50, target=0.50),
+    Row(
+        name="check_waiting",
+        plan=crowd,
+        call=check_waiting,
+        goal=goals.ratio(0.60),
+        after=[afterwards.half_peak({"check": 10})],
+    ),
+    Row(
+        name="check_waiting_1m",
+        plan=million,
+        call=check_waiting,
+        goal=goals.ratio_beside("check_waiting", 0.9),
+        after=[afterwards.memory, afterwards.restart],
+    ),
+    Row(name="token_issue", plan=crowd, call=token_issue, goal=goals.ratio(0.30), after=[afterwards.all_joined]),
+    Row(name="schedule", plan=crowd, call=schedule, goal=goals.ratio(0.60)),
+    Row(name="seats_50", plan=crowd, call=seats_50, goal=goals.ratio(0.50)),
+    Row(name="seats_20000", plan=crowd, call=seats_20000),
+    Row(
+        name="orders",
+        plan=sale,
+        call=orders,
+        goal=goals.at_least("rps", 1_600, text="1,600 a second"),
+        after=[afterwards.half_peak({"reserve": 50, "pay": 50}), afterwards.sound],
+    ),
 )

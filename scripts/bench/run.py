@@ -1,18 +1,22 @@
 """One run: a floor for all rows, a house for those that share it, a server of its own for each row."""
 
+import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
+from scripts.bench.goals import Goal
 from scripts.bench.house import House, build
-from scripts.bench.report import Figures, Result, table
-from scripts.bench.rounds import Call, measure
-from scripts.bench.rows import ROWS, Row, Size, Stage
+from scripts.bench.report import Report, figures_of
+from scripts.bench.rounds import Call, Measured, measure
+from scripts.bench.rows import ROWS, Row
 from scripts.bench.served import FLOOR, PRODUCT, Served, served
+from scripts.bench.stage import Size, Stage
+from scripts.bench.wrk import CONNECTIONS
 
 FLOOR_ROW = "floor"
 FLOOR_ANSWER_BYTES = 150
@@ -28,12 +32,17 @@ class Run:
     size: Size
     cores: Cores
     folder: Path
-    results: list[Result] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
     _houses: dict[str, House] = field(default_factory=dict)
+
+    @property
+    def setting(self) -> str:
+        """How all rows are measured, in a line."""
+        return f"{self.size.pairs} pairs of {self.size.seconds} s a row, {CONNECTIONS} connections; {self.cores}."
 
     def rows(self, names: Collection[str]) -> None:
         """Measure the rows with these *names*. Raises `VoidError`, `NotServedError`, `WrkFailedError`."""
-        note(f"{self.cores}; {self.size.pairs} pairs of {self.size.seconds} s a row")
+        note(self.setting)
         with served(FLOOR, cores=self.cores, log=self.folder / "floor.log") as floor:
             if FLOOR_ROW in names:
                 self._floor(floor)
@@ -41,29 +50,25 @@ class Run:
                 if row.name in names:
                     self._row(row, floor)
 
-    def figures(self) -> Mapping[str, Figures]:
-        """Return what is written as JSON."""
-        return {result.name: result.figures() for result in self.results}
-
-    def lines(self) -> Iterator[str]:
-        """Yield what is told at the end."""
-        yield from table(self.results)
-        yield f"\n{self.cores}; {self.size.pairs} pairs of {self.size.seconds} s; 64 connections"
-
     def _floor(self, floor: Served) -> None:
         """Measure the floor beside itself: how far its ratio is from 1 is how much the machine makes of nothing."""
         call = floor_of(FLOOR_ANSWER_BYTES, server=floor, cores=self.cores, folder=self.folder)
-        self._measure(FLOOR_ROW, beside=call, call=call, target=None)
+        self._measure(FLOOR_ROW, beside=call, call=call, goal=None)
 
-    def _measure(self, name: str, *, beside: Call, call: Call, target: float | None) -> None:
+    def _measure(self, name: str, *, beside: Call, call: Call, goal: Goal | None) -> Measured:
         measured = measure(beside, call, pairs=self.size.pairs, seconds=self.size.seconds, note=note)
-        self.results.append(Result(name=name, measured=measured, target=target))
+        self.report.add(name, figures_of(measured), goal)
+        return measured
 
     def _row(self, row: Row, floor: Served) -> None:
         with self._stage(row) as stage:
             call, answer_bytes = row.call(stage)
             beside = floor_of(answer_bytes, server=floor, cores=self.cores, folder=stage.folder)
-            self._measure(row.name, beside=beside, call=call, target=row.target)
+            measured = self._measure(row.name, beside=beside, call=call, goal=row.goal)
+            for after in row.after:
+                for extra in after(stage, call, measured):
+                    self.report.add(extra.name, extra.figures, extra.goal)
+        shutil.rmtree(stage.folder)
 
     @contextmanager
     def _stage(self, row: Row) -> Iterator[Stage]:
@@ -71,7 +76,7 @@ class Run:
         house = self._house(row)
         folder = house.copied_to(self.folder / row.name)
         with served(PRODUCT, cores=self.cores, settings=house.plan.settings(), log=folder / "server.log") as server:
-            yield Stage(house=house, server=server, cores=self.cores, folder=folder)
+            yield Stage(house=house, server=server, cores=self.cores, size=self.size, folder=folder)
 
     def _house(self, row: Row) -> House:
         plan = row.plan(self.size)

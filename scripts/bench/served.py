@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,11 +29,20 @@ class NotServedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A server that is ready. *ready_s* is how long that took from its start."""
+    """A server that is ready at *port*."""
 
-    pid: int
+    process: subprocess.Popen[str]
     port: int
-    ready_s: float
+
+    @property
+    def pid(self) -> int:
+        """The process that serves."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End it without any warning."""
+        self.process.kill()
+        self.process.wait()
 
     def cpu_ns(self) -> int:
         """Return how much processor time it has used so far."""
@@ -64,7 +72,6 @@ def served(
     Nothing of the caller's own settings gets through. Raises `NotServedError`.
     """
     with log.open("ab") as errors, pinned(cores.server):
-        started = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, *program],
             cwd=log.parent,
@@ -75,8 +82,7 @@ def served(
             text=True,
         )
     try:
-        port = _port(process, log)
-        yield Served(pid=process.pid, port=port, ready_s=time.monotonic() - started)
+        yield Served(process=process, port=_port(process, log))
     finally:
         _stop(process)
 

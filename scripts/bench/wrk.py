@@ -22,7 +22,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     What one round came to.
 
     *answered* counts answers, *finished* what the row counts (of orders: those paid), *wrong* the answers that were not
-    200 with the right body, *broken* lost connections and answers that never came. *taken* is how many requests each
+    200 with the right body, *broken* lost connections. *taken* is how many requests each
     thread has made. *cpu_ns* is what the server used.
     """
 
@@ -65,6 +65,8 @@ def is_here() -> bool:
 
 def run_wrk(script: Sequence[str], *, port: int, seconds: int, threads: int, cores: Cores) -> Round:
     """Run *script* (a path and its arguments) for so many seconds with 64 connections. Raises `WrkFailedError`."""
+    # Longer than the round, so that a slow server has long answers instead of broken connections. (Eight bytes of wrk's
+    # memory for each microsecond of it.)
     options = [f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{seconds + 5}s"]
     with pinned(cores.client):
         process = subprocess.Popen(

@@ -7,9 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from scripts.bench import goals, paced
 from scripts.bench.calls import Request
 from scripts.bench.floor import QUESTION, answer
-from scripts.bench.report import Result, table, write_json
+from scripts.bench.goals import Goal
+from scripts.bench.paced import Ask
+from scripts.bench.report import Report, figures_of
 from scripts.bench.rounds import VOID_MAX, Measured, VoidError, measure
 from scripts.bench.wrk import Round
 
@@ -41,6 +44,9 @@ class Scripted:
     def round(self, seconds: int) -> Round:
         self._order.append((self.name, seconds))
         return next(self._rounds)
+
+    def asks(self) -> Iterator[Ask]:
+        raise NotImplementedError
 
 
 def silent(_sentence: str) -> None:
@@ -105,35 +111,59 @@ def test_too_many_void_rounds_fail_the_run_with_what_was_answered() -> None:
         measured([a_round(100)], [void] * (VOID_MAX + 1), pairs=7, order=[])
 
 
+def reported(rows: dict[str, tuple[Measured, Goal | None]]) -> Report:
+    report = Report()
+    for name, (found, goal) in rows.items():
+        report.add(name, figures_of(found), goal)
+    return report
+
+
 def test_the_file_says_what_others_read_from_it(tmp_path: Path) -> None:
-    measured = Measured(floors=[a_round(1_000)], calls=[a_round(500)])
-    result = Result(name="check_waiting", measured=measured, target=0.6)
+    found = Measured(floors=[a_round(1_000)], calls=[a_round(500)])
+    report = reported({"check_waiting": (found, None)})
+    report.add("memory", {"bytes_per_waiting_buyer": 120.5}, None)
 
-    write_json(tmp_path / "new" / "bench.json", {result.name: result.figures()})
+    report.write(tmp_path / "new" / "bench.json")
 
-    [(name, figures)] = json.loads((tmp_path / "new" / "bench.json").read_bytes()).items()
-    assert name == "check_waiting"
-    assert {key: figures[key] for key in ("rps", "p50_ms", "p99_ms", "cpu_us", "ratio")} == {
+    written = json.loads((tmp_path / "new" / "bench.json").read_bytes())
+    assert list(written) == ["check_waiting", "memory"]
+    assert {key: written["check_waiting"][key] for key in ("rps", "p50_ms", "p99_ms", "cpu_us", "ratio")} == {
         "rps": 500,
         "p50_ms": 2,
         "p99_ms": 5,
         "cpu_us": 1_000,
         "ratio": 0.5,
     }
+    assert written["memory"] == {"bytes_per_waiting_buyer": 120.5}
 
 
 def test_the_table_says_what_was_hoped_for_and_missed() -> None:
-    measured = Measured(floors=[a_round(1_000)] * 2, calls=[a_round(500), a_round(560)])
+    found = Measured(floors=[a_round(1_000)] * 2, calls=[a_round(500), a_round(560)])
+    report = reported({"one": (found, goals.ratio(0.6)), "two": (found, goals.ratio(0.5)), "three": (found, None)})
+    report.add("restart", {"seconds": 10.5}, goals.at_most("seconds", 10, text="10 s"))
 
-    lines = [
-        *table([Result(name="a", measured=measured, target=target) for target in (0.6, 0.5)]),
-        *table([Result(name="b", measured=measured, target=None)]),
-    ]
+    _, _, one, two, three, _, _, _, restart = report.lines()
 
-    assert "| 0.53 (0.50-0.56) |" in lines[2]
-    assert "| 0.60 missed |" in lines[2]
-    assert "| 0.50 |" in lines[3]
-    assert "missed" not in lines[6]
+    assert "| 0.53 (0.50-0.56) |" in one
+    assert "| 0.60 **missed** |" in one
+    assert "| 0.50 |" in two
+    assert "missed" not in two + three
+    assert restart == "| restart | seconds 10.5 | 10 s **missed** |"
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(0.53, "0.9 of other **missed**"), (0.54, "0.9 of other")])
+def test_a_goal_beside_another_row_is_judged_where_that_row_was_measured(ratio: float, verdict: str) -> None:
+    goal = goals.ratio_beside("other", 0.9)
+
+    assert goal.verdict({"ratio": ratio}, {"other": {"ratio": 0.6}}) == verdict
+    assert goal.verdict({"ratio": ratio}, {}) == "0.9 of other"
+
+
+def test_half_of_the_peak_is_judged_by_its_slowest_hundredth() -> None:
+    figures = paced.figures([0.001] * 99 + [0.2] + [0.001] * 99 + [0.1], rate=50)
+
+    assert figures == {"rate": 50, "answers": 200, "p50_ms": 1, "p99_ms": 1, "max_ms": 200}
+    assert paced.figures([0.001] * 98 + [0.2, 0.3], rate=50)["p99_ms"] == 200
 
 
 def test_the_floor_is_asked_with_20_bytes_and_answers_with_as_many_as_it_is_told_to() -> None:
