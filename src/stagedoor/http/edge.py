@@ -82,11 +82,12 @@ class Edge:
 
     async def _answer(self, call: Call, method: str, receive: Receive, send: Send) -> None:
         try:
+            receive = await self._measured(call, receive)
             if method == HttpMethod.OPTIONS and (allowed := self._methods.of(call.scope["path"])):
                 known = Answer[None](b"", status=_NO_CONTENT, headers=((b"allow", allowed.encode()),))
                 await known(call.scope, receive, send)
                 return
-            await self._app(call.scope, await self._measured(call, receive), send)
+            await self._app(call.scope, receive, send)
         except ClientGone:
             call.status = CLIENT_GONE
         except asyncio.CancelledError:

@@ -9,7 +9,7 @@ answer that must not overtake the one before it, and how long a client may take.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,17 @@ class _CannotBeRead(Exception):  # noqa: N818 -- it leaves the parser and become
     """The head can be read in more than one way, or in none."""
 
 
+class _Unhurried:
+    """A transport as the answer to one request sees it: closing it leaves time for what is still being sent."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
 class PatientProtocol(HttpToolsProtocol):
     """
     HTTP/1.1 as uvicorn speaks it, but for what cannot be read and for clients who take their time.
@@ -88,6 +99,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     patience: Patience
     unreadable: bytes
+    unreadable_without_body: bytes
     crowded: bytes
     turned_away: set["PatientProtocol"]
 
@@ -116,6 +128,7 @@ class PatientProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
+        self._unhurried = _Unhurried(transport, self._close_unhurriedly)
         if len(self.connections) - len(self.turned_away) > self.patience.connections_max:
             self._is_deaf = True
             self.turned_away.add(self)
@@ -173,6 +186,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         self._since = self.loop.time()
         super().on_headers_complete()
+        self.cycle.transport = self._unhurried  # type: ignore[assignment]  # all of it that an answer uses
         self.headers = _NOWHERE
 
     @override
@@ -246,6 +260,8 @@ class PatientProtocol(HttpToolsProtocol):
         at_fault = self.cycle if self._in_body else None
         if at_fault is None:
             words: bytes | None = self.unreadable
+            if self.parser.get_method() == b"HEAD":
+                words = self.unreadable_without_body
             is_next = self._is_idle()
         else:
             # The app has the request already, but not all of its body, so it cannot have done anything.
@@ -259,6 +275,14 @@ class PatientProtocol(HttpToolsProtocol):
             self._part(words)
         else:
             self._last_words = words
+
+    def _close_unhurriedly(self) -> None:
+        """Close when an answer was the last one, also where it came before the whole of its request."""
+        if self._in_body:
+            self._is_deaf = True
+            self._part(b"")
+        else:
+            self.transport.close()
 
     def _part(self, words: bytes | None) -> None:
         """Say *words*, and leave time to hear them: a socket closed over unread bytes takes back what was said."""
@@ -277,10 +301,12 @@ class PatientProtocol(HttpToolsProtocol):
 
 def protocol_with(headers: Headers, patience: Patience) -> type[PatientProtocol]:
     """Return the protocol whose own refusals carry *headers*; all other answers have theirs from the app."""
+    unreadable = parting_words(UNREADABLE, headers)
     of_one_server = {
         "patience": patience,
         "turned_away": set[PatientProtocol](),
-        "unreadable": parting_words(UNREADABLE, headers),
+        "unreadable": unreadable,
+        "unreadable_without_body": unreadable[: unreadable.index(b"\r\n\r\n") + 4],
         "crowded": parting_words(UNAVAILABLE, (*headers, (b"retry-after", b"%d" % RETRY_AFTER_S))),
     }
     _log.setLevel(logging.ERROR)

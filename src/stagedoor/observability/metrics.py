@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import choose_encoder
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -19,6 +19,8 @@ from stagedoor.waiting_room.model import LineView
 
 HTTP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+_OPEN_METRICS = "application/openmetrics-text"
 
 LineViews = Callable[[], Iterable[LineView]]
 
@@ -136,9 +138,15 @@ class Metrics:
                     pass
 
     def rendered(self, accept: str | None) -> tuple[bytes, str]:
-        """Return all metrics in the text format that *accept* prefers, and its media type."""
-        encode, media_type = choose_encoder(accept or "")
-        return encode(self.registry), media_type
+        """
+        Return all metrics in Prometheus' text format, or as OpenMetrics 1.0 if *accept* names that; and the media type.
+
+        Of *accept* nothing else counts: any client may write there what it likes.
+        """
+        if _OPEN_METRICS in (accept or ""):
+            body: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+            return body, openmetrics.CONTENT_TYPE_LATEST
+        return exposition.generate_latest(self.registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
 
 
 class _Lines(Collector):

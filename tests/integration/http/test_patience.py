@@ -12,6 +12,13 @@ SHORT = Patience(idle_s=0.2, head_s=0.2, body_s=0.2, taking_s=0.2, parting_s=0.2
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 
 
+async def answer_at_once(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer without a look at the body."""
+    headers = [(b"content-length", b"2")]
+    await send(HTTPResponseStartEvent(type="http.response.start", status=200, headers=headers))
+    await send(HTTPResponseBodyEvent(type="http.response.body", body=b"ok", more_body=False))
+
+
 async def test_a_head_that_does_not_end_is_refused() -> None:
     async with served(SHORT) as server:
         answers = await everything(server.port, HEAD)
@@ -42,17 +49,20 @@ async def test_a_byte_does_not_buy_an_idle_connection_any_time() -> None:
 
 
 async def test_the_rest_of_a_body_that_nobody_wanted_is_not_waited_for() -> None:
-    async def answer_at_once(_scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = [(b"content-length", b"2")]
-        await send(HTTPResponseStartEvent(type="http.response.start", status=200, headers=headers))
-        await send(HTTPResponseBodyEvent(type="http.response.body", body=b"ok", more_body=False))
-
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     patience = Patience(idle_s=3_600, body_s=0.2, stop_s=1)
     async with served(patience, answer_at_once) as server:
         answers = await everything(server.port, head + b"{", b"}", apart=True)
 
     assert answers.count(b"HTTP/1.1 ") == 1
+
+
+async def test_an_answer_before_the_end_of_its_request_is_heard() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n"
+    async with served(SHORT, answer_at_once) as server:
+        answers = await everything(server.port, head, *[b"x" * 10_000] * 10, apart=True)
+
+    assert answers.endswith(b"ok")
 
 
 async def test_whoever_does_not_take_her_answer_is_cut_off() -> None:

@@ -176,3 +176,10 @@ async def test_of_a_long_row_of_requests_the_first_are_answered(server: Served) 
     # One under way, and those behind it.
     assert answers.count(b"HTTP/1.1 200 ") == len(server.asked) == PIPELINED_MAX + 1
     assert answers.count(b"connection: close") == 1
+
+
+async def test_a_refusal_of_head_has_no_body(server: Served) -> None:
+    answers = await everything(server.port, b"HEAD / HTTP/1.1\r\n\r\n")
+
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.endswith(b"\r\n\r\n")

@@ -101,3 +101,21 @@ def test_the_text_is_in_the_format_asked_for() -> None:
     assert b"# TYPE stagedoor_refusals_total counter" in plain
     assert plain_type.startswith("text/plain")
     assert open_type.startswith("application/openmetrics-text")
+
+
+@pytest.mark.parametrize(
+    "version", ["", "; version=1.0.0", "; version=x", "; version=9.9; escaping=\t", ", text/plain"]
+)
+def test_whoever_asks_for_open_metrics_gets_the_version_there_is(version: str) -> None:
+    body, media_type = Metrics().rendered(f"application/openmetrics-text{version}")
+
+    assert media_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert body.endswith(b"# EOF\n")
+
+
+@pytest.mark.parametrize("accept", [None, "", "*/*", "text/plain; version=x"])
+def test_everybody_else_gets_the_text_format(accept: str | None) -> None:
+    body, media_type = Metrics().rendered(accept)
+
+    assert media_type.startswith("text/plain; version=0.0.4")
+    assert b"stagedoor_build_info" in body
