@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -17,7 +16,8 @@ from stagedoor.adapters.sql import schema
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.seeding import MAIN_ROOM_NAME, seed_room
 from stagedoor.bootstrap.descriptors import room_for
-from stagedoor.bootstrap.house import House, build
+from stagedoor.bootstrap.house import build
+from stagedoor.bootstrap.stopping import CLOSING_S, DRAIN_NOTICE_S, LastResort, stop_on_signal
 from stagedoor.bootstrap.stores import take_up_the_line
 from stagedoor.http.app import create_app
 from stagedoor.http.edge import identity_headers
@@ -30,9 +30,6 @@ from stagedoor.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-DRAIN_NOTICE_S = 1.0
-"""For so long a server told to stop still takes new connections, while `readyz` sends them elsewhere."""
-
 
 def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> int:
     """
@@ -43,12 +40,14 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) ->
     `SettingsError`, `UnknownSchema`, a `Fault` of the database, or OSError.
     """
     set_up(style="json" if settings.log_format == "json" else "console", level=settings.log_level)
+    last_resort = LastResort(DRAIN_NOTICE_S + settings.drain_seconds + CLOSING_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, demo=demo, announce=announce))
+        runner.run(_serve(settings, last_resort, demo=demo, announce=announce))
+    last_resort.call_off()
     return 0
 
 
-async def _serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> None:
+async def _serve(settings: Settings, last_resort: LastResort, *, demo: bool, announce: Callable[[str], None]) -> None:
     clock = SystemClock()
     with contextlib.closing(listen(settings.host, settings.port)) as listener:
         async with _opened(settings) as lanes:
@@ -65,7 +64,7 @@ async def _serve(settings: Settings, *, demo: bool, announce: Callable[[str], No
             await take_up_the_line(house.stores)
             async with asyncio.TaskGroup() as group:
                 group.create_task(house.supervisor.run())
-                group.create_task(_stop_on_signal(house, server))
+                group.create_task(stop_on_signal(house, server, last_resort))
                 await server.serve()
                 await services.under_way.drain()
                 house.stop()
@@ -99,27 +98,3 @@ async def _prepare(lanes: Lanes, clock: Clock, settings: Settings, *, demo: bool
         await transaction.run(write)
         # Nothing here is lost by being done again, so a commit without an answer is a start that failed.
         await transaction.commit(proof=lambda _: False)
-
-
-async def _stop_on_signal(house: House, server: HttpServer) -> None:
-    """Drain at SIGTERM, which a machine sends; stop at once at Ctrl-C, which a person does."""
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    notice = asyncio.Event()
-
-    def terminate() -> None:
-        house.drain()
-        told.set()
-
-    def interrupt() -> None:
-        terminate()
-        notice.set()
-
-    loop.add_signal_handler(signal.SIGTERM, terminate)
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    await told.wait()
-    log.info("server.draining")
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_NOTICE_S):
-            await notice.wait()
-    server.stop()

@@ -1,6 +1,8 @@
 """`stagedoor serve`: serves until it is stopped, and says where everything is."""
 
+import contextlib
 import errno
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -46,9 +48,10 @@ def serve(
     settings = settings_of(flags, demo=demo)
 
     def announce(base_url: str) -> None:
-        for line in introduction(settings, base_url):
-            say(line)
-        sys.stdout.flush()
+        # A server is none the worse for being started by somebody who does not listen.
+        with contextlib.suppress(OSError, ValueError):
+            for line in introduction(settings, base_url):
+                say(line)
 
     try:
         code = bootstrap.serve(settings, demo=demo, announce=announce)
@@ -60,7 +63,20 @@ def serve(
         if error.filename is None and (isinstance(error, socket.gaierror) or error.errno in _NO_SUCH_ADDRESS):
             raise Refused(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}") from error
         raise
+    _leave_unsaid()
     raise typer.Exit(code)
+
+
+def _leave_unsaid() -> None:
+    """Have nothing left to say where nobody can hear it: Python would take that for a failure of the process."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def introduction(settings: Settings, base_url: str) -> Iterator[str]:

@@ -59,7 +59,7 @@ _FILES = {"bundle.js": ("swagger_bundle.js", b"text/javascript"), "style.css": (
 
 
 def schema_router(document: Callable[[], dict[str, Any]]) -> Router:
-    """Return the routes under `/schema`; *document* is asked for once, when somebody looks."""
+    """Return the routes under `/schema`, and the way there; *document* is asked for once, when somebody looks."""
 
     @cache
     def rendered_document() -> Rendered:
@@ -91,6 +91,12 @@ def schema_router(document: Callable[[], dict[str, Any]]) -> Router:
         )
         return Answer(_PAGE.encode(), headers=headers)
 
+    @get("/")
+    async def front_page(scope: Scope) -> Answer[str]:
+        """Lead whoever has typed the bare address to the page."""
+        call_of(scope)
+        return Answer(b"", status=307, headers=((b"location", b"/schema"), Cache.EVERYBODY_1_H.value))
+
     @get("/swagger-ui/{file_name:str}")
     async def schema_file(file_name: FromPath[str], scope: Scope) -> Answer[str]:
         """Answer one of the page's files."""
@@ -98,7 +104,9 @@ def schema_router(document: Callable[[], dict[str, Any]]) -> Router:
             raise NoSuchPath
         return await rendered_file(file_name).answer(call_of(scope).headers)
 
-    return Router("/schema", route_handlers=[openapi_json, schema_page, schema_file])
+    return Router(
+        "/", route_handlers=[front_page, Router("/schema", route_handlers=[openapi_json, schema_page, schema_file])]
+    )
 
 
 def _folder() -> Path:

@@ -7,16 +7,19 @@ and whatever looks like a token or a long secret is cut out of every text, the
 texts of exceptions included.
 """
 
+import contextlib
+import io
 import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from types import TracebackType
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+from typing_extensions import override
 
 LogFormat = Literal["json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -58,9 +61,9 @@ def set_up(*, style: LogFormat, level: LogLevel, to: TextIO | None = None) -> No
     """
     Send everything this process logs, libraries included, to *to* (standard error), in one style.
 
-    Call it once, before anything logs.
+    Call it once, before anything logs. A line that cannot be written is lost, and nothing else is.
     """
-    stream = to or sys.stderr
+    stream = cast("TextIO", Unfailing(to or sys.stderr))
     threshold = _LEVELS[level]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -86,6 +89,32 @@ def set_up(*, style: LogFormat, level: LogLevel, to: TextIO | None = None) -> No
     root.handlers[:] = [handler]
     # Libraries' own chatter at debug level quotes what they were given: parameters of SQL, headers.
     root.setLevel(max(threshold, logging.WARNING))
+
+
+class Unfailing(io.TextIOBase):
+    """
+    A stream whose reader may go away and whose disk may fill up: what cannot be written is dropped.
+
+    A server does not end because nobody listens. Once there is room again, it is heard again.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        """Write to *stream*, None if the process was started without one."""
+        self._stream = stream
+
+    @override
+    def write(self, text: str, /) -> int:
+        """Write *text* if that can be."""
+        if self._stream is not None:
+            # ValueError: somebody has closed it.
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(text)
+                self._stream.flush()
+        return len(text)
+
+    @override
+    def flush(self) -> None:
+        """Do nothing: every line is on its way already."""
 
 
 def _renderers(style: LogFormat) -> list[Processor]:

@@ -1,6 +1,7 @@
 """The SQLite lanes: what is committed stays, what is not is gone, and a lost answer is looked up."""
 
 import asyncio
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -140,3 +141,11 @@ def test_only_one_may_serve_from_a_file(tmp_path: Path) -> None:
 
     first.release()
     ServingLock(tmp_path / "stagedoor.db").release()
+
+
+async def test_nobody_else_may_read_what_is_in_it(file: SqliteFile) -> None:
+    await _commit(file, 1)
+
+    files = [file.path.with_name(file.path.name + kind) for kind in ("", "-wal", "-shm")]
+
+    assert [stat.S_IMODE(one.stat().st_mode) for one in files] == [0o600] * 3

@@ -30,6 +30,13 @@ async def test_the_process_turns(stage: Stage, client: Asking) -> None:
     assert (await client.ask("GET", "//healthz")).data == {"status": "UP"}
 
 
+async def test_the_bare_address_leads_to_the_page(client: Asking) -> None:
+    reply = await client.ask("GET", "//")
+
+    assert (reply.status, reply.headers["location"], reply.body) == (307, "/schema", b"")
+    assert (await client.ask("POST", "//")).verdict == (405, "405")
+
+
 async def test_ready_with_its_parts(client: Asking) -> None:
     reply = await client.ask("GET", "//readyz")
 

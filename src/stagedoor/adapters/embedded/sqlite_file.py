@@ -7,8 +7,10 @@ beside it says so.
 """
 
 import asyncio
+import contextlib
 import errno
 import fcntl
+import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -27,6 +29,7 @@ T = TypeVar("T")
 
 READERS = 2
 BUSY_TIMEOUT_MS = 5_000
+FILE_MODE = 0o600
 
 
 class FileInUse(Exception):  # noqa: N818 -- it becomes a sentence to the operator
@@ -44,6 +47,13 @@ def _engine(path: Path, *, writes: bool) -> Engine:
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000},
         **({"poolclass": StaticPool} if writes else {"poolclass": QueuePool, "pool_size": READERS}),
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _make_private(*_connecting: object) -> None:
+        # What is in it is nobody else's business; SQLite gives the files beside it the same mode. Once it is there
+        # it is never opened and closed here: that would take this process's locks off it.
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: DBAPIConnection, _record: object) -> None:
