@@ -41,6 +41,7 @@ from stagedoor.waiting_room.use_cases import (
     RoomStatus,
 )
 from stagedoor.workers.forget import ForgetOld
+from stagedoor.workers.relay import BATCH_MAX as RELAY_MAX
 from stagedoor.workers.relay import RelayEvents
 from stagedoor.workers.supervisor import Supervisor, Worker
 
@@ -50,6 +51,7 @@ ADMIT_EVERY_S = 0.1
 READ_EVERY_S = 0.2
 PULSE_EVERY_S = 0.1
 RELAY_EVERY_S = 0.5
+RELAY_REST_S = 0.1
 TIDY_EVERY_S = 1.0
 FORGET_EVERY_S = 1.0
 BACKLOG_EVERY_S = 5.0
@@ -183,6 +185,10 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
             stores.metrics.outbox_records.labels(state.name.lower()).set(records)
         return 0
 
+    async def relay_some() -> int:
+        # A full batch is followed by the next at once; what is left of it gathers until the relay has rested.
+        return await relay() // RELAY_MAX
+
     async def tidy() -> int:
         return await stores.tidy.tidy(limit=TIDY_MAX)
 
@@ -204,7 +210,14 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
     return (
         Worker(name="admit", tick=admit, every_s=ADMIT_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
-        Worker(name="relay", tick=relay, every_s=RELAY_EVERY_S, wake=stores.relay_wake, eager=True),
+        Worker(
+            name="relay",
+            tick=relay_some,
+            every_s=RELAY_EVERY_S,
+            wake=stores.relay_wake,
+            eager=True,
+            rest_s=RELAY_REST_S,
+        ),
         Worker(name="tidy", tick=tidy, every_s=TIDY_EVERY_S, eager=True),
         Worker(name="forget", tick=forget, every_s=FORGET_EVERY_S),
         Worker(name="backlog", tick=count_backlog, every_s=BACKLOG_EVERY_S),

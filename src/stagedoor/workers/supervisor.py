@@ -1,6 +1,7 @@
 """One owner for every task: nothing runs that nobody watches, and a failed tick is logged once and tried again."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -17,8 +18,9 @@ class Worker:
     A tick to be repeated.
 
     *tick* returns how much it did. *every_s* is the longest pause between two
-    ticks; *wake*, when set, ends the pause early. A tick that did something is
-    followed by the next at once where *eager*.
+    ticks; *wake*, when set, ends the pause early, but not within *rest_s* of a
+    tick's end, so that what comes fast is taken together. A tick that did
+    something is followed by the next at once where *eager*.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Worker:
     every_s: float
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     eager: bool = False
+    rest_s: float = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Tick until *stopping*."""
@@ -46,15 +49,14 @@ class Worker:
             if failures:
                 log.info("worker.recovered", worker=self.name, failed_ticks=failures)
                 failures = 0
-            if not (self.eager and done):
-                await self._pause(self.every_s)
+            if self.eager and done:
+                continue
+            if self.rest_s:
+                await _waited(stopping, self.rest_s)
+            await self._pause(self.every_s - self.rest_s)
 
     async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self.wake.wait()
-        except TimeoutError:
-            pass
+        await _waited(self.wake, seconds)
 
 
 class Supervisor:
@@ -96,3 +98,9 @@ class Supervisor:
         await run()
         if not self._stopping.is_set():
             raise RuntimeError("a service of this process ended while it was needed")
+
+
+async def _waited(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -66,6 +66,35 @@ async def test_a_wake_ends_the_pause() -> None:
     assert ticks.count == 2
 
 
+async def test_a_wake_is_kept_until_the_worker_has_rested() -> None:
+    ticks = Ticks(last=9)
+    worker = Worker(name="relay", tick=ticks, every_s=7_200, rest_s=3_600)
+    ticks.supervisor.add_worker(worker)
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(ticks.supervisor.run())
+        await ticks.first.wait()
+        worker.wake.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        ticks.supervisor.stop()
+
+    assert ticks.count == 1
+
+
+async def test_what_came_while_it_rested_is_taken_right_after() -> None:
+    ticks = Ticks(last=2)
+    worker = Worker(name="relay", tick=ticks, every_s=3_600, rest_s=0.001)
+    ticks.supervisor.add_worker(worker)
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(ticks.supervisor.run())
+        await ticks.first.wait()
+        worker.wake.set()
+
+    assert ticks.count == 2
+
+
 async def test_a_service_that_ends_while_it_is_needed_takes_the_process_down() -> None:
     supervisor = Supervisor()
 

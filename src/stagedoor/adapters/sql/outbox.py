@@ -1,14 +1,14 @@
 """The outbox over SQL: what waits, what was sent, what is tried again, and what is set aside."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
 from stagedoor.adapters.sql.encoding import decode_event
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.sized import SizedQuery, SizedWrite, listed
 from stagedoor.adapters.sql.tables import outbox
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.kernel.ids import EventId
@@ -18,7 +18,6 @@ from stagedoor.outbox.ports import Outbox, OutboxLeftovers
 FAILURE_LENGTH_MAX = 500
 
 _WAITING = OutboxState.WAITING.value
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
 _RECORD = select(outbox.c.sequence, outbox.c.subject_id, outbox.c.type, outbox.c.payload, outbox.c.attempts)
 
@@ -27,13 +26,13 @@ _HELD_UP = select(outbox.c.subject_id).where(
     outbox.c.state == _WAITING, outbox.c.attempts > 0, outbox.c.next_attempt_at > bindparam("at")
 )
 
-_NEW = (
+_NEW = SizedQuery(
     _RECORD.where(outbox.c.state == _WAITING, outbox.c.attempts == 0, outbox.c.subject_id.not_in(_HELD_UP))
     .order_by(outbox.c.sequence)
     .limit(bindparam("at_most"))
 )
 
-_DUE_AGAIN = (
+_DUE_AGAIN = SizedQuery(
     _RECORD.where(
         outbox.c.state == _WAITING,
         outbox.c.attempts > 0,
@@ -44,14 +43,17 @@ _DUE_AGAIN = (
     .limit(bindparam("at_most"))
 )
 
-_PUBLISH = (
+_PUBLISH = SizedWrite(
     update(outbox)
     # By id. As a plain column the state would tempt SQLite to walk through everything that waits instead.
-    .where(outbox.c.event_id.in_(_IDS), outbox.c.state + 0 == _WAITING)
-    .values(state=OutboxState.PUBLISHED.value, published_at=bindparam("at"))
+    .where(outbox.c.event_id.in_(listed("ids")), outbox.c.state + 0 == _WAITING)
+    .values(state=OutboxState.PUBLISHED.value, published_at=bindparam("at")),
+    "ids",
 )
 
-_STATES = select(outbox.c.event_id, outbox.c.state, outbox.c.attempts).where(outbox.c.event_id.in_(_IDS))
+_STATES = SizedQuery(
+    select(outbox.c.event_id, outbox.c.state, outbox.c.attempts).where(outbox.c.event_id.in_(listed("ids"))), "ids"
+)
 
 _NOT_PUBLISHED = (OutboxState.WAITING, OutboxState.PARKED)
 
@@ -103,9 +105,9 @@ class SqlOutbox(Outbox, OutboxLeftovers):
         """Return the oldest records to be sent, in order."""
 
         def read(connection: Connection) -> Sequence[OutboxRecord]:
-            asked = {"at": at, "at_most": limit}
-            rows = [*connection.execute(_NEW, asked), *connection.execute(_DUE_AGAIN, asked)]
-            rows.sort(key=lambda row: row.sequence)
+            rows = [*_NEW(connection, at=at, at_most=limit), *_DUE_AGAIN(connection, at=at, at_most=limit)]
+            # By their sequence, which no two share.
+            rows.sort()
             return [
                 OutboxRecord(
                     sequence=sequence, subject_id=subject_id, event=decode_event(name, payload), attempts=attempts
@@ -130,10 +132,10 @@ class SqlOutbox(Outbox, OutboxLeftovers):
         ids = list(event_ids)
 
         def is_done(connection: Connection) -> bool:
-            return all(state != _WAITING for _, state, _ in connection.execute(_STATES, {"ids": ids}))
+            return all(state != _WAITING for _, state, _ in _STATES(connection, ids=ids))
 
         async with self._lanes.writing() as transaction:
-            await transaction.run(lambda connection: connection.execute(_PUBLISH, {"ids": ids, "at": at}).rowcount)
+            await transaction.run(lambda connection: _PUBLISH(connection, ids=ids, at=at))
             await transaction.commit(proof=is_done)
 
     async def failed(self, event_ids: Sequence[EventId], *, at: Instant, cause: str) -> None:
@@ -172,7 +174,7 @@ def _published_before(connection: Connection, instant: Instant, limit: int) -> M
 def _count_failure(connection: Connection, event_ids: Sequence[EventId], at: Instant, cause: str) -> Mapping[str, int]:
     failures = {
         event_id: attempts + 1
-        for event_id, state, attempts in connection.execute(_STATES, {"ids": list(event_ids)})
+        for event_id, state, attempts in _STATES(connection, ids=list(event_ids))
         if state == _WAITING
     }
     rows = [
@@ -190,5 +192,7 @@ def _count_failure(connection: Connection, event_ids: Sequence[EventId], at: Ins
 
 
 def _are_counted(connection: Connection, failures: Mapping[str, int]) -> bool:
-    found = {event_id: attempts for event_id, _, attempts in connection.execute(_STATES, {"ids": list(failures)})}
+    if not failures:
+        return True
+    found = {event_id: attempts for event_id, _, attempts in _STATES(connection, ids=list(failures))}
     return found == failures
