@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -55,6 +56,8 @@ FANS = 48
 ANSWERS_MIN = 30
 LATER_MS = 40
 START_MS = 1_500
+STOP_MS = 1_500
+"""A second of it goes by before the server closes its door: readiness says so first."""
 LOOKS = 12_000
 RELAY_LOOKS = 1_000
 BETWEEN_LOOKS_SECONDS = 0.01
@@ -67,6 +70,7 @@ class Tally:
     in_flight: list[int] = field(default_factory=list)
     answers: int = 0
     starts_killed: int = 0
+    stops_killed: int = 0
     ready_late_ms: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -75,6 +79,7 @@ class Tally:
         self.in_flight += other.in_flight
         self.answers += other.answers
         self.starts_killed += other.starts_killed
+        self.stops_killed += other.stops_killed
         self.ready_late_ms += other.ready_late_ms
         self.wrong += other.wrong
 
@@ -154,23 +159,34 @@ class Killings:
         self.before_the_crowd: Callable[[], None] = _nothing
         self.after_the_kill: Callable[[], None] = _nothing
 
-    async def kill_after(self, answers: int) -> int:
+    async def kill_after(self, answers: int, *, in_a_stop: bool = False) -> int:
         """Kill the server as `kill_when` does, after about so many answers."""
         goal = self._answers.count + answers
-        return await self.kill_when(lambda told: told.count >= goal)
+        return await self.kill_when(lambda told: told.count >= goal, in_a_stop=in_a_stop)
 
-    async def kill_when(self, enough: Callable[[Answers], bool]) -> int:
-        """Let the crowd go until it was told *enough*, kill the server under it, and return when that was."""
+    async def kill_when(self, enough: Callable[[Answers], bool], *, in_a_stop: bool = False) -> int:
+        """
+        Let the crowd go until it was told *enough*, kill the server under it, and return when that was.
+
+        *in_a_stop* asks the server to stop first, and kills it while it does, or when it just has.
+        """
         self.before_the_crowd()
         await self._crowd.go(self._evening.server.port)
         await until(self._read, enough, looks=LOOKS, between_s=BETWEEN_LOOKS_SECONDS)
         await asyncio.sleep(self._chance.random() * LATER_MS / 1_000)
+        if in_a_stop:
+            self._evening.server.send_signal(signal.SIGTERM)
+            await asyncio.sleep(self._chance.random() * STOP_MS / 1_000)
         killed_at = now_ms()
         self._evening.server.kill()
         self.after_the_kill()
         await self._crowd.down()
         await self._read()
-        self.tally.in_flight.append(self._answers.lost_since_last_asked(sent_by=killed_at))
+        in_flight = self._answers.lost_since_last_asked(sent_by=killed_at)
+        if in_a_stop:
+            self.tally.stops_killed += 1
+        else:
+            self.tally.in_flight.append(in_flight)
         return killed_at
 
     async def judge_after_restart(self, killed_at: int, *, kill_a_start: bool = False) -> None:
@@ -215,20 +231,30 @@ class Killings:
             self.tally.wrong.append(f"`stagedoor check`: {error}")
 
 
-async def play(evening: Evening, *, kills: int, seed: int, answers_max: int, kill_starts: float = 0.0) -> Tally:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordeal:
     """
-    Kill the server so often, each time after 30 to *answers_max* answers, and return what came of it.
+    What is done to one evening: so many *kills*, each after 30 to *answers_max* answers.
 
-    *kill_starts* is the share of the starts that are killed as well. Ends at the first contradiction.
+    *starts* is the share of the starts that are killed as well; after that
+    share *stops* of the kills another one comes in the middle of a stop.
     """
+
+    kills: int
+    answers_max: int
+    starts: float = 0.0
+    stops: float = 0.0
+
+
+async def play(evening: Evening, plan: Ordeal, *, seed: int) -> Tally:
+    """Do what *plan* says, as chance has it, and return what came of it. Ends at the first contradiction."""
     chance = random.Random(f"{seed}/kills")
     async with Crowd.of(evening, seed) as crowd:
         killings = Killings(evening, crowd, seed)
-        for _ in range(kills):
-            killed_at = await killings.kill_after(chance.randint(ANSWERS_MIN, answers_max))
-            await killings.judge_after_restart(killed_at, kill_a_start=chance.random() < kill_starts)
-            if killings.tally.wrong:
-                break
+        while len(killings.tally.in_flight) < plan.kills and not killings.tally.wrong:
+            in_a_stop = bool(killings.tally.in_flight) and chance.random() < plan.stops
+            killed_at = await killings.kill_after(chance.randint(ANSWERS_MIN, plan.answers_max), in_a_stop=in_a_stop)
+            await killings.judge_after_restart(killed_at, kill_a_start=chance.random() < plan.starts)
         return killings.tally
 
 

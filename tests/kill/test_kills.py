@@ -9,12 +9,11 @@ import pytest
 
 from tests.e2e.harness.evening import Evening, make_members
 from tests.kill.answers import Answers
-from tests.kill.rounds import HOLD_SECONDS, ROOMS, Crowd, Killings, Tally, play
+from tests.kill.rounds import HOLD_SECONDS, ROOMS, Crowd, Killings, Ordeal, Tally, play
 
 MUTANTS = Path(__file__).with_name("mutants")
 SEED = 20
-KILLS = 4
-ANSWERS_MAX = 400
+ORDEAL = Ordeal(kills=3, answers_max=400, starts=0.4, stops=0.4)
 EACH = 5
 """Holds and charges, at least, that a broken server has answered before it is killed."""
 
@@ -45,10 +44,10 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
 
 async def test_every_answer_is_still_true_after_each_kill(night: Night) -> None:
     with night() as evening:
-        tally = await play(evening, kills=KILLS, seed=SEED, answers_max=ANSWERS_MAX, kill_starts=0.5)
+        tally = await play(evening, ORDEAL, seed=SEED)
 
     assert tally.wrong == []
-    assert len(tally.in_flight) == KILLS
+    assert len(tally.in_flight) == ORDEAL.kills
     assert tally.median_in_flight >= 20, tally.in_flight
 
 

@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 from tests.e2e.harness.evening import Evening, make_members
-from tests.kill.rounds import FANS, HOLD_SECONDS, PROCESSES, ROOMS, Tally, play
+from tests.kill.rounds import FANS, HOLD_SECONDS, PROCESSES, ROOMS, Ordeal, Tally, play
 
 KILLS_AN_EVENING = 20
 ANSWERS_MAX = 1_200
 KILL_STARTS = 0.1
+KILL_STOPS = 0.1
 
 
 async def evening_after_evening(kills: int, seed: int, folder: Path) -> Tally:
@@ -32,9 +33,8 @@ async def evening_after_evening(kills: int, seed: int, folder: Path) -> Tally:
         with Evening.on(
             night / "stagedoor.db", ROOMS, members=members, settings={"HOLD_SECONDS": HOLD_SECONDS}
         ) as evening:
-            tally.add(
-                await play(evening, kills=some, seed=seed + evenings, answers_max=ANSWERS_MAX, kill_starts=KILL_STARTS)
-            )
+            ordeal = Ordeal(kills=some, answers_max=ANSWERS_MAX, starts=KILL_STARTS, stops=KILL_STOPS)
+            tally.add(await play(evening, ordeal, seed=seed + evenings))
         print(summary(tally), file=sys.stderr, flush=True)
     return tally
 
@@ -48,6 +48,7 @@ def summary(tally: Tally) -> str:
         "of these with 20 requests or more in flight": tally.busy,
         "requests in flight, median": f"{tally.median_in_flight:g}",
         "starts killed on the way up": tally.starts_killed,
+        "stops killed on the way down": tally.stops_killed,
         "answers recorded and compared": f"{tally.answers:,}",
         "from the credit of the outage to the first answer, median and most": (
             f"{late[len(late) // 2]} ms, {late[-1]} ms" if late else "-"

@@ -14,9 +14,9 @@ from tests.e2e.harness.answers import now_ms
 
 ROOT = Path(__file__).resolve().parents[3]
 READY = re.compile(r"Stagedoor is ready on http://127\.0\.0\.1:(\d+)")
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SECONDS = 15
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 120
 
 SECRET = "a secret for tests alone, longer than 32 bytes"  # noqa: S105 -- it guards nothing
 
