@@ -13,6 +13,7 @@ from stagedoor.adapters.sql.notifications import SqlNotifications
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
 from stagedoor.adapters.sql.wallets import SqlWallets
+from stagedoor.bootstrap.disk import DiskWatch
 from stagedoor.bootstrap.identity import identity, tokens
 from stagedoor.bootstrap.limits import limit_policy
 from stagedoor.bootstrap.stores import Stores, open_stores
@@ -28,6 +29,7 @@ from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import SECOND_MS, Clock
 from stagedoor.kernel.errors import Fault
+from stagedoor.resilience.reserve import Reserve
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -54,6 +56,7 @@ RELAY_EVERY_S = 0.5
 RELAY_REST_S = 0.1
 TIDY_EVERY_S = 1.0
 FORGET_EVERY_S = 1.0
+LOOK_AT_DISK_EVERY_S = 1.0
 BACKLOG_EVERY_S = 5.0
 PULSE_LATE_MS = 3 * SECOND_MS
 
@@ -85,8 +88,13 @@ class House:
 
     stores: Stores
     pulse: Pulse
+    disk: DiskWatch
     supervisor: Supervisor = field(default_factory=Supervisor)
     draining: bool = False
+
+    async def ready(self) -> Mapping[str, str]:
+        """Say of each part whether it can serve."""
+        return {**await self.pulse.ready(), **self.disk.ready()}
 
     def drain(self) -> None:
         """Tell whoever asks `readyz` to send nobody here any more."""
@@ -104,7 +112,7 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
     queue_tokens = await tokens(settings, lanes, clock)
     login = await identity(settings, clock)
     stores = await open_stores(settings, lanes, clock)
-    house = House(stores=stores, pulse=Pulse(stores))
+    house = House(stores=stores, pulse=Pulse(stores), disk=_disk(settings, stores))
     services = _services(settings, house, queue_tokens, login)
     stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
     house.supervisor.add_service("settle", stores.settle.run)
@@ -113,6 +121,11 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
     for worker in _workers(settings, house):
         house.supervisor.add_worker(worker)
     return house, services
+
+
+def _disk(settings: Settings, stores: Stores) -> DiskWatch:
+    reserve = Reserve(percent=settings.disk_reserve_percent, bytes_max=settings.disk_reserve_mib << 20)
+    return DiskWatch(settings.database_file.absolute().parent, reserve, stores.metrics)
 
 
 def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:
@@ -136,19 +149,21 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
         listings=stores.listings,
-        issue_token=IssueToken(members=SqlMembers(lanes), rooms=rooms, join=stores.join),
+        issue_token=IssueToken(members=SqlMembers(lanes), rooms=rooms, join=house.disk.sparing(stores.join)),
         check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock),
         room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=stores.clock),
         enter_room=EnterRoom(line=line),
         recognize_place=RecognizePlace(line=line),
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
-        reserve_seats=ReserveSeats(line=line, settle=settle, random_bits=secrets.randbits, clock=stores.clock),
+        reserve_seats=ReserveSeats(
+            line=line, settle=house.disk.sparing(settle), random_bits=secrets.randbits, clock=stores.clock
+        ),
         release_seats=ReleaseSeats(settle=settle),
         pay=Pay(settle=settle, random_bits=secrets.randbits, end=stores.end),
         charge=Charge(settle=settle, random_bits=secrets.randbits, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,
-        ready=house.pulse.ready,
+        ready=house.ready,
         draining=lambda: house.draining,
         authorize_view=gate.may_view,
         ops=ops_calls(desk),
@@ -166,7 +181,9 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         stores.metrics.count_events,
     )
     relay = RelayEvents(outbox=stores.outbox, publisher=InProcessPublisher(subscribers=subscribers), clock=stores.clock)
-    admit_next = AdmitNext(line=stores.line, rooms=stores.rooms, supply=stores.supply)
+    admit_next = AdmitNext(
+        line=stores.line, rooms=stores.rooms, supply=stores.supply, may_admit=lambda: not house.disk.is_low
+    )
 
     async def admit() -> int:
         # Nobody is let in to find nothing: what was sold a moment ago is counted first. Nothing changed, nothing read.
@@ -220,6 +237,7 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         ),
         Worker(name="tidy", tick=tidy, every_s=TIDY_EVERY_S, eager=True),
         Worker(name="forget", tick=forget, every_s=FORGET_EVERY_S),
+        Worker(name="disk", tick=house.disk.look, every_s=LOOK_AT_DISK_EVERY_S),
         Worker(name="backlog", tick=count_backlog, every_s=BACKLOG_EVERY_S),
         Worker(name="pulse", tick=house.pulse.beat, every_s=PULSE_EVERY_S),
     )

@@ -91,6 +91,10 @@ class Metrics:
             "stagedoor_forgotten_records_total", "Records kept long enough and removed.", registry=registry
         )
 
+        self.disk_free_bytes = Gauge(
+            "stagedoor_disk_free_bytes", "Room on the disk of the database.", registry=registry
+        )
+
         # Finding a metric by its labels takes longer than counting in it.
         self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 

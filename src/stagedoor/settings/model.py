@@ -20,7 +20,7 @@ IDENTITY = "Tokens and identity"
 WAITING_ROOM = "Waiting room (defaults of every room; `stagedoor room set` changes one room, live)"
 SALE = "Seats, holds and time"
 
-KEEPING = "What is kept, and for how long"
+KEEPING = "What is kept for how long, and the disk"
 LIMITS = "Limits (a client that is too eager is answered 429)"
 
 DAY_SECONDS = 86_400
@@ -282,6 +282,19 @@ class Settings:
         kinds.hours(DAY_HOURS, 10 * YEAR_HOURS),
         default=168.0,
         meaning="How long an event is kept in the outbox after it was published.",
+        group=KEEPING,
+    )
+
+    disk_reserve_percent: float = setting(
+        kinds.decimal(0, 50, "a percentage", "PERCENT"),
+        default=5.0,
+        meaning="How much of the database's disk has to be left; with less nobody joins or reserves. 0: no limit.",
+        group=KEEPING,
+    )
+    disk_reserve_mib: int = setting(
+        kinds.whole(0, 1_000_000, "a whole number of MiB"),
+        default=1_024,
+        meaning="How much of it is enough, if that is less than the percentage. 0: no limit.",
         group=KEEPING,
     )
 

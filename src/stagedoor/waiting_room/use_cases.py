@@ -184,15 +184,23 @@ class LeaveLine:
         return outcome
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmitNext:
-    """Lets time act on every room's line: one tick."""
+    """Lets time act on every room's line: one tick. While *may_admit* says no, nobody is let in."""
 
     line: WaitingLine
     rooms: Rooms
     supply: Supply
+    may_admit: Callable[[], bool] = _always
 
     async def admit(self) -> Sequence[TurnReport]:
         """Return what came of it. Raises `Fault` if it could not be made durable: then nothing has changed."""
-        turns = [Turn(room=room, seats_free=self.supply.of(room.id).free > 0) for room in self.rooms.all()]
+        may_admit = self.may_admit()
+        turns = [
+            Turn(room=room, seats_free=may_admit and self.supply.of(room.id).free > 0) for room in self.rooms.all()
+        ]
         return await self.line.turn(turns)

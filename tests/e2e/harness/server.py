@@ -36,6 +36,7 @@ def environment(database: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "STAGEDOOR_PORT": "0",
         "STAGEDOOR_SECRET": SECRET,
         "STAGEDOOR_LOG_LEVEL": "warning",
+        "STAGEDOOR_DISK_RESERVE_MIB": "0",  # a story must not depend on the machine's disk
     }
     return inherited | ours | {f"STAGEDOOR_{name}": value for name, value in settings.items()}
 
@@ -98,6 +99,11 @@ class Server:
         """When it said that it is ready. Waits until it does, as *port*."""
         self._wait_until_ready()
         return self._ready_at
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     @property
     def is_running(self) -> bool:

@@ -17,7 +17,12 @@ SECONDS_MAX = 60
 def environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a process whose data are in *folder*; nothing of the caller's settings gets through."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STAGEDOOR_")}
-    ours = {"PYTHONPATH": str(ROOT / "src"), "STAGEDOOR_DATA_DIR": str(folder), "STAGEDOOR_PORT": "0"}
+    ours = {
+        "PYTHONPATH": str(ROOT / "src"),
+        "STAGEDOOR_DATA_DIR": str(folder),
+        "STAGEDOOR_PORT": "0",
+        "STAGEDOOR_DISK_RESERVE_MIB": "0",
+    }
     return inherited | ours | {f"STAGEDOOR_{name}": value for name, value in settings.items()}
 
 
