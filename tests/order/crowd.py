@@ -190,7 +190,9 @@ class Crowd:
 
     async def _poll(self, fan: Fan) -> None:
         assert fan.ref is not None
-        status = await self.server.services.check_place.check(ref=fan.ref)
+        check_place = self.server.services.check_place
+        await check_place.settled(fan.ref)
+        status = check_place.check(fan.ref)
         self._note(fan, status.place)
 
     async def _look_around(self, fan: Fan) -> None:
@@ -199,7 +201,8 @@ class Crowd:
         if self.random.random() < 0.03:
             return
         try:
-            await self.server.services.enter_room.enter(ref=fan.ref)
+            await self.server.services.enter_room.settled(fan.ref)
+            self.server.services.enter_room.enter(fan.ref)
         except (PlaceIsOver, StillWaiting):
             return
         await asyncio.sleep(0.5 + 8 * self.random.random())

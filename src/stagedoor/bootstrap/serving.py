@@ -22,6 +22,7 @@ from stagedoor.bootstrap.stopping import CLOSING_S, DRAIN_NOTICE_S, LastResort, 
 from stagedoor.bootstrap.stores import take_up_the_line
 from stagedoor.http.app import create_app
 from stagedoor.http.edge import identity_headers
+from stagedoor.http.hot import HotCalls
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
 from stagedoor.kernel.clock import Clock
@@ -64,12 +65,14 @@ async def _serve(settings: Settings, last_resort: LastResort, *, demo: bool, ann
         async with _opened(settings) as lanes:
             await _prepare(lanes, clock, settings, demo=demo)
             house, services = await build(settings, lanes, clock)
+            app = create_app(services)
             server = HttpServer(
-                create_app(services),
+                app,
                 listener,
                 ready=lambda: announce(base_url(listener)),
                 patience=Patience(stop_s=settings.drain_seconds, connections_max=room_for(settings.connections_max)),
                 headers=identity_headers(services.identity),
+                hot=HotCalls(app),
             )
             # Last: whatever may refuse the start has had its chance, and all the time until now is given back.
             await take_up_the_line(house.stores)

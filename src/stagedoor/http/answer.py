@@ -1,6 +1,7 @@
 """What a call answers: a status, headers, and bytes that are ready to be sent."""
 
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ _SUCCESS_END = b',"exception":{}}'
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replay", b"true")
 _WITHOUT_BODY = (204, 304)
+_HEADS_KEPT_MAX = 1_024
 
 
 class Cache(Enum):
@@ -30,6 +32,9 @@ class Cache(Enum):
     HER_IF_ASKED_AGAIN = (b"cache-control", b"private, no-cache")
     EVERYBODY_1_S = (b"cache-control", b"public, max-age=1")
     EVERYBODY_1_H = (b"cache-control", b"public, max-age=3600")
+
+
+_SUCCESS_HEADERS: dict[Cache, RawHeaders] = {cache: (_JSON, cache.value) for cache in Cache}
 
 
 class Answer(Response[T], Generic[T]):
@@ -63,6 +68,16 @@ class Answer(Response[T], Generic[T]):
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
+    def head(self) -> bytes:
+        """Return the headers as they go over the wire, those that `__call__` sends."""
+        head = _rendered(self.raw_headers)
+        return head if self.status in _WITHOUT_BODY else b"%bcontent-length: %d\r\n" % (head, len(self.body))
+
+
+@lru_cache(maxsize=_HEADS_KEPT_MAX)
+def _rendered(headers: RawHeaders) -> bytes:
+    return b"".join(b"%b: %b\r\n" % field for field in headers)
+
 
 def success_body(data: object) -> bytes:
     """Return the envelope around *data*."""
@@ -76,8 +91,8 @@ def success_around(rendered: bytes) -> bytes:
 
 def success(data: T, cache: Cache = Cache.HER_ALONE, *, replayed: bool = False) -> Answer[T]:
     """Answer *data*; *replayed* says that a first answer is given again."""
-    headers: RawHeaders = (_JSON, cache.value, _REPLAYED) if replayed else (_JSON, cache.value)
-    return Answer(success_body(data), headers=headers)
+    headers = _SUCCESS_HEADERS[cache]
+    return Answer(success_body(data), headers=(*headers, _REPLAYED) if replayed else headers)
 
 
 def failure(exception: object, *, status: int, headers: RawHeaders) -> Answer[Any]:

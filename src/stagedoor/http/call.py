@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import count
 from time import perf_counter
 from typing import cast
 
+from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 from typing_extensions import override
 
@@ -35,6 +37,15 @@ class Headers(Mapping[str, str]):
         raise KeyError(name)
 
     @override
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]  # only texts are asked for
+        """Return the header, without the exception that `Mapping` takes the way over."""
+        wanted = name.encode("latin-1")
+        for key, value in self._raw:
+            if key == wanted:
+                return value.decode("latin-1")
+        return default
+
+    @override
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(key.decode("latin-1") for key, _ in self._raw))
 
@@ -60,11 +71,12 @@ class Call:
     """
     One request and what is known of it.
 
+    *asked_at* is when it came: its token and its limits are judged by that.
     *code* and *cause* are set once it was refused or failed; *status* once the
     answer has begun, 0 before.
     """
 
-    __slots__ = ("began", "cause", "code", "headers", "request_id", "scope", "services", "status")
+    __slots__ = ("_headers", "asked_at", "began", "cause", "code", "request_id", "scope", "services", "status")
 
     def __init__(self, scope: Scope, services: Services, request_id: str) -> None:
         """Begin; from here on `call_of(scope)` finds it."""
@@ -72,17 +84,24 @@ class Call:
         self.services = services
         self.request_id = request_id
         self.began = perf_counter()
-        self.headers = Headers(cast("list[tuple[bytes, bytes]]", scope["headers"]))
+        self.asked_at = services.clock.now()
         self.status = 0
+        self._headers: Headers | None = None
         self.code: str | None = None
         self.cause: BaseException | None = None
         scope[_SCOPE_KEY] = self  # type: ignore[literal-required]
 
     @property
+    def headers(self) -> Headers:
+        """What came with it."""
+        if self._headers is None:
+            self._headers = Headers(cast("list[tuple[bytes, bytes]]", self.scope["headers"]))
+        return self._headers
+
+    @property
     def name(self) -> str:
         """The call's name, of a closed set: metrics and logs go by it and never by the path."""
-        handler = self.scope.get("route_handler")
-        return "none" if handler is None else handler.handler_name
+        return _name_of(self.scope.get("route_handler"))
 
     @property
     def address(self) -> ClientAddress:
@@ -91,7 +110,7 @@ class Call:
 
     def claims(self) -> QueueClaims:
         """Return what the queue token says. Raises `BadToken`, also where there is none."""
-        return self.services.tokens.read(self.headers.get("authorization"), now=self.services.clock.now())
+        return self.services.tokens.read(self.headers.get("authorization"), now=self.asked_at)
 
     async def who(self, user_id: BuyerId | None) -> BuyerId:
         """
@@ -102,12 +121,16 @@ class Call:
         `ForeignIdentity` for a *user_id* that is not hers.
         """
         authorization = self.headers.get("authorization")
-        tokens, now = self.services.tokens, self.services.clock.now()
-        claims = None if authorization is None else tokens.read(authorization, now=now)
+        claims = None if authorization is None else self.services.tokens.read(authorization, now=self.asked_at)
         buyer_id = await self.services.identity.who(self.headers, user_id, claims)
         if claims is not None:
             await self.services.recognize_place.recognize(ref=claims.ref)
         return buyer_id
+
+
+@cache
+def _name_of(handler: BaseRouteHandler | None) -> str:
+    return "none" if handler is None else handler.handler_name
 
 
 def call_of(scope: Scope) -> Call:

@@ -4,7 +4,7 @@ from litestar import get
 from litestar.types import Scope
 
 from stagedoor.http.answer import Answer
-from stagedoor.http.call import call_of
+from stagedoor.http.call import Call, call_of
 from stagedoor.http.contract import Entry, Field, Needs
 from stagedoor.http.problems import NO_SCHEDULE, PLACE_OVER, STILL_WAITING
 from stagedoor.http.reading import Query
@@ -78,10 +78,23 @@ async def list_schedule(scope: Scope) -> Answer[list[ScheduleItem]]:
     """List what is still to come in the token's room and not sold out, ordered by start, then id."""
     call = call_of(scope)
     everything = Query(call).everything()
-    claims = call.claims()
-    await call.services.enter_room.enter(ref=claims.ref)
-    listed = await call.services.listings.schedule(claims.ref.room_id, everything=everything)
+    ref = call.claims().ref
+    await call.services.enter_room.settled(ref)
+    call.services.enter_room.enter(ref)
+    listed = await call.services.listings.schedule(ref.room_id, everything=everything)
     return await listed.answer(call.headers)
+
+
+def schedule_at_once(call: Call) -> Answer[list[ScheduleItem]] | None:
+    """Answer as `list_schedule`, None where that would have to wait."""
+    everything = Query(call).everything()
+    ref = call.claims().ref
+    services = call.services
+    if not services.enter_room.is_settled(ref):
+        return None
+    services.enter_room.enter(ref)
+    listed = services.listings.schedule_at_once(ref.room_id, everything=everything)
+    return None if listed is None else listed.answer_at_once(call.headers)
 
 
 @get(
@@ -111,17 +124,39 @@ async def list_schedule(scope: Scope) -> Answer[list[ScheduleItem]]:
 async def list_seats(scope: Scope) -> Answer[list[SeatItem]]:
     """List the free seats, ordered by position; with `status=all` every seat and how it stands."""
     call = call_of(scope)
-    query = Query(call)
-    performance_id = PerformanceId(query.required_id("scheduleId"))
-    everything = query.everything()
-    claims = call.claims()
-    listings = call.services.listings
+    performance_id, everything = _asked(call)
+    ref = call.claims().ref
+    services = call.services
+    await services.enter_room.settled(ref)
     try:
-        await call.services.enter_room.enter(ref=claims.ref)
+        services.enter_room.enter(ref)
     except (PlaceIsOver, StillWaiting):
         # What does not exist is said before what is not allowed; a bad token, above, comes before both.
-        await listings.performance(claims.ref.room_id, performance_id)
+        await services.listings.performance(ref.room_id, performance_id)
         raise
-    performance = await listings.performance(claims.ref.room_id, performance_id)
-    listed = await listings.seats(performance, everything=everything)
+    performance = await services.listings.performance(ref.room_id, performance_id)
+    listed = await services.listings.seats(performance, everything=everything)
     return await listed.answer(call.headers)
+
+
+def seats_at_once(call: Call) -> Answer[list[SeatItem]] | None:
+    """Answer as `list_seats`, None where that would have to wait."""
+    performance_id, everything = _asked(call)
+    ref = call.claims().ref
+    services = call.services
+    if not services.enter_room.is_settled(ref):
+        return None
+    try:
+        services.enter_room.enter(ref)
+    except (PlaceIsOver, StillWaiting):
+        if services.listings.performance_at_once(ref.room_id, performance_id) is None:
+            return None
+        raise
+    performance = services.listings.performance_at_once(ref.room_id, performance_id)
+    listed = None if performance is None else services.listings.seats_at_once(performance, everything=everything)
+    return None if listed is None else listed.answer_at_once(call.headers)
+
+
+def _asked(call: Call) -> tuple[PerformanceId, bool]:
+    query = Query(call)
+    return PerformanceId(query.required_id("scheduleId")), query.everything()

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from functools import cache, cached_property
 from time import perf_counter
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from litestar.enums import HttpMethod, ScopeType
+from litestar.handlers import BaseRouteHandler
 from litestar.types import (
     ASGIApp,
     HTTPReceiveMessage,
     HTTPRequestEvent,
     HTTPResponseStartEvent,
+    HTTPScope,
     Message,
     Receive,
     Scope,
@@ -32,6 +36,7 @@ from stagedoor.http.under_way import StoppedWaiting
 from stagedoor.kernel.errors import Fault
 
 _NO_CONTENT = 204
+_STOPPED = StoppedWaiting("the server stops")
 CLIENT_GONE = 499
 """How a request is counted whose client did not wait for the answer."""
 
@@ -42,7 +47,12 @@ def identity_headers(identity: Identity) -> list[tuple[bytes, bytes]]:
 
 
 class Edge:
-    """One pure ASGI layer around the app; everything a request has to pass is here and nowhere else."""
+    """
+    One layer around the app; everything a request has to pass is here and nowhere else.
+
+    To the server it is a pure ASGI app; the calls of the hot table come in by
+    `call`, `awaited` and `close`.
+    """
 
     def __init__(self, app: ASGIApp, services: Services, methods: Methods) -> None:
         """Stand in front of *app*, whose paths know *methods*."""
@@ -52,8 +62,49 @@ class Edge:
         self._new_id = RequestIds()
         self._log = structlog.get_logger("stagedoor.http")
         self._identity_header = identity_headers(services.identity)
+        self._identity_line = b"".join(b"%b: %b\r\n" % field for field in self._identity_header)
         self._under_way = 0
         services.metrics.http_under_way.set_function(lambda: self._under_way)
+
+    @cached_property
+    def _tells_all(self) -> bool:
+        """Whether even what is quiet is logged; asked for the first time when logging has been set up."""
+        enabled: bool = self._log.is_enabled_for(logging.DEBUG)
+        return enabled
+
+    @property
+    def body_bytes_max(self) -> int:
+        """How long a body may be."""
+        return self._services.body_bytes_max
+
+    def call(self, scope: HTTPScope) -> Call:
+        """Begin a request."""
+        return Call(scope, self._services, self._new_id())
+
+    async def awaited(self, call: Call, work: Callable[[], Awaitable[Answer[Any]]]) -> Answer[Any]:
+        """Return what *work* does, or the answer to what it raises; only cancellation is raised."""
+        self._under_way += 1
+        try:
+            return await work()
+        except asyncio.CancelledError:
+            if not self._services.draining():
+                raise
+            return answer_to(_STOPPED, call)
+        except Exception as error:  # noqa: BLE001 -- as above
+            return answer_to(error, call)
+        finally:
+            self._under_way -= 1
+
+    def close(self, call: Call, method: str, answer: Answer[Any]) -> bytes:
+        """Account for the request, and return the head of its answer."""
+        call.status = answer.status
+        self._account(call, method)
+        return b"%bx-request-id: %b\r\n%b%b\r\n" % (
+            answer.head(),
+            call.request_id.encode(),
+            self._identity_line,
+            b"connection: close\r\n" if self._services.draining() else b"",
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Nothing is raised but cancellation."""
@@ -63,8 +114,8 @@ class Edge:
         method = scope["method"]
         if method == HttpMethod.HEAD:
             # The answer to HEAD is the answer to GET without its body; no call has to know.
-            scope = cast("Scope", {**scope, "method": "GET"})
-        call = Call(scope, self._services, self._new_id())
+            scope = cast("HTTPScope", {**scope, "method": "GET"})
+        call = self.call(scope)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -95,7 +146,7 @@ class Edge:
             # with its body, as a rule. It is told to come back; the cancellation ends with the task.
             if call.status or not self._services.draining():
                 raise
-            await answer_to(StoppedWaiting("the server stops"), call)(call.scope, receive, send)
+            await answer_to(_STOPPED, call)(call.scope, receive, send)
         except Exception as error:
             # The last place before the server, which would answer outside the envelope. Whatever it is, it is told
             # as what it is, unless the answer has begun: then the connection is cut, which says enough.
@@ -132,6 +183,8 @@ class Edge:
         name, status = call.name, call.status or CLIENT_GONE
         metrics = self._services.metrics
         metrics.count_answer(name, status, seconds)
+        if call.code is None and call.cause is None and not self._tells_all and _is_quiet(call):
+            return
         if call.code is not None:
             metrics.refusals.labels(call.code).inc()
         level = logging.INFO
@@ -153,7 +206,11 @@ class Edge:
 
 
 def _is_quiet(call: Call) -> bool:
-    handler = call.scope.get("route_handler")
+    return _has_quiet_entry(call.scope.get("route_handler"))
+
+
+@cache
+def _has_quiet_entry(handler: BaseRouteHandler | None) -> bool:
     entry = None if handler is None else entry_of(handler)
     return entry is not None and entry.quiet
 

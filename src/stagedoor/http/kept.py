@@ -56,10 +56,14 @@ class Kept(Generic[T]):
         """The value last read, however old."""
         return self._value[0] if self._value else None
 
+    def at_once(self) -> T | None:
+        """Return the value if it may be given without a read, else None."""
+        return self._value[0] if self._value and self._may_be_given(self._clock.now()) else None
+
     async def get(self) -> T:
         """Return the value, read again if need be. Raises `DeadlineMissed` and whatever the read raises."""
-        if self._value and self._may_be_given(self._clock.now()):
-            return self._value[0]
+        if (value := self.at_once()) is not None:
+            return value
         asked_version = self._version
         waiting = asyncio.timeout(READ_WAIT_MS_MAX / SECOND_MS)
         try:

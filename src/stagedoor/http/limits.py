@@ -93,7 +93,8 @@ class Limits:
                 (LimitedCall.CHARGE, policy.charge),
             )
         }
-        self._polls: dict[RoomId, _PollTimes] = {}
+        # From when on a poll is not early, by queue number: the numbers of a room are dense, so a column holds them.
+        self._polls: dict[RoomId, array[int]] = {}
 
     def take(self, call: LimitedCall, *, buyer_id: BuyerId, address: ClientAddress, now: Instant) -> None:
         """
@@ -111,43 +112,31 @@ class Limits:
         if wait_ms:
             raise TooManyRequests(wait_ms)
 
-    def poll(self, ref: PlaceRef, *, buyer_id: BuyerId, address: ClientAddress, now: Instant) -> None:
+    def early_by_ms(self, ref: PlaceRef, *, now: Instant) -> int:
+        """Return how much earlier than was told a poll at *now* comes; not positive if it is not early."""
+        polls = self._polls.get(ref.room_id)
+        if polls is None or (index := ref.number % PLACES_REMEMBERED_MAX) >= len(polls):
+            return 0
+        return polls[index] - now
+
+    def poll_early(self, early_ms: int, *, buyer_id: BuyerId, address: ClientAddress, now: Instant) -> None:
         """
-        Count a poll, if it comes earlier than was told. Raises `TooManyRequests`.
+        Count a poll that comes *early_ms* earlier than was told. Raises `TooManyRequests`.
 
         Its `retry_after_ms` is the time that was told: coming back then is not early.
         """
-        polls = self._polls.get(ref.room_id)
-        if polls is None or (early_ms := polls.early_by_ms(ref.number, now)) <= 0:
-            return
         try:
             self.take(LimitedCall.EARLY_POLL, buyer_id=buyer_id, address=address, now=now)
         except TooManyRequests as refused:
-            raise TooManyRequests(max(early_ms, 1)) from refused
+            raise TooManyRequests(early_ms) from refused
 
     def told(self, ref: PlaceRef, poll_after_ms: int, *, now: Instant) -> None:
         """Remember that the place's buyer was told, at *now*, to ask again after *poll_after_ms*."""
         slack_ms = self._policy.poll_slack_ms + int(poll_after_ms * self._policy.poll_slack_share)
         polls = self._polls.get(ref.room_id)
         if polls is None:
-            polls = self._polls[ref.room_id] = _PollTimes()
-        polls.set(ref.number, now + poll_after_ms - slack_ms)
-
-
-class _PollTimes:
-    """From when on a poll is not early, by queue number: the numbers of a room are dense, so a column holds them."""
-
-    def __init__(self) -> None:
-        self._not_early_from = array("q", bytes(8 * _ENTRIES_AT_FIRST))
-
-    def early_by_ms(self, number: int, now: Instant) -> int:
-        """Return how much too early a poll at *now* is; not positive if it is not."""
-        index = number % PLACES_REMEMBERED_MAX
-        return self._not_early_from[index] - now if index < len(self._not_early_from) else 0
-
-    def set(self, number: int, instant: int) -> None:
-        """Remember *instant*."""
-        index = number % PLACES_REMEMBERED_MAX
-        while index >= len(self._not_early_from):
-            self._not_early_from.frombytes(bytes(8 * len(self._not_early_from)))
-        self._not_early_from[index] = instant
+            polls = self._polls[ref.room_id] = array("q", bytes(8 * _ENTRIES_AT_FIRST))
+        index = ref.number % PLACES_REMEMBERED_MAX
+        while index >= len(polls):
+            polls.frombytes(bytes(8 * len(polls)))
+        polls[index] = now + poll_after_ms - slack_ms

@@ -107,8 +107,20 @@ class Listings:
 
     async def schedule(self, room_id: RoomId, *, everything: bool) -> Rendered:
         """Return what is still to come in the room, ordered by start; *everything*: the sold-out ones too."""
-        programme = await self._programme.get()
-        facts = await self._availability.get()
+        return self._schedule(await self._programme.get(), await self._availability.get(), room_id, everything)
+
+    def schedule_at_once(self, room_id: RoomId, *, everything: bool) -> Rendered | None:
+        """Return the `schedule`, None where it has to be read."""
+        programme, facts = self._programme.at_once(), self._availability.at_once()
+        return None if programme is None or facts is None else self._schedule(programme, facts, room_id, everything)
+
+    def _schedule(
+        self,
+        programme: _Programme,
+        facts: Mapping[PerformanceId, bool],
+        room_id: RoomId,
+        everything: bool,  # noqa: FBT001 -- as the callers have it
+    ) -> Rendered:
         now = self._clock.now()
         shown = self._shown.get((room_id, everything))
         hit = shown is not None and shown.is_of(programme.performances, facts, now)
@@ -120,16 +132,36 @@ class Listings:
 
     async def seats(self, performance: Performance, *, everything: bool) -> Rendered:
         """Return the performance's free seats, or *everything*, ordered by position."""
+        seat_list = self._seat_list(performance)
+        return self._seats(seat_list, await seat_list.claims.get(), everything=everything)
+
+    def seats_at_once(self, performance: Performance, *, everything: bool) -> Rendered | None:
+        """Return the `seats`, None where they have to be read."""
+        seat_list = self._seat_list(performance)
+        claims = seat_list.claims.at_once()
+        return None if claims is None else self._seats(seat_list, claims, everything=everything)
+
+    def _seat_list(self, performance: Performance) -> _SeatList:
         seat_list = self._seat_lists.get(performance.id)
-        if seat_list is None or seat_list.performance != performance:
+        if seat_list is None or (seat_list.performance is not performance and seat_list.performance != performance):
             seat_list = self._seat_lists[performance.id] = _SeatList(performance, self._seating, self._clock)
-        rendered, hit = seat_list.rendered(await seat_list.claims.get(), everything=everything)
+        return seat_list
+
+    def _seats(self, seat_list: _SeatList, claims: Claims, *, everything: bool) -> Rendered:
+        rendered, hit = seat_list.rendered(claims, everything=everything)
         self._count("seats", hit)
         return rendered
 
     async def performance(self, room_id: RoomId, performance_id: PerformanceId) -> Performance:
         """Return the performance. Raises `UnknownPerformance` if it is over, of another room, or nowhere."""
-        programme = await self._programme.get()
+        return self._performance(await self._programme.get(), room_id, performance_id)
+
+    def performance_at_once(self, room_id: RoomId, performance_id: PerformanceId) -> Performance | None:
+        """Return the `performance`, None where the programme has to be read."""
+        programme = self._programme.at_once()
+        return None if programme is None else self._performance(programme, room_id, performance_id)
+
+    def _performance(self, programme: _Programme, room_id: RoomId, performance_id: PerformanceId) -> Performance:
         found = programme.by_id.get(performance_id)
         if found is None or found.room_id != room_id or found.ends_at <= self._clock.now():
             raise UnknownPerformance

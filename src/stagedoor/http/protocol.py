@@ -153,6 +153,7 @@ class PatientProtocol(HttpToolsProtocol):
             except httptools.HttpParserError:
                 self._refuse()
             else:
+                self._fed()
                 if self._in_head:
                     self._head_bytes += len(data)
                     if self._head_bytes > HEAD_BYTES_MAX:
@@ -171,7 +172,7 @@ class PatientProtocol(HttpToolsProtocol):
         else:
             self._in_head, self._head_bytes = True, 0
             self._since = self.loop.time()
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     @override
     def on_headers_complete(self) -> None:
@@ -185,8 +186,7 @@ class PatientProtocol(HttpToolsProtocol):
             return
         self._in_head, self._in_body = False, True
         self._since = self.loop.time()
-        super().on_headers_complete()
-        self.cycle.transport = self._unhurried  # type: ignore[assignment]  # all of it that an answer uses
+        self._enter()
         self.headers = _NOWHERE
 
     @override
@@ -215,6 +215,22 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    def _enter(self) -> None:
+        """Begin the request whose head was just read."""
+        self._enter_the_app()
+
+    def _fed(self) -> None:
+        """Take note that everything that has arrived was read."""
+
+    def _enter_the_app(self) -> None:
+        """Tell uvicorn of the request, whose head is known by now: what it prepares for one is of use only here."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
+        super().on_headers_complete()
+        self.cycle.transport = self._unhurried  # type: ignore[assignment]  # all of it that an answer uses
 
     def lose_patience(self, now: float, idle_s: float) -> None:
         """End the connection if at *now*, by the loop's clock, its client has been waited for long enough."""

@@ -6,14 +6,15 @@ from litestar.types import Scope
 from msgspec import UNSET
 
 from stagedoor.http.answer import Answer, Cache, success
-from stagedoor.http.call import call_of
+from stagedoor.http.call import Call, call_of
 from stagedoor.http.contract import Entry, Field, Needs
 from stagedoor.http.keys import key_of
 from stagedoor.http.limits import LimitedCall
 from stagedoor.http.problems import LINE_FULL, NO_BUYER, NO_ROOM, NOT_YOURS, ROOM_CLOSED, TOO_MANY
 from stagedoor.http.reading import Query, given
 from stagedoor.http.times import rfc3339, seconds_left, seconds_until, whole_seconds
-from stagedoor.http.wire import JoinBody, LeftLine, PlaceReport, PlaceStatusWord, RoomDocument, Ticket
+from stagedoor.http.tokens import QueueClaims
+from stagedoor.http.wire import JoinBody, LeftLine, PlaceReport, PlaceStatusWord, RoomDocument, RoomStateWord, Ticket
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
 from stagedoor.waiting_room.model import PlaceState, PlaceView
@@ -21,6 +22,9 @@ from stagedoor.waiting_room.room import RoomState
 from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
 
 DOCUMENT_POLL_AFTER_MS = 2 * SECOND_MS
+
+_ROOM_WORDS: dict[RoomState, RoomStateWord] = {state: state.value for state in RoomState}
+"""An enum's value costs more to ask for than to look up."""
 
 _WORDS: dict[PlaceState, PlaceStatusWord] = {
     PlaceState.WAITING: "WAITING",
@@ -50,7 +54,7 @@ async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
     services = call.services
     key = key_of(call, data)
     buyer_id = await services.identity.joining(call.headers, given(data.user_id, BuyerId))
-    services.limits.take(LimitedCall.JOIN, buyer_id=buyer_id, address=call.address, now=services.clock.now())
+    services.limits.take(LimitedCall.JOIN, buyer_id=buyer_id, address=call.address, now=call.asked_at)
     room_id = given(data.room, RoomId) or MAIN_ROOM
     joined = await services.under_way.settle(
         services.issue_token.issue(buyer_id=buyer_id, room_id=room_id, key=key),
@@ -84,11 +88,22 @@ async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
 async def check_token(scope: Scope) -> Answer[PlaceReport]:
     """Tell position and status; asking is a sign of presence, and `pollAfterMs` says when to ask again."""
     call = call_of(scope)
-    services = call.services
     claims = call.claims()
-    ref = claims.ref
-    services.limits.poll(ref, buyer_id=claims.buyer_id, address=call.address, now=services.clock.now())
-    status = await services.check_place.check(ref=ref)
+    await call.services.check_place.settled(claims.ref)
+    return _checked(call, claims)
+
+
+def check_at_once(call: Call) -> Answer[PlaceReport] | None:
+    """Answer as `check_token`, None where that would have to wait."""
+    claims = call.claims()
+    return _checked(call, claims) if call.services.check_place.is_settled(claims.ref) else None
+
+
+def _checked(call: Call, claims: QueueClaims) -> Answer[PlaceReport]:
+    services, ref = call.services, claims.ref
+    if (early_ms := services.limits.early_by_ms(ref, now=call.asked_at)) > 0:
+        services.limits.poll_early(early_ms, buyer_id=claims.buyer_id, address=call.address, now=call.asked_at)
+    status = services.check_place.check(ref)
     services.limits.told(ref, status.place.poll_after_ms, now=status.now)
     return success(place_report(status), Cache.NOBODY)
 
@@ -168,7 +183,7 @@ def place_report(status: PlaceStatus) -> PlaceReport:
         status=_WORDS[place.state],
         estimated_wait_seconds=0 if is_admitted else _estimate(place),
         poll_after_ms=place.poll_after_ms,
-        room_state=status.room_state.value,
+        room_state=_ROOM_WORDS[status.room_state],
         opens_at=UNSET if opens_at is None else rfc3339(opens_at),
         opens_in_seconds=UNSET if opens_at is None else seconds_until(opens_at, now),
         expires_at=UNSET if expires_at is None else rfc3339(expires_at),

@@ -82,7 +82,11 @@ async def read_json(call: Call, receive: Receive, model: type[T]) -> T:
 
     Raises what `read_body` raises, `NotJson` and `Unreadable`.
     """
-    body = await read_body(call, receive)
+    return read_whole(call, await read_body(call, receive), model)
+
+
+def read_whole(call: Call, body: bytes, model: type[T]) -> T:
+    """Return the whole *body* as a *model*; an empty one is an empty object. Raises `NotJson` and `Unreadable`."""
     if not body:
         return _as_model({}, model)
     _check_media_type(call)
@@ -195,7 +199,7 @@ def _check_media_type(call: Call) -> None:
     media_type = call.headers.get("content-type")
     if media_type is not None and media_type not in _OF_JSON and not _is_json(media_type):
         raise NotJson
-    if call.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+    if (call.headers.get("content-encoding") or "").strip().lower() not in {"", "identity"}:
         raise NotJson
 
 

@@ -42,11 +42,22 @@ class Rendered:
 
     async def answer(self, headers: Mapping[str, str]) -> Answer[Any]:
         """Answer a request with these *headers*: with the list, or with 304 to somebody who has it already."""
+        answer = self.answer_at_once(headers)
+        if answer is None:
+            await self.compressed()
+            answer = self.answer_at_once(headers)
+            assert answer is not None
+        return answer
+
+    def answer_at_once(self, headers: Mapping[str, str]) -> Answer[Any] | None:
+        """Answer as `answer` does, None where the list has to be compressed first."""
         wanted = headers.get("if-none-match")
         if wanted is not None and _has(wanted, self.tag):
             return Answer(b"", status=_NOT_MODIFIED, headers=self.headers[:3])
         if len(self.body) >= COMPRESSED_FROM_BYTES and _takes_gzip(headers.get("accept-encoding")):
-            return Answer(await self.compressed(), headers=(*self.headers, (b"content-encoding", b"gzip")))
+            if self._compressed is None:
+                return None
+            return Answer(self._compressed, headers=(*self.headers, (b"content-encoding", b"gzip")))
         return Answer(self.body, headers=self.headers)
 
     async def compressed(self) -> bytes:

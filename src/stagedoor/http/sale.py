@@ -78,7 +78,7 @@ async def reserve_seats(data: JSONBody[ReserveBody], scope: Scope) -> Answer[Res
     claims = call.claims()
     _require_own(claims, given(data.user_id, BuyerId))
     buyer_id = claims.buyer_id
-    services.limits.take(LimitedCall.RESERVE, buyer_id=buyer_id, address=call.address, now=services.clock.now())
+    services.limits.take(LimitedCall.RESERVE, buyer_id=buyer_id, address=call.address, now=call.asked_at)
     performance_id = PerformanceId(data.schedule_id)
     # Asked before the seats are, so that a reservation that was made can be told.
     time_zone = await services.listings.time_zone_of(performance_id) or services.time_zone

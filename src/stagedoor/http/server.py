@@ -10,9 +10,11 @@ from math import ceil
 import uvicorn
 from litestar.types import ASGIApp
 
+from stagedoor.http.hot import HotCalls
 from stagedoor.http.newcomers import turn_newcomers_away
 from stagedoor.http.parting import Headers
 from stagedoor.http.protocol import Patience, lose_patience, protocol_with
+from stagedoor.http.short_way import short_way
 
 BACKLOG = 2_048
 
@@ -62,10 +64,10 @@ class HttpServer:
 
     *ready* is called once, when the first request would be answered. *patience*
     is how long clients are waited for, *headers* go with what is refused before
-    it gets as far as *app*.
+    it gets as far as *app*; the calls of *hot* go past it where they can.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one argument for each thing that is not the server's own affair
         self,
         app: ASGIApp,
         listener: socket.socket,
@@ -73,15 +75,17 @@ class HttpServer:
         ready: Callable[[], None],
         patience: Patience,
         headers: Headers = (),
+        hot: HotCalls | None = None,
     ) -> None:
         """Serve nothing yet."""
         self._listener = listener
+        protocol = protocol_with(headers, patience)
         self._server = _Server(
             uvicorn.Config(
                 app,
                 interface="asgi3",
                 loop="none",
-                http=protocol_with(headers, patience),
+                http=protocol if hot is None else short_way(protocol, hot),
                 ws="none",
                 lifespan="off",
                 access_log=False,

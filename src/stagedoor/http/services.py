@@ -39,8 +39,16 @@ class IssuesTokens(Protocol):
 class ChecksPlaces(Protocol):
     """Tells a buyer how her place stands."""
 
-    async def check(self, *, ref: PlaceRef) -> PlaceStatus:
-        """Return the place with what surrounds it."""
+    def is_settled(self, ref: PlaceRef) -> bool:
+        """Say whether it can be told without waiting."""
+        ...
+
+    async def settled(self, ref: PlaceRef) -> None:
+        """Return once it can be told."""
+        ...
+
+    def check(self, ref: PlaceRef) -> PlaceStatus:
+        """Return the place, which is settled, with what surrounds it."""
         ...
 
 
@@ -55,8 +63,16 @@ class ReportsRooms(Protocol):
 class EntersRooms(Protocol):
     """Lets the admitted, and nobody else, pass."""
 
-    async def enter(self, *, ref: PlaceRef) -> PlaceView:
-        """Return the place of somebody who is admitted."""
+    def is_settled(self, ref: PlaceRef) -> bool:
+        """Say whether it can be decided without waiting."""
+        ...
+
+    async def settled(self, ref: PlaceRef) -> None:
+        """Return once it can be decided."""
+        ...
+
+    def enter(self, ref: PlaceRef) -> PlaceView:
+        """Return the place, which is settled, of somebody who is admitted."""
         ...
 
 

@@ -1,8 +1,7 @@
 """Names for the numbers that pass between features, so that they cannot be mixed up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 BuyerId = NewType("BuyerId", int)
 RoomId = NewType("RoomId", str)
@@ -22,9 +21,8 @@ WIRE_ID_MAX = (1 << WIRE_ID_BITS) - 1
 MAIN_ROOM = RoomId("main")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceRef:
-    """Names one place in a waiting line: its room and its queue number there."""
+class PlaceRef(NamedTuple):
+    """Names one place in a waiting line: its room and its queue number there. A tuple: every poll makes one."""
 
     room_id: RoomId
     number: QueueNumber

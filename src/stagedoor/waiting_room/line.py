@@ -13,12 +13,13 @@ from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef
 from stagedoor.waiting_room import applying, forgetting, showing, standing_still, turning
 from stagedoor.waiting_room.away import GRANULE_MS
 from stagedoor.waiting_room.changes import Change
-from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, REVOKED, WAITING
+from stagedoor.waiting_room.columns import ADMITTED, FORGOTTEN, PASSED_OVER, REVOKED, WAITING
 from stagedoor.waiting_room.ending import EndingPlan
 from stagedoor.waiting_room.forgetting import LongOver
 from stagedoor.waiting_room.joining import JoiningPlan
 from stagedoor.waiting_room.line_state import LineState
 from stagedoor.waiting_room.model import LineView, PlaceView
+from stagedoor.waiting_room.policy import away_window_ms
 from stagedoor.waiting_room.room import Room
 
 
@@ -69,10 +70,10 @@ class Line:
         before a turn has ended a pass that was due still keeps it.
         """
         state = self._state
-        row = state.row(ref.number)
-        if row is None:
-            return None
         columns = state.columns
+        row = ref.number - columns.first
+        if not 0 <= row < len(columns.states):
+            return None
         place_state = columns.states[row]
         if place_state == WAITING:
             columns.seen_at[row] = now
@@ -82,14 +83,14 @@ class Line:
         elif place_state == PASSED_OVER:
             columns.seen_at[row] = now
             state.returners.add(ref.number)
-        elif place_state == REVOKED:
+        elif place_state in (REVOKED, FORGOTTEN):
             return None
         view = showing.show_place(state, ref, row, room, now)
         if telling and view.position:
             columns.told_ms[row] = view.poll_after_ms
             if columns.counting[row]:
                 # She may have been told a longer interval before, and the wheel would look for her too late.
-                away_at = state.away_at(row, room)
+                away_at = now + away_window_ms(room.policy, view.poll_after_ms)
                 if columns.wakes[row] * GRANULE_MS > away_at:
                     applying.reschedule(state, ref.number, away_at)
         return view

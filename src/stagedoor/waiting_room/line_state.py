@@ -77,6 +77,4 @@ class LineState:
 
     def position(self, row: int) -> int:
         """Return 1 + the places ahead that count. Nobody who counts is ahead of a returner."""
-        if self.columns.states[row] != WAITING:
-            return 1
-        return 1 + self.columns.counting_before(row)
+        return 1 + self.columns.counting_before(row) if self.columns.states[row] == WAITING else 1

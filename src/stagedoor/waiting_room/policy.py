@@ -22,6 +22,9 @@ POLL_MS_PER_PLACE_UNKNOWN = 10
 POLL_SHARE_OF_WAIT = 4
 """A wait is cut in four: half of it is the most that may be slept through, and estimates are sometimes wrong."""
 
+_COMFORT_FROM_PLACE = POLL_MS_COMFORT // POLL_MS_PER_PLACE
+_UNKNOWN_FROM_PLACE = POLL_MS_UNKNOWN // POLL_MS_PER_PLACE_UNKNOWN
+
 JITTER = 1 / 8
 MISSED_POLLS = 3
 """Somebody is away once she has missed three polls in a row."""
@@ -100,13 +103,20 @@ def poll_after_ms(*, position: int, number: int, waiting: int, polls_per_second:
     overrun answers nobody, and whoever sleeps through her turn as told loses
     nothing: the windows for absence and entry are three times what she was told.
     """
-    budget = _budget_ms(position, waiting, polls_per_second)
-    wanted: float
+    interval_ms = _budget_ms(position, waiting, polls_per_second)
+    wanted_ms: float
+    # Every poll comes this way: two comparisons cost less than a call of min or max.
     if wait_ms is None:
-        wanted = min(position * POLL_MS_PER_PLACE_UNKNOWN, POLL_MS_UNKNOWN)
+        wanted_ms = position * POLL_MS_PER_PLACE_UNKNOWN if position < _UNKNOWN_FROM_PLACE else POLL_MS_UNKNOWN
     else:
-        wanted = min(wait_ms / POLL_SHARE_OF_WAIT, position * POLL_MS_PER_PLACE, POLL_MS_COMFORT)
-    return _jittered(max(POLL_MS_MIN, budget, wanted), number)
+        wanted_ms = wait_ms / POLL_SHARE_OF_WAIT
+        if position < _COMFORT_FROM_PLACE and wanted_ms > position * POLL_MS_PER_PLACE:
+            wanted_ms = position * POLL_MS_PER_PLACE
+        elif wanted_ms > POLL_MS_COMFORT:
+            wanted_ms = POLL_MS_COMFORT
+    interval_ms = max(interval_ms, wanted_ms)
+    interval_ms = max(interval_ms, POLL_MS_MIN)
+    return _jittered(interval_ms, number)
 
 
 def poll_before_opening_ms(*, opens_in_ms: int, position: int, number: int, waiting: int, polls_per_second: int) -> int:
@@ -148,9 +158,11 @@ def expected_wait_ms(
 def _budget_ms(position: int, waiting: int, polls_per_second: int) -> float:
     # Jitter makes intervals shorter, by JITTER at the most, so that much of the budget is left for it.
     interval_ms = budget_interval_ms(
-        position=position, waiting=max(waiting, position), polls_per_second=polls_per_second * (1 - JITTER)
+        position=position,
+        waiting=max(position, waiting),
+        polls_per_second=polls_per_second * (1 - JITTER),
     )
-    return min(interval_ms, POLL_MS_MAX)
+    return min(POLL_MS_MAX, interval_ms)
 
 
 def _jittered(interval_ms: float, number: int) -> int:

@@ -112,6 +112,19 @@ class WaitingLine(Protocol):
         judged by it. A returner who looks is in line to enter next. Touches
         no store.
         """
+        await self.settled(ref)
+        return self.look_at_once(ref, telling=telling)
+
+    def is_settled(self, ref: PlaceRef) -> bool:
+        """Say whether it is known right now how the place stands: nothing is under way that may admit or end it."""
+        ...
+
+    async def settled(self, ref: PlaceRef) -> None:
+        """Return once the place `is_settled`. Raises `Fault` where nobody can say."""
+        ...
+
+    def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+        """`look` at a place that `is_settled`."""
         ...
 
     async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:

@@ -15,7 +15,6 @@ from stagedoor.waiting_room.policy import (
 from stagedoor.waiting_room.room import Room, RoomState
 
 _STATES = (PlaceState.EXPIRED, *PlaceState)
-_WITHOUT_PASS = (WAITING, PASSED_OVER)
 
 
 def show_place(state: LineState, ref: PlaceRef, row: int, room: Room, now: Instant) -> PlaceView:
@@ -24,19 +23,19 @@ def show_place(state: LineState, ref: PlaceRef, row: int, room: Room, now: Insta
     place_state = columns.states[row]
     if place_state == ADMITTED:
         return _show_admitted(state, ref, row, room, now)
-    if place_state in _WITHOUT_PASS:
+    if place_state in (WAITING, PASSED_OVER):
         position = state.position(row)
         poll_ms, wait_ms = _prospects(state, position, ref.number, room, now)
     else:
         position, poll_ms, wait_ms = 0, POLL_MS_COMFORT, None
     return PlaceView(
-        ref=ref,
-        buyer_id=state.buyer(row),
-        state=_STATES[place_state],
-        position=position,
-        token_expires_at=Instant(columns.token_expires_at[row]),
-        poll_after_ms=poll_ms,
-        estimated_wait_ms=wait_ms,
+        ref,
+        state.buyer(row),
+        _STATES[place_state],
+        position,
+        Instant(columns.token_expires_at[row]),
+        poll_ms,
+        wait_ms,
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stagedoor.kernel.clock import Clock, Instant
 from stagedoor.kernel.errors import Fault, Rejection
@@ -53,15 +54,13 @@ class IssueToken:
         return outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceStatus:
-    """A place, with what its buyer wants to know of what surrounds it."""
+class PlaceStatus(NamedTuple):
+    """A place, with what its buyer wants to know of what surrounds it; a tuple, because one is made for every poll."""
 
     place: PlaceView
     room: Room
     room_state: RoomState
     supply: RoomSupply
-    line: LineView
     now: Instant
 
 
@@ -74,21 +73,22 @@ class CheckPlace:
     supply: Supply
     clock: Clock
 
-    async def check(self, *, ref: PlaceRef) -> PlaceStatus:
-        """Return the place; asking is a sign of presence. Raises `UnknownPlace`."""
-        place = await self.line.look(ref, telling=True)
+    def is_settled(self, ref: PlaceRef) -> bool:
+        """Say whether the place can be checked without waiting."""
+        return self.line.is_settled(ref)
+
+    async def settled(self, ref: PlaceRef) -> None:
+        """Return once the place can be checked. Raises `Fault` where nobody can say how it stands."""
+        await self.line.settled(ref)
+
+    def check(self, ref: PlaceRef) -> PlaceStatus:
+        """Return the place, which is settled; asking is a sign of presence. Raises `UnknownPlace`."""
+        place = self.line.look_at_once(ref, telling=True)
         room = self.rooms.get(ref.room_id)
         if place is None or room is None:
             raise UnknownPlace
         now = self.clock.now()
-        return PlaceStatus(
-            place=place,
-            room=room,
-            room_state=room.state_at(now),
-            supply=self.supply.of(ref.room_id),
-            line=self.line.view(ref.room_id),
-            now=now,
-        )
+        return PlaceStatus(place, room, room.state_at(now), self.supply.of(ref.room_id), now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +132,21 @@ class EnterRoom:
 
     line: WaitingLine
 
-    async def enter(self, *, ref: PlaceRef) -> PlaceView:
-        """Return the place of somebody admitted. Raises `UnknownPlace`, `PlaceIsOver`, `StillWaiting`."""
-        place = await self.line.look(ref)
+    def is_settled(self, ref: PlaceRef) -> bool:
+        """Say whether it can be decided without waiting."""
+        return self.line.is_settled(ref)
+
+    async def settled(self, ref: PlaceRef) -> None:
+        """Return once it can be decided. Raises `Fault` where nobody can say how the place stands."""
+        await self.line.settled(ref)
+
+    def enter(self, ref: PlaceRef) -> PlaceView:
+        """
+        Return the place, which is settled, of somebody admitted; entering is a sign of presence.
+
+        Raises `UnknownPlace`, `PlaceIsOver`, `StillWaiting`.
+        """
+        place = self.line.look_at_once(ref)
         if place is None:
             raise UnknownPlace
         if place.standing is Standing.OVER:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
+from stagedoor.http.hot import HotCalls
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, listen
 
@@ -38,8 +39,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(patience: Patience | None = None, app: ASGIApp | None = None) -> AsyncIterator[Served]:
-    """Serve *app*, else the one that notes what it is asked, on a free port."""
+async def served(
+    patience: Patience | None = None, app: ASGIApp | None = None, hot: HotCalls | None = None
+) -> AsyncIterator[Served]:
+    """Serve *app* (with a short way to *hot*), else the one that notes what it is asked, on a free port."""
     noted = Served()
     with listen("127.0.0.1", 0) as listener:
         noted.port = listener.getsockname()[1]
@@ -50,6 +53,7 @@ async def served(patience: Patience | None = None, app: ASGIApp | None = None) -
             ready=ready.set,
             patience=patience or Patience(stop_s=1),
             headers=[(b"stagedoor-identity", b"demo")],
+            hot=hot,
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(server.serve())

@@ -127,6 +127,7 @@ class FakeDoor:
         self.asked: list[dict[str, Any]] = []
         self.recognized: list[PlaceRef] = []
         self.revoked: set[PlaceRef] = set()
+        self.undecided: set[PlaceRef] = set()
         self.refusal: Exception | None = None
         self.place = an_admitted_place()
         self.room = a_room()
@@ -142,16 +143,17 @@ class FakeDoor:
         self._take(**asked)
         return Joined(place=self.place, replayed=self.replayed)
 
-    async def check(self, *, ref: PlaceRef) -> PlaceStatus:
+    def is_settled(self, ref: PlaceRef) -> bool:
+        return ref not in self.undecided
+
+    async def settled(self, ref: PlaceRef) -> None:
+        """Wait for nothing: by the time anybody has asked, it is decided."""
+
+    def check(self, ref: PlaceRef) -> PlaceStatus:
         self._take(ref=ref)
         now = self._clock.now()
         return PlaceStatus(
-            place=self.place,
-            room=self.room,
-            room_state=self.room.state_at(now),
-            supply=self.supply,
-            line=a_line(),
-            now=now,
+            place=self.place, room=self.room, room_state=self.room.state_at(now), supply=self.supply, now=now
         )
 
     def status(self, *, room_id: RoomId) -> RoomReport:
@@ -161,7 +163,7 @@ class FakeDoor:
             room=self.room, room_state=self.room.state_at(now), supply=self.supply, line=a_line(), now=now
         )
 
-    async def enter(self, *, ref: PlaceRef) -> PlaceView:
+    def enter(self, ref: PlaceRef) -> PlaceView:
         self._take(ref=ref)
         return self.place
 

@@ -53,7 +53,13 @@ class Line(WaitingLine):
     notes: list[Instant | None] = field(default_factory=list)
     session_ends_at: Instant = SESSION_END
 
-    async def look(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+    def is_settled(self, ref: PlaceRef) -> bool:
+        return True
+
+    async def settled(self, ref: PlaceRef) -> None:
+        pass
+
+    def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
         assert not telling
         if ref != HERS:
             return None

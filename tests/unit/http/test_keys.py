@@ -1,14 +1,19 @@
+from types import SimpleNamespace
+
 import pytest
 
 from stagedoor.http.call import Call
 from stagedoor.http.keys import key_of
 from stagedoor.http.rejections import Unreadable
 from stagedoor.http.wire import JoinBody
+from stagedoor.kernel.clock import Instant, ManualClock
 
 
 def a_call(*keys: bytes) -> Call:
     scope = {"type": "http", "headers": [(b"idempotency-key", key) for key in keys]}
-    return Call(scope, None, "request-1")  # type: ignore[arg-type]  # no more of a call is looked at here
+    # No more of the services is looked at here.
+    services = SimpleNamespace(clock=ManualClock(Instant(0)))
+    return Call(scope, services, "request-1")  # type: ignore[arg-type]
 
 
 def test_no_header_is_no_key() -> None:

@@ -202,7 +202,7 @@ class TestLimits:
             for buyer in crowd:
                 # Every two seconds whatever she is told, as the seed's script does.
                 now = Instant(NOON + second * 1_000)
-                limits.poll(refs[buyer], buyer_id=buyer, address=HOME, now=now)
+                poll(limits, refs[buyer], now, buyer_id=buyer)
                 limits.told(refs[buyer], 4_000, now=now)
         for _ in range(3):
             for buyer in crowd:
@@ -217,11 +217,16 @@ class TestLimits:
             limits.take(LimitedCall.CHARGE, buyer_id=HER, address=HOME, now=NOON)
 
 
+def poll(limits: Limits, ref: PlaceRef, now: Instant, *, buyer_id: BuyerId = HER) -> None:
+    if (early_ms := limits.early_by_ms(ref, now=now)) > 0:
+        limits.poll_early(early_ms, buyer_id=buyer_id, address=HOME, now=now)
+
+
 class TestEarlyPolls:
     REF = PlaceRef(room_id=RoomId("main"), number=QueueNumber(7))
 
     def poll(self, limits: Limits, at: int, ref: PlaceRef = REF) -> None:
-        limits.poll(ref, buyer_id=HER, address=HOME, now=Instant(at))
+        poll(limits, ref, Instant(at))
 
     def test_polls_in_time_cost_nothing(self) -> None:
         limits = Limits(a_policy(buyer=Rate(per_second=0.001, burst=1)))

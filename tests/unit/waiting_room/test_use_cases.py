@@ -62,9 +62,14 @@ class FakeLine(WaitingLine):
     async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
         raise NotImplementedError
 
-    async def look(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+    def is_settled(self, ref: PlaceRef) -> bool:
+        return not self.fails
+
+    async def settled(self, ref: PlaceRef) -> None:
         if self.fails:
             raise Fault("the line cannot be asked")
+
+    def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
         self.looked.append((ref, telling))
         return self.place
 
@@ -178,7 +183,7 @@ async def test_to_check_is_to_be_told() -> None:
     line = FakeLine(place=a_place())
     check = CheckPlace(line=line, rooms=await read(a_room()), supply=OnlyMainSells(), clock=ManualClock(NOON))
 
-    status = await check.check(ref=a_ref(1))
+    status = check.check(a_ref(1))
 
     assert line.looked == [(a_ref(1), True)]
     assert (status.place, status.room_state, status.supply.free, status.now) == (a_place(), RoomState.OPEN, 5, NOON)
@@ -191,7 +196,7 @@ async def test_an_unknown_place_cannot_be_checked(room_id: RoomId) -> None:
     )
 
     with pytest.raises(UnknownPlace):
-        await check.check(ref=a_ref(1, room_id))
+        check.check(a_ref(1, room_id))
 
 
 async def test_a_room_s_status_is_for_everybody() -> None:
@@ -216,13 +221,13 @@ async def test_a_room_s_status_is_for_everybody() -> None:
 )
 async def test_only_the_admitted_may_pass(place: PlaceView | None, refusal: type[Rejection]) -> None:
     with pytest.raises(refusal):
-        await EnterRoom(line=FakeLine(place=place)).enter(ref=a_ref(1))
+        EnterRoom(line=FakeLine(place=place)).enter(a_ref(1))
 
 
 async def test_the_admitted_may_pass() -> None:
     place = a_place(PlaceState.ADMITTED)
 
-    assert await EnterRoom(line=FakeLine(place=place)).enter(ref=a_ref(1)) == place
+    assert EnterRoom(line=FakeLine(place=place)).enter(a_ref(1)) == place
 
 
 async def test_a_token_proves_its_buyer_also_when_the_line_cannot_be_asked() -> None:

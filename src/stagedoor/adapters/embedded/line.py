@@ -82,10 +82,16 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         """Give each buyer her living place, or a new one at the back."""
         return await self._commits.alone(lambda: self._join(joins))
 
-    async def look(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+    def is_settled(self, ref: PlaceRef) -> bool:
+        """Say whether no commit is under way that decides the place."""
+        return not self._commits.is_deciding(ref)
+
+    async def settled(self, ref: PlaceRef) -> None:
+        """Return once no commit is under way that decides the place."""
+        await self._commits.decided(ref)
+
+    def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
         """Return the place as it is now, and take the look as a sign of its buyer's presence."""
-        if self._commits.is_deciding:
-            await self._commits.decided(ref)
         line, room = self._lines.get(ref.room_id), self._rooms.get(ref.room_id)
         if line is None or room is None:
             return None

@@ -106,10 +106,9 @@ class LineCommits:
         if entry.at < self._outage_ended_at:
             raise Overtaken("time was given back since this was planned")
 
-    @property
-    def is_deciding(self) -> bool:
-        """Whether there are places that nobody can say anything about."""
-        return bool(self._deciding)
+    def is_deciding(self, ref: PlaceRef) -> bool:
+        """Say whether a commit is under way that decides the place *ref*: until then nobody can say how it stands."""
+        return bool(self._deciding) and ref.number in self._deciding.get(ref.room_id, _NONE)
 
     async def decided(self, ref: PlaceRef) -> None:
         """
@@ -117,7 +116,7 @@ class LineCommits:
 
         Raises `UnsettledCommit` where that commit was lost sight of.
         """
-        while ref.number in self._deciding.get(ref.room_id, _NONE):
+        while self.is_deciding(ref):
             if self._settled.is_set():
                 raise UnsettledCommit("the commit that decides this place has no answer yet")
             await self._settled.wait()

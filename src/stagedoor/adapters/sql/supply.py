@@ -9,7 +9,7 @@ from stagedoor.adapters.sql.claim_counts import NOTHING_CLAIMED, ClaimCounts, co
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.seat_figures import SeatFigures, count_seats
 from stagedoor.adapters.sql.tables import performance
-from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
+from stagedoor.kernel.clock import FOREVER, SECOND_MS, Clock, Instant, later
 from stagedoor.kernel.ids import PerformanceId, RoomId
 from stagedoor.waiting_room.ports import RoomSupply, Supply
 
@@ -44,6 +44,7 @@ class SqlSupply(Supply):
         self._claims: dict[PerformanceId, ClaimCounts] = {}
         self._touched: set[PerformanceId] = set()
         self._programme_read_at: Instant | None = None
+        self._summed: dict[RoomId, tuple[RoomSupply, Instant]] = {}
 
     def touch(self, performance_ids: Iterable[PerformanceId] | None = None) -> None:
         """Have the claims of *performance_ids* (None: of all) read again by the next `refresh`."""
@@ -77,21 +78,31 @@ class SqlSupply(Supply):
         self._seats.update(found.seats)
         self._claims.update(found.claims)
         self._programme_read_at = now
+        self._summed = {}
 
     def of(self, room_id: RoomId) -> RoomSupply:
         """Return the room's supply."""
         now = self._clock.now()
+        found = self._summed.get(room_id)
+        if found is None or now >= found[1]:
+            found = self._summed[room_id] = self._sum(room_id, now)
+        return found[0]
+
+    def _sum(self, room_id: RoomId, now: Instant) -> tuple[RoomSupply, Instant]:
+        """Return the room's supply, and until when it is that if nothing is read: a performance that ends leaves it."""
         free = held = 0
+        until = FOREVER
         ends: list[Instant] = []
         for id_, (performance_room_id, ends_at) in self._rooms.items():
             if performance_room_id != room_id or ends_at <= now or id_ not in self._seats:
                 continue
+            until = min(until, ends_at)
             claimed = self._claims.get(id_, NOTHING_CLAIMED)
             free += self._seats[id_].count - claimed.held - claimed.sold - claimed.blocked
             held += claimed.held
             if claimed.next_hold_ends_at is not None:
                 ends.append(claimed.next_hold_ends_at)
-        return RoomSupply(free=free, held=held, next_hold_ends_at=min(ends, default=None))
+        return RoomSupply(free=free, held=held, next_hold_ends_at=min(ends, default=None)), until
 
     def _is_out_of_date(self, now: Instant) -> bool:
         if self._programme_read_at is None or now >= later(self._programme_read_at, PROGRAMME_MS):

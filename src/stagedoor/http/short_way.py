@@ -1,0 +1,157 @@
+"""
+The short way from a connection to a hot call: no scope, no task, no messages.
+
+A request goes it if it arrived whole, is for a hot call, and nothing else is
+under way before it on its connection. Until all that is known it is kept
+here, and then either answered or handed to uvicorn as if it came just now.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from litestar.types import ASGIApp
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from stagedoor.http.answer import Answer
+from stagedoor.http.hot import HotCall, HotCalls
+from stagedoor.http.parting import Headers
+from stagedoor.http.protocol import PatientProtocol
+
+_JOINED_BYTES_MAX = 65_536
+"""Up to here it is cheaper to copy a body behind its head than to hand over two pieces."""
+
+_CLOSE = b"connection: close\r\n\r\n"
+
+
+class ShortWayProtocol(PatientProtocol):
+    """A patient protocol that answers hot calls itself; `short_way` makes the subclass with the calls."""
+
+    calls: HotCalls
+    _row: HotCall | None = None
+    _query_string = b""
+    _fields: list[tuple[bytes, bytes]]
+    _body = b""
+    _first: Headers = ()
+    _first_lines = b""
+
+    @override
+    def _enter(self) -> None:
+        self._row = self._hot_call()
+        if self._row is None:
+            super()._enter()
+        else:
+            self._fields = self.headers
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        if self._row is None:
+            super().on_body(body)
+        else:
+            self._body += body
+
+    @override
+    def on_message_complete(self) -> None:
+        row, body = self._row, self._body
+        if row is None:
+            super().on_message_complete()
+        elif len(body) > self.calls.body_bytes_max:
+            self._leave_the_short_way()
+            super().on_message_complete()
+        else:
+            self._row, self._body, self._in_body = None, b"", False
+            self._answer(row, body)
+
+    @override
+    def _fed(self) -> None:
+        if self._row is not None:
+            self._leave_the_short_way()
+
+    @override
+    def _refuse(self) -> None:
+        if self._row is not None:
+            # Nobody has heard of the request yet, so there is nobody to be told that it ends here.
+            self._row, self._body, self._in_body = None, b"", False
+        super()._refuse()
+
+    def write_answer(self, answer: Answer[Any], head: bytes) -> None:
+        """Send *answer* under *head*, which ends with the empty line, and close behind it if the head says so."""
+        first = self.server_state.default_headers
+        if first is not self._first:
+            # uvicorn makes the list anew once a second, with the date.
+            self._first = first
+            self._first_lines = b"".join(b"%b: %b\r\n" % field for field in first)
+        body = answer.body
+        if len(body) <= _JOINED_BYTES_MAX:
+            self.transport.write(b"".join((STATUS_LINE[answer.status], self._first_lines, head, body)))
+        else:
+            self.transport.write(b"".join((STATUS_LINE[answer.status], self._first_lines, head)))
+            self.transport.write(body)
+        if head.endswith(_CLOSE):
+            self.transport.close()
+
+    def _hot_call(self) -> HotCall | None:
+        """Return the call that the request just read the head of is for, None if it has to go the long way."""
+        if self.expect_100_continue or self.flow.write_paused or not self._is_idle() or self.transport.is_closing():
+            return None
+        path, _, self._query_string = self.url.partition(b"?")
+        row = self.calls.find(self.parser.get_method(), path)
+        if row is None or not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
+            return None
+        return row
+
+    def _answer(self, row: HotCall, body: bytes) -> None:
+        call = self.calls.begin(row, self._query_string, self._fields, self.client)
+        if (told := self.calls.at_once(row, call)) is not None:
+            self.write_answer(*told)
+            self.server_state.total_requests += 1
+            return
+        self.cycle = _HotCycle(self, self.calls.answer(row, call, body))  # type: ignore[assignment]  # see there
+        self._start_asgi_task(self.cycle, self.app)
+
+    def _leave_the_short_way(self) -> None:
+        """Hand the request to uvicorn, with what there is of its body."""
+        body, self._row, self._body = self._body, None, b""
+        self.headers = self._fields
+        self._enter_the_app()
+        if body:
+            super().on_body(body)
+
+
+class _HotCycle:
+    """A hot request that waits for something; to uvicorn, which asks no more of one, it is a cycle like its own."""
+
+    def __init__(self, protocol: ShortWayProtocol, work: Coroutine[Any, Any, tuple[Answer[Any], bytes]]) -> None:
+        self._protocol = protocol
+        self._work = work
+        self.response_started = False
+        self.response_complete = False
+        self.disconnected = False
+        self.keep_alive = True
+        self.more_body = False
+        self.message_event = asyncio.Event()
+
+    async def run_asgi(self, _app: ASGIApp) -> None:
+        """Answer."""
+        protocol = self._protocol
+        try:
+            answer, head = await self._work
+            if protocol.flow.write_paused and not self.disconnected:
+                await protocol.flow.drain()
+        except BaseException:
+            # There is no answer, and nothing behind it on the connection must be taken for one.
+            protocol.transport.close()
+            raise
+        self.response_started = self.response_complete = True
+        if self.disconnected:
+            return
+        if not self.keep_alive and not head.endswith(_CLOSE):
+            head = head.removesuffix(b"\r\n") + _CLOSE
+        protocol.write_answer(answer, head)
+        protocol.on_response_complete()
+
+
+def short_way(protocol: type[PatientProtocol], calls: HotCalls) -> type[PatientProtocol]:
+    """Return *protocol* with a short way to *calls*."""
+    return type("ShortWayProtocolOfOneServer", (ShortWayProtocol, protocol), {"calls": calls})
