@@ -140,8 +140,11 @@ class Reader:
         """Stop the server that runs, start the one that is *typed*, and return what it says until it is ready."""
         if self._server is not None:
             self._server.stop()
+        before = self._port
         self._server = Server(typed, self._folder)
         self._port = self._server.port()
+        if before:  # the pages keep where it is in one variable, and a reader's server stays at its port
+            self._shell.enter(f"api=${{api/:{before}/:{self._port}}}")
         return self._as_on_the_page(self._server.said())
 
     def enter(self, text: str) -> tuple[str, int]:
