@@ -27,7 +27,10 @@ CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 
-TWINS = ("README.md", "README.ko.md")
+TWINS = [(page, page.with_suffix("").with_suffix(".md")) for page in PAGES if page.name.endswith(".ko.md")]
+"""A Korean page, and the English one that it says again."""
+
+NAMED_FILE = re.compile(r"(?:tests|src|scripts|docs|load)/[\w./-]*\w|\.ci/run|Makefile")
 
 
 def name_of(path: Path) -> str:
@@ -154,23 +157,32 @@ def test_a_decision_says_why_and_what_enforces_it(page: Path) -> None:
     assert parts == ["Context", "Decision", "Consequences", "Alternatives", "Enforced by"]
 
 
-def test_the_twins_have_the_same_sections_and_the_same_code() -> None:
-    here, there = (ROOT / name for name in TWINS)
+@pytest.mark.parametrize("twins", TWINS, ids=lambda twins: name_of(twins[0]))
+def test_twins_have_the_same_sections_and_the_same_code(twins: tuple[Path, Path]) -> None:
+    levels = [[len(marks) for marks, _ in HEADING.findall(prose_of(page))] for page in twins]
+    code = [FENCED.findall(text_of(page)) for page in twins]
 
-    levels = [[len(marks) for marks, _ in HEADING.findall(prose_of(page))] for page in (here, there)]
     assert levels[0] == levels[1]
-    assert FENCED.findall(text_of(here)) == FENCED.findall(text_of(there))
+    assert code[0] == code[1]
 
 
-def test_the_twins_lead_to_the_same_places() -> None:
-    here, there = ([link.partition("#")[0].replace(".ko.", ".") for link in links_in(ROOT / name)] for name in TWINS)
+@pytest.mark.parametrize("twins", TWINS, ids=lambda twins: name_of(twins[0]))
+def test_twins_lead_to_the_same_places(twins: tuple[Path, Path]) -> None:
+    here, there = ([link.partition("#")[0].replace(".ko.", ".") for link in links_in(page)] for page in twins)
 
     assert sorted(here) == sorted(there)
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
 def test_a_stranger_finds_the_two_commands(name: str) -> None:
     assert {"make run", "make test"} <= set(code_in(ROOT / name))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    named = {code for code in CODE.findall(prose_of(page)) if NAMED_FILE.fullmatch(code)}
+
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 def test_the_pictures_differ_in_their_words_alone() -> None:
