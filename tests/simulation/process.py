@@ -83,6 +83,7 @@ def seeded(random: Random) -> Iterator[None]:
     """Let *random* make up what the server takes for unguessable, and keep its log off the terminal."""
     with (
         mock.patch.object(secrets, "randbits", random.getrandbits),
+        mock.patch.object(secrets, "token_bytes", random.randbytes),
         mock.patch.object(secrets, "token_hex", lambda size: f"{random.getrandbits(8 * size):0{2 * size}x}"),
         capture_logs(),
     ):

@@ -1,6 +1,5 @@
 """A built server: what the edge calls, and what runs beside it."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -131,7 +130,7 @@ def _disk(settings: Settings, stores: Stores) -> DiskWatch:
 def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:
     stores, lanes, clock = house.stores, house.stores.lanes, house.stores.machine_clock
     rooms, line, supply, settle = stores.rooms, stores.line, stores.supply, stores.settle
-    close_place = CloseLeftPlace(settle=settle).close
+    close_place, random_bits = CloseLeftPlace(settle=settle).close, stores.random_bits
     gate = OperatorGate(SqlOperatorKeys(lanes, clock), clock)
     desk = OpsDesk(
         gate=gate,
@@ -156,11 +155,11 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         recognize_place=RecognizePlace(line=line),
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
         reserve_seats=ReserveSeats(
-            line=line, settle=house.disk.sparing(settle), random_bits=secrets.randbits, clock=stores.clock
+            line=line, settle=house.disk.sparing(settle), random_bits=random_bits, clock=stores.clock
         ),
         release_seats=ReleaseSeats(settle=settle),
-        pay=Pay(settle=settle, random_bits=secrets.randbits, end=stores.end),
-        charge=Charge(settle=settle, random_bits=secrets.randbits, fans_may_charge=settings.fans_may_charge),
+        pay=Pay(settle=settle, random_bits=random_bits, end=stores.end),
+        charge=Charge(settle=settle, random_bits=random_bits, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,
         ready=house.ready,

@@ -1,7 +1,6 @@
 """The adapters over one database, and what they know before the first request."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from stagedoor.adapters.sql.sale_leftovers import SqlSaleLeftovers
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
+from stagedoor.bootstrap.random_bits import PooledBits
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.outcomes import Outcome
@@ -27,7 +27,7 @@ from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
-from stagedoor.kernel.ids import PerformanceId
+from stagedoor.kernel.ids import PerformanceId, RandomBits
 from stagedoor.observability.metrics import Metrics
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
@@ -68,6 +68,7 @@ class Stores:
     join: Batcher[Join, Joined | Rejection]
     end: Batcher[EndPlace, PlaceEnded | Rejection]
     relay_wake: asyncio.Event
+    random_bits: RandomBits
 
 
 async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> Stores:
@@ -96,13 +97,14 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
     supply = SqlSupply(lanes, clock)
     listings = Listings(SqlSeatingPlan(lanes), clock, count=metrics.count_cache)
     relay_wake = asyncio.Event()
+    random_bits = PooledBits()
 
     def committed(performance_ids: frozenset[PerformanceId]) -> None:
         supply.touch(performance_ids)
         listings.changed(performance_ids)
 
     book = SqlSalesBook(lanes, clock, committed=committed, events_written=relay_wake.set)
-    settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=secrets.randbits)
+    settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=random_bits)
     await rooms.refresh()
     await supply.refresh()
     return Stores(
@@ -118,11 +120,12 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         clock_stop=clock_stop,
         records=SqlBuyerRecords(lanes),
         listings=listings,
-        tidy=TidyHolds(book=book, event_ids=secrets.randbits),
+        tidy=TidyHolds(book=book, event_ids=random_bits),
         settle=Batcher(_counted(settle.settle, metrics), batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         join=Batcher(line.join, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         end=Batcher(line.end, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         relay_wake=relay_wake,
+        random_bits=random_bits,
     )
 
 

@@ -1,8 +1,10 @@
 """A caller waits only so long for her answer; the work itself is never cut short by that."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from stagedoor.http.rejections import StillRunning
 from stagedoor.kernel.clock import SECOND_MS
@@ -22,12 +24,21 @@ class StoppedWaiting(Fault):
     """The server is on its way out and could wait no longer for the rest of the request."""
 
 
+class _Waiting(NamedTuple):
+    """A caller and until when, on the loop's clock, she waits for her answer; what she is told then."""
+
+    until: float
+    answer: asyncio.Future[Any]
+    late: Callable[[], Exception]
+
+
 class UnderWay:
     """
     The calls that change something and have not ended.
 
     Work whose caller has given up goes on here to its end, so that its effect
-    is whole; `drain` waits for it.
+    is whole; `drain` waits for it. All callers wait equally long, so one timer
+    for the first of them serves all.
     """
 
     def __init__(self, deadline_ms: int = DEADLINE_MS) -> None:
@@ -35,6 +46,8 @@ class UnderWay:
         self._deadline_s = deadline_ms / SECOND_MS
         self._tasks: set[asyncio.Task[Any]] = set()
         self._running: dict[Scope, int] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def settle(
         self, work: Coroutine[Any, Any, T], *, buyer_id: BuyerId | None, call: str, key: IdempotencyKey | None
@@ -48,38 +61,57 @@ class UnderWay:
         that was not repeated.
         """
         scope = None if key is None else (buyer_id, call, key)
-        is_repeat = scope in self._running
-        task = asyncio.get_running_loop().create_task(work)
-        self._begin(task, scope)
-        waiting = asyncio.timeout(self._deadline_s)
-        try:
-            async with waiting:
-                return await asyncio.shield(task)
-        except TimeoutError:
-            if not waiting.expired():
-                raise
-            if is_repeat:
-                raise StillRunning from None
-            raise DeadlineMissed("the work was not done before the caller's deadline") from None
+        late = StillRunning if scope in self._running else _missed
+        loop = asyncio.get_running_loop()
+        # Not the task itself: whoever is cut off while she waits for that would cut the work off.
+        answer: asyncio.Future[T] = loop.create_future()
+        task = loop.create_task(work)
+        self._tasks.add(task)
+        if scope is not None:
+            self._running[scope] = self._running.get(scope, 0) + 1
+        task.add_done_callback(partial(self._ended, answer, scope))
+        self._wait(_Waiting(loop.time() + self._deadline_s, answer, late), loop)
+        return await answer
 
     async def drain(self) -> None:
         """Return when everything under way has ended, however it did."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _begin(self, task: asyncio.Task[Any], scope: Scope | None) -> None:
-        self._tasks.add(task)
+    def _ended(self, answer: asyncio.Future[T], scope: Scope | None, task: asyncio.Task[T]) -> None:
+        self._tasks.discard(task)
         if scope is not None:
-            self._running[scope] = self._running.get(scope, 0) + 1
+            self._running[scope] -= 1
+            if not self._running[scope]:
+                del self._running[scope]
+        # Asked for even where its caller has gone, which keeps the loop from calling it lost.
+        error = None if task.cancelled() else task.exception()
+        if answer.done():
+            return
+        if task.cancelled():
+            answer.cancel()
+        elif error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(task.result())
 
-        def ended(task: asyncio.Task[Any]) -> None:
-            self._tasks.discard(task)
-            if scope is not None:
-                self._running[scope] -= 1
-                if not self._running[scope]:
-                    del self._running[scope]
-            if not task.cancelled():
-                # Its caller may have gone: asking for the exception here keeps the loop from calling it lost.
-                task.exception()
+    def _wait(self, caller: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        waiting = self._waiting
+        while waiting and waiting[0].answer.done():
+            waiting.popleft()
+        waiting.append(caller)
+        if self._timer is None:
+            self._timer = loop.call_at(caller.until, self._look, loop)
 
-        task.add_done_callback(ended)
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell those who have waited long enough, and look again when the next one has."""
+        waiting, now = self._waiting, loop.time()
+        while waiting and (waiting[0].answer.done() or waiting[0].until <= now):
+            caller = waiting.popleft()
+            if not caller.answer.done():
+                caller.answer.set_exception(caller.late())
+        self._timer = loop.call_at(waiting[0].until, self._look, loop) if waiting else None
+
+
+def _missed() -> DeadlineMissed:
+    return DeadlineMissed("the work was not done before the caller's deadline")
