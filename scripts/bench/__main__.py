@@ -14,6 +14,7 @@ from scripts.bench.rounds import VoidError
 from scripts.bench.run import NAMES, Run
 from scripts.bench.served import ROOT, NotServedError
 from scripts.bench.stage import Size
+from stagedoor.observability.logs import set_up
 
 OUTPUT = ROOT / "build" / "bench.json"
 WORK = ROOT / "build" / "bench"
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not wrk.is_here():
         sys.exit(wrk.MISSING)
     signal.signal(signal.SIGTERM, _leave)
+    set_up(style="console", level="warning")
     WORK.mkdir(parents=True, exist_ok=True)
     # Beside the checkout's other files, so that a sync takes as long as it would for the product's own data.
     with tempfile.TemporaryDirectory(dir=WORK) as folder:

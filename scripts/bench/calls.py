@@ -39,7 +39,8 @@ class InTurn:
     """
     Sends *requests* one after another, over and over, and looks at every answer.
 
-    Each has to be 200 and *right*: the *whole* body, or a part of it. A round goes on where the last one stopped.
+    Each has to be 200 and *right*: the *whole* body, or a part of it. A round goes on where the last one stopped. What
+    a server *beside* it does unasked meanwhile is not its fault.
     """
 
     name: str
@@ -48,13 +49,17 @@ class InTurn:
     requests: Path
     right: Path
     whole: bool
+    beside: Served | None = None
     next: int = 0
     answered: int = 0
 
     def round(self, seconds: int) -> Round:
         """Send for so long."""
         arguments = self.requests, self.next, self.right, "whole" if self.whole else "part"
+        used_ns = self.beside.cpu_ns() if self.beside else 0
         came = measured(self.server, [HERE / "in_turn.lua", *arguments], seconds=seconds, cores=self.cores)
+        if self.beside:
+            came = msgspec.structs.replace(came, lent_ns=self.beside.cpu_ns() - used_ns)
         self.next += came.taken[0]
         self.answered += came.answered
         return came
@@ -85,10 +90,12 @@ def in_turn(  # noqa: PLR0913 -- what a call is made of
     return InTurn(name=name, server=server, cores=cores, requests=written, right=expected, whole=whole)
 
 
-def floor_of(size: int, *, server: Served, cores: Cores, folder: Path) -> InTurn:
-    """Return the floor, answering with *size* bytes."""
+def floor_of(size: int, *, server: Served, cores: Cores, folder: Path, beside: Served | None = None) -> InTurn:
+    """Return the floor, answering with *size* bytes, while another server is *beside* it on its core."""
     asked = [Request(method="POST", path=f"/{size}", headers={}, body=QUESTION)]
-    return in_turn("floor", asked, right=answer(size), whole=True, server=server, cores=cores, folder=folder)
+    call = in_turn("floor", asked, right=answer(size), whole=True, server=server, cores=cores, folder=folder)
+    call.beside = beside
+    return call
 
 
 def measured(

@@ -8,6 +8,9 @@ from pathlib import Path
 from scripts.bench.goals import Figures, Goal
 from scripts.bench.rounds import Measured
 
+QUIET_CORE_SHARE_MIN = 0.9
+"""A floor that is called as fast as it answers has nearly all of its core, unless others use it as well."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Report:
@@ -34,6 +37,14 @@ class Report:
                 f"| {of['ratio']:.2f} ({of['ratio_min']:.2f}-{of['ratio_max']:.2f}) | {of['cpu_ratio']:.2f} "
                 f"| {self._goal(name)} | {of['p50_ms']:.2f} | {of['p99_ms']:.2f} | {of['cpu_us']:.1f} "
                 f"| {of['void_rounds']:.0f} |"
+            )
+        disturbed = [name for name, of in calls.items() if of["floor_core_share"] < QUIET_CORE_SHARE_MIN]
+        if disturbed:
+            least = min(calls[name]["floor_core_share"] for name in disturbed)
+            yield ""
+            yield (
+                f"**Not a quiet machine**: in {len(disturbed)} of {len(calls)} rows the floor had less than "
+                f"{QUIET_CORE_SHARE_MIN:.0%} of its core ({least:.0%} at the least), so rates and ratios say little."
             )
         others = {name: of for name, of in self.figures.items() if name not in calls}
         if others:
@@ -65,6 +76,8 @@ def figures_of(measured: Measured) -> Mapping[str, float]:
         "ratio_min": round(min(measured.ratios), 3),
         "ratio_max": round(max(measured.ratios), 3),
         "cpu_ratio": round(measured.cpu_ratio, 3),
+        "core_share": round(measured.of_calls(lambda each: each.core_share), 3),
+        "floor_core_share": round(measured.floor_core_share, 3),
         "floor_rps": round(measured.floor_rps, 1),
         "pairs": len(measured.calls),
         "void_rounds": measured.voided,

@@ -63,6 +63,11 @@ class Measured:
         pairs = zip(self.floors, self.calls, strict=True)
         return median(floor.cpu_us / call.cpu_us for floor, call in pairs)
 
+    @property
+    def floor_core_share(self) -> float:
+        """Which part of its core the floor had."""
+        return median(floor.core_share for floor in self.floors)
+
     def of_calls(self, figure: Callable[[Round], float]) -> float:
         """Return the median of *figure* over the rounds of the call."""
         return median(map(figure, self.calls))

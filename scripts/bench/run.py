@@ -63,7 +63,7 @@ class Run:
     def _row(self, row: Row, floor: Served) -> None:
         with self._stage(row) as stage:
             call, answer_bytes = row.call(stage)
-            beside = floor_of(answer_bytes, server=floor, cores=self.cores, folder=stage.folder)
+            beside = floor_of(answer_bytes, server=floor, cores=self.cores, folder=stage.folder, beside=stage.server)
             measured = self._measure(row.name, beside=beside, call=call, goal=row.goal)
             for after in row.after:
                 for extra in after(stage, call, measured):

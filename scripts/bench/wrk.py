@@ -23,7 +23,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     *answered* counts answers, *finished* what the row counts (of orders: those paid), *wrong* the answers that were not
     200 with the right body, *broken* lost connections. *taken* is how many requests each
-    thread has made. *cpu_ns* is what the server used.
+    thread has made. *cpu_ns* is what the server used, *lent_ns* what another one used of its core meanwhile.
     """
 
     answered: int
@@ -36,6 +36,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     taken: list[int]
     sample: str = ""
     cpu_ns: int = 0
+    lent_ns: int = 0
 
     @property
     def is_void(self) -> bool:
@@ -44,13 +45,18 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rps(self) -> float:
-        """How many were finished a second."""
-        return self.finished * 1e6 / self.us
+        """How many were finished in a second of the core that was the server's own."""
+        return self.finished * 1e6 / (self.us - self.lent_ns / 1e3)
 
     @property
     def cpu_us(self) -> float:
         """How many microseconds of processor time the server took for each."""
         return self.cpu_ns / 1e3 / self.finished
+
+    @property
+    def core_share(self) -> float:
+        """Which part of its core the server had: 1 if it was never idle and nobody else was there."""
+        return self.cpu_ns / (self.us * 1e3 - self.lent_ns)
 
     def complaint(self) -> str:
         """Say what is wrong with it."""

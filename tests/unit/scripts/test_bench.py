@@ -18,7 +18,7 @@ from scripts.bench.wrk import Round
 
 
 def a_round(finished: int, **differing: int) -> Round:
-    """Describe a sound round of one second in which the server used half of its core."""
+    """Describe a sound round of one second in which the server used nearly all of its core."""
     usual = Round(
         answered=finished,
         finished=finished,
@@ -28,7 +28,7 @@ def a_round(finished: int, **differing: int) -> Round:
         p50_us=2_000,
         p99_us=5_000,
         taken=[finished],
-        cpu_ns=500_000_000,
+        cpu_ns=960_000_000,
     )
     return msgspec.structs.replace(usual, **differing)
 
@@ -84,8 +84,15 @@ def test_processor_time_is_counted_for_each_that_was_finished() -> None:
 
     found = Measured(floors=[a_round(4_000)], calls=[orders])
 
-    assert orders.cpu_us == 500
+    assert orders.cpu_us == 960
     assert found.cpu_ratio == 0.25
+
+
+def test_the_floor_is_not_charged_for_what_the_server_beside_it_does_unasked() -> None:
+    floor = a_round(900, lent_ns=100_000_000)
+
+    assert floor.rps == 1_000
+    assert Measured(floors=[floor], calls=[a_round(500)]).ratio == 0.5
 
 
 @pytest.mark.parametrize("void", [{"wrong": 1}, {"broken": 1}, {"finished": 0}])
@@ -131,7 +138,7 @@ def test_the_file_says_what_others_read_from_it(tmp_path: Path) -> None:
         "rps": 500,
         "p50_ms": 2,
         "p99_ms": 5,
-        "cpu_us": 1_000,
+        "cpu_us": 1_920,
         "ratio": 0.5,
     }
     assert written["memory"] == {"bytes_per_waiting_buyer": 120.5}
@@ -149,6 +156,18 @@ def test_the_table_says_what_was_hoped_for_and_missed() -> None:
     assert "| 0.50 |" in two
     assert "missed" not in two + three
     assert restart == "| restart | seconds 10.5 | 10 s **missed** |"
+
+
+def test_the_table_says_that_others_used_the_machine() -> None:
+    quiet = Measured(floors=[a_round(1_000)], calls=[a_round(500)])
+    disturbed = Measured(floors=[a_round(1_000, cpu_ns=170_000_000)], calls=[a_round(500)])
+
+    assert not any("Not a quiet machine" in line for line in reported({"one": (quiet, None)}).lines())
+    [said] = [
+        line for line in reported({"one": (quiet, None), "two": (disturbed, None)}).lines() if "Not a quiet" in line
+    ]
+    assert "in 1 of 2 rows" in said
+    assert "(17% at the least)" in said
 
 
 @pytest.mark.parametrize(("ratio", "verdict"), [(0.53, "0.9 of other **missed**"), (0.54, "0.9 of other")])
