@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from stagedoor.kernel.clock import later
 from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.ids import HoldId
 from stagedoor.waiting_room.model import PlaceState
-from tests.builders.line import TICK_MS, a_room
+from stagedoor.waiting_room.ports import HoldNote
+from tests.builders.line import TICK_MS, a_ref, a_room
 from tests.contract.line_stage import STAGES, Failing, Stage
 
 IDLE_MS = 30_000
@@ -124,3 +127,27 @@ async def test_a_commit_in_doubt_is_settled_before_the_time_is_given_back(stage:
 
     [journaled] = await stage.passes()
     assert (await stage.look(1)).session_ends_at == journaled.session_ends_at == admitted_at + 600_000 + 60_000
+
+
+@pytest.mark.parametrize(("was_on_its_way", "lasts_ms"), [(True, 60_000), (False, 1_000)])
+async def test_a_note_that_was_on_its_way_says_what_was_so_before_the_outage(
+    stage: Stage, *, was_on_its_way: bool, lasts_ms: int
+) -> None:
+    """What the sale says of a hold, with the deadline it had before, arrives when that has been moved already."""
+    stage.rooms.set(a_room(max_active=2, session_max_ms=10_000, idle_timeout_ms=1_000))
+    await stage.join(7)
+    await stage.turn()
+    await stage.look(1)
+    began_at = stage.clock.now()
+    await stage.stand_still(59_000)
+    note = HoldNote(
+        ref=a_ref(1),
+        hold_id=HoldId(5),
+        until=later(began_at, 60_000),
+        known_at=began_at if was_on_its_way else stage.clock.now(),
+    )
+
+    await stage.line.note_holds([note])
+
+    assert (await stage.turn(lasts_ms - 1))[0].ended == 0
+    assert (await stage.turn(1))[0].ended == 1

@@ -19,7 +19,7 @@ from tests.hostile.raw import Answer, NotHttpError, answers_in, exchange
 REQUESTS = 6_000
 AT_ONCE = 16
 API = b"/v1/api"
-ANSWERED_WITH = {200, 204, 304, 400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 429}
+ANSWERED_WITH = {200, 204, 304, 307, 400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 429}
 NOT_TO_BE_TOLD = re.compile(
     rb"Traceback|\.py\b|stagedoor\.|sqlite|SELECT |INSERT |UPDATE |litestar|msgspec|uvicorn|asyncio"
     rb"|<class|0x[0-9a-f]{6}|KeyError|ValueError|TypeError|object at|/home/|/tmp/|site-packages"
@@ -108,7 +108,7 @@ def wrong_with(request: Honest, answers: Sequence[Answer]) -> str | None:
     if answer.status == 429 and "retry-after" not in answer.headers:
         return "no time to come back"
     is_page = answer.status == 200 and any(page in request.target for page in PAGES)
-    is_bare = answer.status in {204, 304} or request.method == b"HEAD" or "content-encoding" in answer.headers
+    is_bare = answer.status in {204, 304, 307} or request.method == b"HEAD" or "content-encoding" in answer.headers
     return None if is_page or is_bare else wrong_inside(answer)
 
 

@@ -47,7 +47,12 @@ def _note(event: DomainEvent) -> HoldNote | None:
             until = None
         case _:
             return None
-    return HoldNote(ref=PlaceRef(room_id=event.room_id, number=event.place_number), hold_id=event.hold_id, until=until)
+    return HoldNote(
+        ref=PlaceRef(room_id=event.room_id, number=event.place_number),
+        hold_id=event.hold_id,
+        until=until,
+        known_at=None if until is None else event.occurred_at,
+    )
 
 
 def _ending(event: DomainEvent) -> EndPlace | None:

@@ -143,11 +143,12 @@ class ReserveSeats:
     async def _noted(self, command: PlaceHold) -> Outcome:
         # Told before the sale is asked, so that the line cannot end the pass between her call and her hold. Where the
         # sale gives no answer, nobody knows whether she holds seats: then the note is left to lapse.
-        await self._note(command, later(self.clock.now(), RESERVING_MS))
+        now = self.clock.now()
+        await self._note(command, later(now, RESERVING_MS), known_at=now)
         outcome = await self.settle(command)
         match outcome:
             case Settled(receipt=HoldReceipt(hold_id=command.hold_id) as receipt):
-                await self._note(command, receipt.expires_at)
+                await self._note(command, receipt.expires_at, known_at=receipt.answered_at)
             case _:
                 await self._note(command, None)
         return outcome
@@ -161,8 +162,9 @@ class ReserveSeats:
             return None
         return replace(command, session_ends_at=place.session_ends_at)
 
-    async def _note(self, command: PlaceHold, until: Instant | None) -> None:
-        await self.line.note_holds([HoldNote(ref=command.place, hold_id=command.hold_id, until=until)])
+    async def _note(self, command: PlaceHold, until: Instant | None, *, known_at: Instant | None = None) -> None:
+        note = HoldNote(ref=command.place, hold_id=command.hold_id, until=until, known_at=known_at)
+        await self.line.note_holds([note])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

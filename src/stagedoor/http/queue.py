@@ -55,7 +55,7 @@ async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
     key = key_of(call, data)
     buyer_id = await services.identity.joining(call.headers, given(data.user_id, BuyerId))
     services.limits.take(LimitedCall.JOIN, buyer_id=buyer_id, address=call.address, now=call.asked_at)
-    room_id = given(data.room, RoomId) or MAIN_ROOM
+    room_id = MAIN_ROOM if data.room is UNSET else RoomId(data.room)
     joined = await services.under_way.settle(
         services.issue_token.issue(buyer_id=buyer_id, room_id=room_id, key=key),
         buyer_id=buyer_id,

@@ -60,11 +60,17 @@ class PlaceEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldNote:
-    """The buyer at *ref* holds seats under *hold_id* until *until*; *until* None: no longer."""
+    """
+    The buyer at *ref* holds seats under *hold_id* until *until*; *until* None: no longer.
+
+    That was so at *known_at*: an outage that was given back since has moved it.
+    None where it is known to be so now.
+    """
 
     ref: PlaceRef
     hold_id: HoldId
     until: Instant | None
+    known_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

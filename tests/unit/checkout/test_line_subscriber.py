@@ -63,14 +63,14 @@ async def after(*events: DomainEvent) -> ListeningLine:
 async def test_a_hold_is_noted_with_its_deadline() -> None:
     line = await after(of_hold(HoldPlaced, expires_at=UNTIL))
 
-    assert line.notes == [HoldNote(ref=PLACE, hold_id=HoldId(5), until=UNTIL)]
+    assert line.notes == [HoldNote(ref=PLACE, hold_id=HoldId(5), until=UNTIL, known_at=NOON)]
     assert line.endings == []
 
 
 async def test_a_deadline_that_moved_replaces_the_one_before() -> None:
     line = await after(of_hold(HoldExtended, expires_at=UNTIL, extended_ms=47_000, cause="outage"))
 
-    assert line.notes == [HoldNote(ref=PLACE, hold_id=HoldId(5), until=UNTIL)]
+    assert line.notes == [HoldNote(ref=PLACE, hold_id=HoldId(5), until=UNTIL, known_at=NOON)]
 
 
 async def test_what_ends_a_hold_takes_its_note_away() -> None:

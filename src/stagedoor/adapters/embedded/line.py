@@ -21,7 +21,7 @@ from stagedoor.adapters.embedded.line_keys import (
 )
 from stagedoor.adapters.embedded.line_restore import read_lines
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.kernel.clock import Clock, Instant, Outage
+from stagedoor.kernel.clock import Clock, Instant, Outage, later
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import PlaceRef, RoomId
@@ -58,6 +58,7 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         self._clock = clock
         self._rooms = rooms
         self._lines: dict[RoomId, Line] = {}
+        self._outages: list[Outage] = []
         self._forget_from: dict[RoomId, int] = {}
         self._commits = LineCommits(lanes, self._apply, self._give_back)
 
@@ -72,6 +73,7 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         To be called once the journal has been credited with it (`credit_passes`),
         before control is given up. What was planned before is planned again.
         """
+        self._outages.append(outage)
         self._commits.give_back(outage)
 
     async def idle(self) -> None:
@@ -116,7 +118,7 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         for note in notes:
             line = self._lines.get(note.ref.room_id)
             if line is not None:
-                line.note_hold(note.ref.number, note.hold_id, note.until, now)
+                line.note_hold(note.ref.number, note.hold_id, self._as_it_is_now(note), now)
 
     def view(self, room_id: RoomId) -> LineView:
         """Return the room's line as everybody may see it."""
@@ -214,6 +216,12 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
     def _apply(self, entry: JournalEntry) -> None:
         for room_id, change in entry.changes.items():
             self._line(room_id).apply(change)
+
+    def _as_it_is_now(self, note: HoldNote) -> Instant | None:
+        # A note that was on its way over an outage says what was so before it.
+        if note.until is None or note.known_at is None:
+            return note.until
+        return later(note.until, sum(outage.credit_since(note.known_at) for outage in self._outages))
 
     def _give_back(self, outage: Outage) -> None:
         for room_id, line in self._lines.items():
