@@ -7,7 +7,6 @@ from stagedoor.adapters.embedded.publisher import InProcessPublisher
 from stagedoor.adapters.sql.audit import SqlAuditTrail
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.member_desk import SqlMemberDesk
-from stagedoor.adapters.sql.members import SqlMembers
 from stagedoor.adapters.sql.notifications import SqlNotifications
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
@@ -102,7 +101,7 @@ class House:
     def stop(self) -> None:
         """End what runs beside the edge; what the batchers hold is still settled."""
         self.supervisor.stop()
-        for batcher in (self.stores.settle, self.stores.join, self.stores.end):
+        for batcher in self.stores.batchers.values():
             batcher.close()
 
 
@@ -114,9 +113,8 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
     house = House(stores=stores, pulse=Pulse(stores), disk=_disk(settings, stores))
     services = _services(settings, house, queue_tokens, login)
     stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
-    house.supervisor.add_service("settle", stores.settle.run)
-    house.supervisor.add_service("join", stores.join.run)
-    house.supervisor.add_service("end", stores.end.run)
+    for name, batcher in stores.batchers.items():
+        house.supervisor.add_service(name, batcher.run)
     for worker in _workers(settings, house):
         house.supervisor.add_worker(worker)
     return house, services
@@ -148,7 +146,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
         listings=stores.listings,
-        issue_token=IssueToken(members=SqlMembers(lanes), rooms=rooms, join=house.disk.sparing(stores.join)),
+        issue_token=IssueToken(is_member=stores.known, rooms=rooms, join=house.disk.sparing(stores.join)),
         check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock),
         room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=stores.clock),
         enter_room=EnterRoom(line=line),

@@ -1,8 +1,9 @@
 """The adapters over one database, and what they know before the first request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -13,6 +14,7 @@ from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
 from stagedoor.adapters.sql.credited_lanes import CreditedLanes
 from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.members import SqlMembers
 from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.adapters.sql.room_book import SqlRoomBook
 from stagedoor.adapters.sql.sale_leftovers import SqlSaleLeftovers
@@ -27,7 +29,7 @@ from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
-from stagedoor.kernel.ids import PerformanceId, RandomBits
+from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
 from stagedoor.observability.metrics import Metrics
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
@@ -45,7 +47,7 @@ class Stores:
     """
     The adapters over one database.
 
-    *settle*, *join* and *end* gather single commands into batches; they run
+    *known*, *settle*, *join* and *end* gather single commands into batches; they run
     once a supervisor owns them. *relay_wake* is set by every commit that wrote
     an event. *clock* judges deadlines and stands still while nobody can be
     served, *machine_clock* does not.
@@ -64,11 +66,17 @@ class Stores:
     records: SqlBuyerRecords
     listings: Listings
     tidy: TidyHolds
+    known: Batcher[BuyerId, bool]
     settle: Batcher[SaleCommand, Outcome]
     join: Batcher[Join, Joined | Rejection]
     end: Batcher[EndPlace, PlaceEnded | Rejection]
     relay_wake: asyncio.Event
     random_bits: RandomBits
+
+    @property
+    def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
+        """What gathers single commands, by name; each has to be run."""
+        return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end}
 
 
 async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> Stores:
@@ -121,6 +129,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         records=SqlBuyerRecords(lanes),
         listings=listings,
         tidy=TidyHolds(book=book, event_ids=random_bits),
+        known=Batcher(SqlMembers(lanes).known, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         settle=Batcher(_counted(settle.settle, metrics), batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         join=Batcher(line.join, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         end=Batcher(line.end, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),

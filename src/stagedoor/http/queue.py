@@ -45,6 +45,7 @@ _WORDS: dict[PlaceState, PlaceStatusWord] = {
         needs=Needs.IDENTITY,
         refusals=(NOT_YOURS, NO_BUYER, NO_ROOM, ROOM_CLOSED, TOO_MANY, LINE_FULL),
         repeatable=True,
+        quiet=True,
         example={"queueToken": "eyJhbGciOi…", "queuePosition": 30, "status": "WAITING"},
     ).opt,
 )

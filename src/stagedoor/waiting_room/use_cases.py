@@ -14,7 +14,6 @@ from stagedoor.waiting_room.ports import (
     EndPlace,
     Join,
     Joined,
-    Members,
     PlaceEnded,
     Rooms,
     RoomSupply,
@@ -31,7 +30,7 @@ from stagedoor.waiting_room.room import Room, RoomState
 class IssueToken:
     """Gives a member her place in a room's line."""
 
-    members: Members
+    is_member: Callable[[BuyerId], Awaitable[bool]]
     rooms: Rooms
     join: Callable[[Join], Awaitable[Joined | Rejection]]
 
@@ -45,8 +44,7 @@ class IssueToken:
         room = self.rooms.get(room_id)
         if room is None:
             raise UnknownRoom
-        [known] = await self.members.known([buyer_id])
-        if not known:
+        if not await self.is_member(buyer_id):
             raise UnknownBuyer
         outcome = await self.join(Join(room=room, buyer_id=buyer_id, key=key))
         if isinstance(outcome, Rejection):

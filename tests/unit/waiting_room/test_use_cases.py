@@ -15,7 +15,6 @@ from stagedoor.waiting_room.ports import (
     HoldNote,
     Join,
     Joined,
-    Members,
     PlaceEnded,
     RoomBook,
     RoomSupply,
@@ -97,9 +96,8 @@ class Book(RoomBook):
         return self.rooms
 
 
-class OnlyAnn(Members):
-    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool]:
-        return [buyer_id == ANN for buyer_id in buyer_ids]
+async def is_ann(buyer_id: BuyerId) -> bool:
+    return buyer_id == ANN
 
 
 class OnlyMainSells(Supply):
@@ -149,7 +147,7 @@ async def test_rooms_are_as_last_read() -> None:
 
 async def test_a_member_gets_her_place() -> None:
     counter = Counter(Joined(place=a_place()))
-    issue = IssueToken(members=OnlyAnn(), rooms=await read(a_room()), join=counter.join)
+    issue = IssueToken(is_member=is_ann, rooms=await read(a_room()), join=counter.join)
 
     joined = await issue.issue(buyer_id=ANN, room_id=MAIN_ROOM, key=KEY)
 
@@ -164,7 +162,7 @@ async def test_who_or_what_is_not_known_never_comes_to_the_line(
     buyer_id: BuyerId, room_id: RoomId, refusal: type[Rejection]
 ) -> None:
     counter = Counter(Joined(place=a_place()))
-    issue = IssueToken(members=OnlyAnn(), rooms=await read(a_room()), join=counter.join)
+    issue = IssueToken(is_member=is_ann, rooms=await read(a_room()), join=counter.join)
 
     with pytest.raises(refusal):
         await issue.issue(buyer_id=buyer_id, room_id=room_id, key=None)
@@ -173,7 +171,7 @@ async def test_who_or_what_is_not_known_never_comes_to_the_line(
 
 
 async def test_the_line_s_no_is_the_answer() -> None:
-    issue = IssueToken(members=OnlyAnn(), rooms=await read(a_room()), join=Counter(KeyReused()).join)
+    issue = IssueToken(is_member=is_ann, rooms=await read(a_room()), join=Counter(KeyReused()).join)
 
     with pytest.raises(KeyReused):
         await issue.issue(buyer_id=ANN, room_id=MAIN_ROOM, key=KEY)
