@@ -93,3 +93,24 @@ async def test_a_full_disk_stops_what_is_new_and_loses_nothing(kind: str, member
     assert ready.ok
     assert (orders, balance) == ([1, 1], OPENING_BALANCE_WON - PRICE_WON)
     assert all(now <= then for now, then in zip(positions, numbers, strict=True))
+
+
+async def test_control_a_server_that_says_yes_on_a_full_disk_is_found_out(members: Path, tmp_path: Path) -> None:
+    mutant = str(Path(__file__).with_name("mutants") / "failures_forgotten.py")
+    with (
+        DISKS["limited"](tmp_path / "disk") as disk,
+        Evening.on(disk.folder / "stagedoor.db", [ROOM], members=members, program=(mutant,)) as on,
+    ):
+        async with on.client() as client:
+            before, after = on.fans(2, client, ROOM.id)
+            await before.enter()
+            disk.fill(database=on.database, server=on.server.pid)
+            joined = await after.join()
+        on.server.kill()
+        on.start_again()
+        async with on.client() as client:
+            kept, lost = await before.at(client).check(), await after.at(client).check()
+
+    assert joined.ok
+    assert kept.ok
+    assert lost.status == 401

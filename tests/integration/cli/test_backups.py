@@ -274,3 +274,17 @@ def test_a_database_too_broken_to_be_opened_is_kept_with_its_log_and_replaced(
     kept = sorted(path.name for path in database.parent.iterdir() if ".before-" in path.name)
     assert [Path(database.parent, name).read_bytes()[:5] for name in kept] == [b"broke", b"a log"]
     assert "stagedoor.db-wal" not in names(database.parent)
+
+
+def test_a_database_behind_a_link_is_replaced_where_it_is(stagedoor: Command, database: Path, tmp_path: Path) -> None:
+    real = tmp_path / "another disk" / "real.db"
+    real.parent.mkdir()
+    database.rename(real)
+    database.symlink_to(real)
+
+    done(stagedoor("backup", str(tmp_path / "b.db")))
+    done(stagedoor("restore", str(tmp_path / "b.db")))
+
+    assert database.is_symlink()
+    assert members(real) == MEMBERS
+    assert len(names(real.parent)) == 2

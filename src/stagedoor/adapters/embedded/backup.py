@@ -52,6 +52,7 @@ def back_up(database: Path, target: Path, *, overwrite: bool, progress: Progress
 
     Raises `CopyRefused` with the reason; OSError, `sqlite3.Error` for what nobody foresaw.
     """
+    database, target = database.resolve(), target.resolve()
     _refuse_target(database, target, overwrite=overwrite)
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     with draft_of(database, draft, progress=progress) as copy:
@@ -71,6 +72,8 @@ def restore(  # noqa: PLR0913 -- two files, and what is written down of it
     new one of its line. A crash leaves the old database or the new one, never
     neither. Raises `CopyRefused` with the reason; OSError, `sqlite3.Error`.
     """
+    # Where the path is a link it stays one: the file it leads to is what is replaced.
+    database = database.resolve()
     if source.exists() and database.exists() and source.samefile(database):
         raise CopyRefused(f"the file {source} is the database itself")
     refuse_what_is_no_backup(source)
