@@ -52,15 +52,23 @@ def cpu_ns(pid: int) -> int:
     """
     Return how many nanoseconds of processor time the threads of *pid* have used.
 
-    From the scheduler's own figures where the kernel has them, otherwise by ticks of a hundredth of a second. Threads
-    that have ended are left out of the first: a server keeps its own.
+    From the scheduler's own figures where the kernel has them, otherwise by ticks of a hundredth of a second. The first
+    leave out threads that have ended; a server keeps its own.
     """
+    used = [_task_ns(task) for task in Path(f"/proc/{pid}/task").iterdir()]
+    known = [task for task in used if task is not None]
+    if known:
+        return sum(known)
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[_TICKS_OF_USER]) + int(fields[_TICKS_OF_SYSTEM])) * NS_PER_TICK
+
+
+def _task_ns(task: Path) -> int | None:
+    """Return what one thread has used, None if it is gone or its kernel keeps no such figures."""
     try:
-        tasks = [(task / "schedstat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    except FileNotFoundError:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[_TICKS_OF_USER]) + int(fields[_TICKS_OF_SYSTEM])) * NS_PER_TICK
-    return sum(int(task.split()[0]) for task in tasks)
+        return int((task / "schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def resident_bytes(pid: int) -> int:

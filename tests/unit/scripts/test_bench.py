@@ -1,6 +1,7 @@
 """The bench's own logic: which rounds count, what is made of them, and how it is written down."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import msgspec
 import pytest
 
 from scripts.bench import goals, paced
+from scripts.bench.__main__ import main
 from scripts.bench.calls import Request
+from scripts.bench.cores import Cores, cpu_ns
 from scripts.bench.floor import QUESTION, answer
 from scripts.bench.goals import Goal
 from scripts.bench.paced import Ask
@@ -183,6 +186,32 @@ def test_half_of_the_peak_is_judged_by_its_slowest_hundredth() -> None:
 
     assert figures == {"rate": 50, "answers": 200, "p50_ms": 1, "p99_ms": 1, "max_ms": 200}
     assert paced.figures([0.001] * 98 + [0.2, 0.3], rate=50)["p99_ms"] == 200
+
+
+def test_without_wrk_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(SystemExit, match="apt install wrk"):
+        main(["check_waiting"])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [({0, 1}, "server on core 1, client on core 0"), ({3}, "client and server share the one core 3")],
+)
+def test_server_and_client_have_a_core_each_where_there_are_two(
+    monkeypatch: pytest.MonkeyPatch, allowed: set[int], said: str
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: allowed)
+
+    assert str(Cores.choose()).startswith(said)
+
+
+def test_processor_time_only_grows() -> None:
+    before = cpu_ns(os.getpid())
+
+    assert sum(range(200_000)) > 0
+    assert cpu_ns(os.getpid()) > before > 0
 
 
 def test_the_floor_is_asked_with_20_bytes_and_answers_with_as_many_as_it_is_told_to() -> None:
