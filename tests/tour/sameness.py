@@ -11,9 +11,10 @@ DIFFERS = (
     (re.compile(r"\bsdk_[\w-]+"), "<key>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d| [A-Z]{3}\b)?"), "<instant>"),
     (re.compile(r"\d{4}-\d\d-\d\d"), "<date>"),
-    (re.compile(r'(InSeconds|WaitSeconds|IdleAfterSeconds|retryAfterMs)": ?\d+'), r'\1":<a while>'),
+    (re.compile(r'(\w*Seconds|retryAfterMs)": ?[\d.]+'), r'\1":<a while>'),
     (re.compile(r'"requestId": ?"[^"]+"'), '"requestId":"<id>"'),
     (re.compile(r"\b\d{10,16}\b"), "<id>"),
+    (re.compile(r"  +"), "  "),  # columns are as wide as what is in them
     (re.compile(r"\b\d+(?:\.\d+)? (?:s|ms)\b"), "<a while>"),
     (re.compile(r"\ball \d+ invariants", re.IGNORECASE), "all invariants"),
 )

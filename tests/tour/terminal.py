@@ -20,7 +20,9 @@ AS_TYPED = "make run"
 AS_RUN = ".venv/bin/stagedoor serve --demo"
 """`make run` is this behind the set-up of .venv (which has its own tests)."""
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
+OURS = {"STAGEDOOR_PORT": "0", "STAGEDOOR_IDLE_TIMEOUT_SECONDS": "900"}
+"""A busy machine types more slowly than any reader: nobody may fall silent over it."""
 STOPS_BY_CTRL_C = (0, 130)
 
 
@@ -32,7 +34,7 @@ def environment() -> dict[str, str]:
     """Return the reader's environment: no settings of ours, a free port, and the programs of this checkout."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STAGEDOOR_")}
     path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
-    return inherited | {"PATH": path, "STAGEDOOR_PORT": "0", "LC_ALL": "C.UTF-8", "COLUMNS": "160"}
+    return inherited | OURS | {"PATH": path, "LC_ALL": "C.UTF-8", "COLUMNS": "160"}
 
 
 class Server:
