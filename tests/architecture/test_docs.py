@@ -101,6 +101,14 @@ def test_every_setting_that_is_named_is_there(page: Path) -> None:
     assert set(re.findall(r"STAGEDOOR_[A-Z_]*[A-Z]", text_of(page))) <= known | misspelt
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_metric_that_is_named_is_there(page: Path) -> None:
+    known = set(re.findall(r"^\| `(stagedoor_\w+)`", REFERENCE["metrics.md"], re.MULTILINE))
+    named = set(re.findall(r"\bstagedoor_[a-z_]*[a-z]", "\n".join(code_in(page))))
+
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in named} <= known
+
+
 @pytest.mark.parametrize("name", REFERENCE)
 def test_the_reference_is_what_the_code_says(name: str) -> None:
     assert text_of(DOCS / "reference" / name) == REFERENCE[name], "run scripts/write_reference.py"
