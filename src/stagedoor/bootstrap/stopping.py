@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 DRAIN_NOTICE_S = 1.0
 """For so long a server told to stop still takes new connections, while `readyz` sends them elsewhere."""
 
-CLOSING_S = 2.0
+CLOSING_S = 1.5
 """For so long after the drain what runs beside the edge may take to end."""
 
 
