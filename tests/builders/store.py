@@ -93,7 +93,7 @@ class House:
 async def open_sqlite(folder: Path, contents: bytes | None = None) -> AsyncIterator[SqliteFile]:
     """Open a SQLite file in *folder* that has *contents*, or the programme with nothing sold."""
     path = folder / "stagedoor.db"
-    path.write_bytes(_before_the_sale() if contents is None else contents)
+    path.write_bytes(before_the_sale() if contents is None else contents)
     file = SqliteFile(path)
     try:
         yield file
@@ -102,7 +102,7 @@ async def open_sqlite(folder: Path, contents: bytes | None = None) -> AsyncItera
 
 
 @cache
-def _before_the_sale() -> bytes:
+def before_the_sale() -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "template.db"
         file = SqliteFile(path)

@@ -14,6 +14,9 @@ from sqlalchemy.pool import PoolProxiedConnection
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from tests.simulation.virtual_time import LATENCY_S, VirtualLoop
 
+OUT_OF_SIGHT_MAX = 3
+"""At most so many transactions cannot begin after a commit that was lost sight of."""
+
 
 class Commit(Enum):
     """How a commit goes."""
@@ -23,6 +26,8 @@ class Commit(Enum):
     """It has not happened, and says so."""
     LOSES_ITS_ANSWER = auto()
     """It has happened, and says it has not."""
+    LOSES_SIGHT = auto()
+    """The same, and for a while nobody can look it up."""
 
 
 class Disk:
@@ -42,6 +47,7 @@ class Disk:
         self.latency_s = LATENCY_S
         self.dies_after: int | None = None
         self.on_death: Callable[[], object] = lambda: None
+        self._lost = 0
         self._loop: VirtualLoop | None = None
         self._writing: DBAPIConnection | None = None
         engine = self.file.write_engine
@@ -87,7 +93,10 @@ class Disk:
         if how is Commit.FAILS:
             raise sqlite3.OperationalError("database or disk is full")
         self._really_commit(dbapi_connection)
-        if how is Commit.LOSES_ITS_ANSWER:
+        if how is Commit.LOSES_SIGHT:
+            self.locked = 1 + self._lost % OUT_OF_SIGHT_MAX
+            self._lost += 1
+        if how is not Commit.GOES:
             raise sqlite3.OperationalError("disk I/O error")
 
     def _step(self) -> None:

@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import secrets
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from unittest import mock
 
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from stagedoor.bootstrap.house import House, build
 from stagedoor.bootstrap.stores import take_up_the_line
 from stagedoor.http.services import Services
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.settings import Settings
 from stagedoor.settings.loading import load
 from tests.builders.sale import NOON
@@ -79,12 +82,24 @@ async def _serve(settings: Settings, disk: Disk, loop: VirtualLoop, story: Story
 
 
 @contextlib.contextmanager
-def seeded(random: Random) -> Iterator[None]:
-    """Let *random* make up what the server takes for unguessable, and keep its log off the terminal."""
+def seeded(random: Random) -> Iterator[list[str]]:
+    """
+    Let *random* make up what the server takes for unguessable, and keep its log off the terminal.
+
+    Yields a list of what was logged that is neither a fault nor a cancellation: bugs of ours.
+    """
+    bugs: list[str] = []
+
+    def note(_logger: object, _method: str, entry: EventDict) -> EventDict:
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, Fault | Rejection):
+            bugs.append(f"{entry['event']}: {error!r}")
+        return entry
+
     with (
         mock.patch.object(secrets, "randbits", random.getrandbits),
         mock.patch.object(secrets, "token_bytes", random.randbytes),
         mock.patch.object(secrets, "token_hex", lambda size: f"{random.getrandbits(8 * size):0{2 * size}x}"),
-        capture_logs(),
+        capture_logs(processors=[note]),
     ):
-        yield
+        yield bugs

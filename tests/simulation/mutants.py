@@ -1,0 +1,105 @@
+"""Servers with a guard taken out, in this process: what the simulation has to find."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
+from unittest import mock
+
+from stagedoor.adapters.embedded.line_commits import LineCommits
+from stagedoor.adapters.sql import sale_writes
+from stagedoor.adapters.sql.clock_stop import SqlClockStop
+from stagedoor.adapters.sql.sales_book import _SqlSaleWork
+from stagedoor.checkout.commands import SaleCommand
+from stagedoor.checkout.deciding import desk
+from stagedoor.checkout.outcomes import Outcome
+from stagedoor.checkout.use_cases import CloseLeftPlace, SettleSale, TidyHolds
+from stagedoor.holds.model import Hold, HoldState
+from stagedoor.kernel.errors import Fault
+from stagedoor.waiting_room.columns import WAITING
+from stagedoor.waiting_room.turning import TurnPlan
+from tests.order.mutants import MUTANTS as MUTANTS_OF_ORDER
+
+T = TypeVar("T")
+
+settle_once = SettleSale.settle
+mark_expired = TidyHolds.tidy
+
+
+async def keep_uncommitted(_work: _SqlSaleWork) -> None:
+    """Say that it is durable."""
+
+
+async def settle_again(sale: SettleSale, commands: Sequence[SaleCommand]) -> Sequence[Outcome]:
+    """Send a batch again whose commit had no answer."""
+    try:
+        return await settle_once(sale, commands)
+    except Fault:
+        return await settle_once(sale, commands)
+
+
+async def take_for_failed(commits: LineCommits) -> bool:
+    """Take every commit without an answer for one that has not happened."""
+    commits._settle(durable=None)  # noqa: SLF001 -- the doubt is kept in there
+    return False
+
+
+async def unshielded(commits: LineCommits, work: Callable[[], Awaitable[T]]) -> T:
+    """Let a caller that gives up cut the work short."""
+    return await commits._in_turn(work)  # noqa: SLF001 -- the guard is around it
+
+
+def credit_nothing(*_: object) -> None:
+    """Give no time back."""
+
+
+def open_until_marked(hold: Hold, _now: object) -> bool:
+    """Take a hold for open until somebody has marked it."""
+    return hold.state is HoldState.OPEN
+
+
+async def mark_nothing(_tidy: TidyHolds, *, limit: int) -> int:
+    """Mark no hold as expired."""
+    return min(0, limit)
+
+
+async def keep_seats(_close: CloseLeftPlace, *_: object) -> None:
+    """Let nothing go when somebody leaves."""
+
+
+def whoever_came_last(plan: TurnPlan) -> Iterator[tuple[int, bool]]:
+    """Let in from the back."""
+    columns = plan.state.columns
+    for row in reversed(range(len(columns))):
+        if columns.states[row] == WAITING:
+            yield columns.first + row, False
+
+
+@contextmanager
+def _all(*patches: AbstractContextManager[object]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch)
+        yield
+
+
+MUTANTS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
+    "no seat is ever claimed": lambda: _all(
+        mock.patch.object(sale_writes, "_expect"), mock.patch.object(desk.Desk, "is_claimed", return_value=False)
+    ),
+    "answer before commit": lambda: mock.patch.object(_SqlSaleWork, "commit", keep_uncommitted),
+    "a lost answer is sent again": lambda: mock.patch.object(SettleSale, "settle", settle_again),
+    "a lost answer is taken for a failure": lambda: mock.patch.object(
+        LineCommits, "_is_settled_as_durable", take_for_failed
+    ),
+    "who gives up cuts the work": lambda: mock.patch.object(LineCommits, "alone", unshielded),
+    "no time is given back": lambda: mock.patch.object(SqlClockStop, "_credit", credit_nothing),
+    "a deadline is when the sweeper comes": lambda: _all(
+        mock.patch.object(sale_writes, "_expect"),
+        mock.patch.object(Hold, "is_open_at", open_until_marked),
+        mock.patch.object(TidyHolds, "tidy", mark_nothing),
+    ),
+    "keys are forgotten": lambda: mock.patch.object(desk, "scope_of", return_value=None),
+    "leaving keeps the seats": lambda: mock.patch.object(CloseLeftPlace, "close", keep_seats),
+    "last come, first served": lambda: mock.patch.object(TurnPlan, "candidates", whoever_came_last),
+    "an end is counted twice": MUTANTS_OF_ORDER["count twice"],
+}
