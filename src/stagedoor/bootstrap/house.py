@@ -27,7 +27,6 @@ from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import SECOND_MS, Clock
 from stagedoor.kernel.errors import Fault
-from stagedoor.resilience.reserve import Reserve
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -121,8 +120,7 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
 
 
 def _disk(settings: Settings, stores: Stores) -> DiskWatch:
-    reserve = Reserve(percent=settings.disk_reserve_percent, bytes_max=settings.disk_reserve_mib << 20)
-    return DiskWatch(settings.database_file.absolute().parent, reserve, stores.metrics)
+    return DiskWatch(settings.database_file.absolute().parent, settings.disk_reserve, stores.metrics)
 
 
 def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:

@@ -24,6 +24,7 @@ from stagedoor.cli.tables import local_time, show_table
 from stagedoor.http.server import AddressInUse, listen
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.errors import Fault
+from stagedoor.resilience.reserve import RECOVERY
 from stagedoor.settings import TABLE, Settings
 from stagedoor.settings.secret_file import SECRET_FILE
 
@@ -31,6 +32,7 @@ PACKAGES = ("alembic", "litestar", "msgspec", "rich", "sqlalchemy", "typer", "uv
 
 FREE_BYTES_MIN = 100 << 20
 FREE_BYTES_SOON = 1 << 30
+_GIB = 1 << 30
 ALIVE_WITHIN_MS = 5 * SECOND_MS
 CLOCK_BEHIND_MS_MAX = 5 * SECOND_MS
 
@@ -136,9 +138,14 @@ def disk(settings: Settings) -> Finding:
     folder = settings.database_file.absolute().parent
     while not folder.exists():
         folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    verdict = Verdict.FINE if free >= FREE_BYTES_SOON else Verdict.REMARK if free >= FREE_BYTES_MIN else Verdict.WRONG
-    return Finding(what="disk", verdict=verdict, detail=f"{free / (1 << 30):,.1f} GiB free in {folder}")
+    usage = shutil.disk_usage(folder)
+    reserve = settings.disk_reserve.needed(usage.total)
+    least = max(FREE_BYTES_MIN, reserve)
+    verdict = Verdict.WRONG
+    if usage.free >= least:
+        verdict = Verdict.FINE if usage.free >= max(FREE_BYTES_SOON, least * RECOVERY) else Verdict.REMARK
+    detail = f"{usage.free / _GIB:,.1f} GiB free in {folder}, {reserve / _GIB:,.1f} GiB are the reserve"
+    return Finding(what="disk", verdict=verdict, detail=detail)
 
 
 def address(settings: Settings) -> Finding:

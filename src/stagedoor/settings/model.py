@@ -10,6 +10,7 @@ from typing import Literal
 
 from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, Instant
+from stagedoor.resilience.reserve import Reserve
 from stagedoor.settings import kinds
 from stagedoor.settings.setting import Origin, Setting, described, setting
 from stagedoor.waiting_room.room import RoomDefaults, RoomPolicy
@@ -385,6 +386,11 @@ class Settings:
             line_max=self.line_max,
             polls_per_second=self.polls_per_second,
         )
+
+    @property
+    def disk_reserve(self) -> Reserve:
+        """What has to be left on the database's disk; a new one, not looked at yet."""
+        return Reserve(percent=self.disk_reserve_percent, bytes_max=self.disk_reserve_mib << 20)
 
     @property
     def hold_policy(self) -> HoldPolicy:
