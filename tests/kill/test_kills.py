@@ -1,45 +1,14 @@
 """The server is killed at any instant, under load: every answer it gave is still true when it is back."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import Protocol
-
-import pytest
-
-from tests.e2e.harness.evening import Evening, make_members
+from tests.e2e.harness.evening import Evening
 from tests.kill.answers import Answers
-from tests.kill.rounds import HOLD_SECONDS, ROOMS, Crowd, Killings, Ordeal, Tally, play
+from tests.kill.conftest import Night
+from tests.kill.rounds import Crowd, Killings, Ordeal, Tally, play
 
-MUTANTS = Path(__file__).with_name("mutants")
 SEED = 20
 ORDEAL = Ordeal(kills=3, answers_max=400, starts=0.4, stops=0.4)
 EACH = 5
 """Holds and charges, at least, that a broken server has answered before it is killed."""
-
-
-class Night(Protocol):
-    """Opens an evening that can be killed."""
-
-    def __call__(self, mutant: str | None = None) -> AbstractContextManager[Evening]:
-        """Serve it with the product, or without the guard that *mutant* names."""
-        ...
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    members = tmp_path_factory.mktemp("members") / "members.db"
-    make_members(members)
-
-    @contextmanager
-    def open_night(mutant: str | None = None) -> Iterator[Evening]:
-        database = tmp_path_factory.mktemp("night") / "stagedoor.db"
-        program = ("-m", "stagedoor") if mutant is None else (str(MUTANTS / f"{mutant}.py"),)
-        settings = {"HOLD_SECONDS": HOLD_SECONDS}
-        with Evening.on(database, ROOMS, members=members, settings=settings, program=program) as evening:
-            yield evening
-
-    return open_night
 
 
 async def test_every_answer_is_still_true_after_each_kill(night: Night) -> None:

@@ -100,8 +100,8 @@ def _collect_less() -> None:
 async def _opened(settings: Settings) -> AsyncIterator[SqliteFile]:
     path = settings.database_file
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = ServingLock(path)
     file = SqliteFile(path)
+    lock = ServingLock(path)
     try:
         yield file
     finally:

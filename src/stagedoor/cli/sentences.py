@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from stagedoor.adapters.embedded.sqlite_file import FileInUse
+from stagedoor.adapters.embedded.sqlite_file import FileInUse, LogWithoutDatabase
 from stagedoor.adapters.sql.operator_keys import KeyRefused
 from stagedoor.adapters.sql.schema import ForeignDatabase, UnknownSchema
 from stagedoor.kernel.errors import Fault
@@ -52,6 +52,11 @@ def sentence_for(error: Exception) -> str | None:
             sentence = str(error)
         case FileInUse():
             sentence = f"another stagedoor serves from {error} already: stop it, or name another STAGEDOOR_DATABASE_URL"
+        case LogWithoutDatabase():
+            sentence = (
+                f"{error} is the log of a database that is not beside it: bring that back, or move the log away to "
+                "begin anew"
+            )
         case UnknownSchema(found=found):
             sentence = f"the database is a newer stagedoor's (its schema is {found}): use that one, or another file"
         case ForeignDatabase():

@@ -198,6 +198,28 @@ def test_a_restore_to_where_nothing_was(stagedoor: Command, tmp_path: Path) -> N
     assert members(elsewhere / "stagedoor.db") == MEMBERS
 
 
+def test_the_log_of_a_database_that_is_gone_is_kept_and_not_taken_for_the_restored_ones(
+    stagedoor: Command, database: Path, tmp_path: Path
+) -> None:
+    done(stagedoor("backup", str(tmp_path / "b.db")))
+    log = database.with_name(database.name + "-wal")
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("DELETE FROM wallet")
+        connection.execute("DELETE FROM member")
+        connection.commit()
+        left = log.read_bytes()  # as a killed server leaves it
+    database.unlink()
+    log.write_bytes(left)
+
+    said = done(stagedoor("restore", str(tmp_path / "b.db")))
+
+    [kept] = [path for path in database.parent.iterdir() if ".before-" in path.name]
+    assert f"is kept in {kept}" in said
+    assert kept.read_bytes() == left
+    assert members(database) == MEMBERS
+
+
 def test_nothing_is_restored_under_a_server(stagedoor: Command, database: Path, tmp_path: Path) -> None:
     done(stagedoor("backup", str(tmp_path / "b.db")))
 

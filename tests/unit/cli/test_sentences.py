@@ -7,7 +7,7 @@ import pytest
 import typer
 from sqlalchemy.exc import OperationalError
 
-from stagedoor.adapters.embedded.sqlite_file import FileInUse
+from stagedoor.adapters.embedded.sqlite_file import FileInUse, LogWithoutDatabase
 from stagedoor.adapters.sql.operator_keys import KeyRefused
 from stagedoor.adapters.sql.schema import UnknownSchema
 from stagedoor.cli.sentences import Misused, Refused, told_plainly
@@ -50,7 +50,11 @@ def test_what_is_expected_is_a_sentence(
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(FileInUse("night.db"), "serves from night.db already"), (UnknownSchema("0099"), "its schema is 0099")],
+    [
+        (FileInUse("night.db"), "serves from night.db already"),
+        (LogWithoutDatabase("night.db-wal"), "bring that back"),
+        (UnknownSchema("0099"), "its schema is 0099"),
+    ],
 )
 def test_the_operator_is_told_what_to_do(error: Exception, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit), told_plainly():

@@ -24,6 +24,7 @@ from stagedoor.adapters.embedded.database_copy import (
     name_draft,
     reading,
     set_aside,
+    set_logs_aside,
 )
 from stagedoor.adapters.sql import schema
 from stagedoor.kernel.clock import Instant
@@ -85,10 +86,13 @@ def restore(  # noqa: PLR0913 -- two files, and what is written down of it
         detail = msgspec.json.encode({"backup_alive_at": contents.alive_at}).decode()
         entry = (at, actor, RESTORED, f"database:{database.name}"[:100], detail)
         copy.execute("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)", entry)
-    aside = None
-    if database.exists():
+    old_name = _free_name(beside(database, f".before-{at}"))
+    if not database.exists():
+        # Its log may still be there, with all that is left of it.
+        aside: Path | None = next(iter(set_logs_aside(database, old_name)), None)
+    else:
+        aside = old_name
         _pass_on_rights(database, draft)
-        aside = _free_name(beside(database, f".before-{at}"))
         try:
             set_aside(database, aside)
         except BaseException:

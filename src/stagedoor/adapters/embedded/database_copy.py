@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -108,15 +108,25 @@ def set_aside(database: Path, aside: Path) -> None:
         broken = True
     _link(database, aside)
     if broken:
-        logs = [side for side in SIDE_FILES if beside(database, side).exists()]
-        for side in logs:
-            if side != SHARED_MEMORY:
-                _link(beside(database, side), beside(aside, side))
-        _sync(database.parent)
-        # A log that stays would be taken for the new database's own.
-        for side in logs:
-            beside(database, side).unlink()
+        set_logs_aside(database, aside)
     _sync(database.parent)
+
+
+def set_logs_aside(database: Path, aside: Path) -> Sequence[Path]:
+    """
+    Take the logs of *database* away from its name, to that of *aside*; return where they are now.
+
+    One that stays would be taken for the log of whatever gets the name next.
+    """
+    logs = [side for side in SIDE_FILES if beside(database, side).exists()]
+    kept = [side for side in logs if side != SHARED_MEMORY]
+    for side in kept:
+        _link(beside(database, side), beside(aside, side))
+    _sync(database.parent)
+    for side in logs:
+        beside(database, side).unlink()
+    _sync(database.parent)
+    return [beside(aside, side) for side in kept]
 
 
 def reading(database: Path) -> sqlite3.Connection:

@@ -36,6 +36,10 @@ class FileInUse(Exception):  # noqa: N818 -- it becomes a sentence to the operat
     """Another process serves from this file."""
 
 
+class LogWithoutDatabase(Exception):  # noqa: N818 -- as above
+    """There is a log, and the database that it belongs to is gone: one made in its place would destroy the log."""
+
+
 class DatabaseFault(Fault):
     """SQLite failed: locked, full, a bad disk."""
 
@@ -83,11 +87,16 @@ def _engine(path: Path, *, writes: bool) -> Engine:
 
 
 class ServingLock:
-    """Held by the one process that serves from the file; released by the kernel however that process ends."""
+    """
+    Held by the one process that serves from the file; released by the kernel however that process ends.
+
+    It lies beside the file itself, whatever symbolic links lead there.
+    """
 
     def __init__(self, database: Path) -> None:
         """Take the lock or raise `FileInUse`."""
-        path = database.with_name(database.name + ".lock")
+        itself = database.resolve()
+        path = itself.with_name(itself.name + ".lock")
         self._file = path.open("a")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,7 +157,8 @@ class SqliteFile(Lanes):
     """The lanes into one SQLite file."""
 
     def __init__(self, path: Path) -> None:
-        """Point at *path*; nothing is opened before it is used."""
+        """Point at *path*; nothing is opened before it is used. Raises `LogWithoutDatabase`."""
+        _refuse_log_alone(path.resolve())
         self.path = path
         self.write_engine = _engine(path, writes=True)
         self._read_engine = _engine(path, writes=False)
@@ -192,6 +202,16 @@ class SqliteFile(Lanes):
             self._writer.shutdown()
             self._readers.shutdown()
             self._read_engine.dispose()
+
+
+def _refuse_log_alone(path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    if _size(log) and not _size(path):
+        raise LogWithoutDatabase(log)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 async def _translated(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
