@@ -66,7 +66,7 @@ class Answers:
         memory = self.memories.setdefault(asked.buyer_id, Memory(asked.buyer_id))
         if _is_answered(memory, asked):
             return
-        memory.tries.setdefault(_name(asked), Tries(asked.sent_at))
+        memory.tries.setdefault(_name(asked), Tries(asked.sent_at)).sent += 1
         memory.pending = asked
         if (hold := _paid_for(memory, asked)) is not None and hold.ended is None:
             hold.may_be.add(PAID)
@@ -135,6 +135,8 @@ class Answers:
         if behind and max(behind) >= number:
             self._object(asked, told, f"gives number {number}, and {max(behind)} had been given before")
         self._numbers.setdefault(asked.room_id, []).append((told.answered_at, number))
+        if asked.key is None:
+            memory.untold_places += tries.sent - 1
         memory.places[asked.room_id, number] = PlaceTold(
             room_id=asked.room_id,
             number=number,
@@ -258,6 +260,11 @@ class Answers:
 
 def _is_answered(memory: Memory, asked: Asked) -> bool:
     return asked.key is not None and (asked.method, asked.path, asked.key) in memory.answered
+
+
+def tries_of(memory: Memory, asked: Asked) -> Tries:
+    """Return how often *asked*, which has no answer yet, was sent."""
+    return memory.tries[_name(asked)]
 
 
 def _name(asked: Asked) -> str:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from stagedoor.holds.model import HoldState
 from stagedoor.waiting_room.model import EndCause, PlaceState
 from tests.e2e.harness.promises import seats_asked
-from tests.kill.answers import Answers
+from tests.kill.answers import Answers, tries_of
 from tests.kill.memory import LEFT, PAID, RELEASED, HoldTold, Memory, PlaceTold
 from tests.kill.stored import AnyRow, Stored
 
@@ -132,8 +132,10 @@ class Books:
                 yield f"nobody told her of {row}"
         places = self._stored.places_of.get(memory.buyer_id, ())
         new = [row for row in places if (row.room_id, row.number) not in memory.places]
-        is_joining = pending is not None and (pending.method, pending.path) == ("POST", "/queue/token")
-        if len(new) > is_joining:
+        possible_places = memory.untold_places
+        if pending is not None and (pending.method, pending.path) == ("POST", "/queue/token"):
+            possible_places += 1 if pending.key is not None else tries_of(memory, pending).sent
+        if len(new) > possible_places:
             yield f"nobody told her of {new}"
 
     def _money(self, memory: Memory) -> Iterator[str]:

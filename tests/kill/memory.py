@@ -98,15 +98,21 @@ class PlaceTold:
 
 @dataclass(slots=True)
 class Tries:
-    """How often the same request has been sent: when first, and when last without an answer."""
+    """How often the same request has been sent, when first, and when last without an answer."""
 
     first_at: int
     lost_at: int | None = None
+    sent: int = 0
 
 
 @dataclass(slots=True)
 class Memory:
-    """All that one buyer was told. She asks for one thing at a time; *pending* is what she has no answer to."""
+    """
+    All that one buyer was told. She asks for one thing at a time; *pending* is what she has no answer to.
+
+    *untold* has the seats of holds, and *untold_places* the number of places,
+    that a lost request without a key may have made, and that were over before she asked again.
+    """
 
     buyer_id: int
     places: dict[tuple[str, int], PlaceTold] = field(default_factory=dict)
@@ -115,6 +121,7 @@ class Memory:
     answered: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     tries: dict[str, Tries] = field(default_factory=dict)
     untold: list[frozenset[int]] = field(default_factory=list)
+    untold_places: int = 0
     pending: Asked | None = None
 
     @property

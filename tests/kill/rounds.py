@@ -166,7 +166,7 @@ class Killings:
 
     async def kill_when(self, enough: Callable[[Answers], bool], *, in_a_stop: bool = False) -> int:
         """
-        Let the crowd go until it was told *enough*, kill the server under it, and return when that was.
+        Let the crowd go until it was told *enough*, kill the server under it, and return when it was dead.
 
         *in_a_stop* asks the server to stop first, and kills it while it does, or when it just has.
         """
@@ -179,6 +179,7 @@ class Killings:
             await asyncio.sleep(self._chance.random() * STOP_MS / 1_000)
         killed_at = now_ms()
         self._evening.server.kill()
+        died_at = now_ms()  # where processors are shared it may have lived on for a while
         self.after_the_kill()
         await self._crowd.down()
         await self._read()
@@ -187,10 +188,11 @@ class Killings:
             self.tally.stops_killed += 1
         else:
             self.tally.in_flight.append(in_flight)
-        return killed_at
+        return died_at
 
-    async def judge_after_restart(self, killed_at: int, *, kill_a_start: bool = False) -> None:
+    async def judge_after_restart(self, died_at: int, *, kill_a_start: bool = False) -> None:
         """Start the server again, and compare; *kill_a_start* has one start killed before, in the middle of it."""
+        started_at = now_ms()
         if kill_a_start:
             self._evening.start()
             await asyncio.sleep(self._chance.random() * START_MS / 1_000)
@@ -198,7 +200,7 @@ class Killings:
             self.tally.starts_killed += 1
         await asyncio.to_thread(self._evening.start_again)
         stored = await until(self._stored, lambda stored: not stored.unsent, looks=RELAY_LOOKS)
-        self._take_outages(stored, killed_at)
+        self._take_outage(stored, died_at, started_at)
         books = Books(self._answers, stored, opening_won=OPENING_BALANCE_WON)
         self.tally.wrong += self._answers.wrong + books.wrong()
         self._answers.wrong.clear()
@@ -213,15 +215,19 @@ class Killings:
     async def _stored(self) -> Stored:
         return read(self._evening.database)
 
-    def _take_outages(self, stored: Stored, killed_at: int) -> None:
-        new = [row for row in stored.outages[self._outages :] if row.ended_at > killed_at]
+    def _take_outage(self, stored: Stored, died_at: int, started_at: int) -> None:
+        """
+        Take what was given back at the first start that came so far.
+
+        An outage that was noted apart from that is given back as well, but not to what ended before it was noticed.
+        """
+        new = stored.outages[self._outages :]
         self._outages = len(stored.outages)
-        if not new or new[0].began_at > killed_at or new[0].credited_ms < new[0].ended_at - killed_at:
-            self.tally.wrong.append(f"the server died at {killed_at}, and was credited with {new}")
+        row = next((row for row in new if row.ended_at >= started_at), None)
+        if row is None or row.began_at > died_at or row.credited_ms < row.ended_at - died_at:
+            self.tally.wrong.append(f"the server was dead at {died_at}, and was credited with {new}")
             return
-        self._answers.outages += [
-            Outage(down_at=max(killed_at, row.began_at), up_at=row.began_at + row.credited_ms) for row in new
-        ]
+        self._answers.outages.append(Outage(down_at=died_at, up_at=row.ended_at))
         self.tally.ready_late_ms.append(self._evening.server.ready_at - new[-1].ended_at)
 
     def _check(self) -> None:
@@ -253,8 +259,8 @@ async def play(evening: Evening, plan: Ordeal, *, seed: int) -> Tally:
         killings = Killings(evening, crowd, seed)
         while len(killings.tally.in_flight) < plan.kills and not killings.tally.wrong:
             in_a_stop = bool(killings.tally.in_flight) and chance.random() < plan.stops
-            killed_at = await killings.kill_after(chance.randint(ANSWERS_MIN, plan.answers_max), in_a_stop=in_a_stop)
-            await killings.judge_after_restart(killed_at, kill_a_start=chance.random() < plan.starts)
+            died_at = await killings.kill_after(chance.randint(ANSWERS_MIN, plan.answers_max), in_a_stop=in_a_stop)
+            await killings.judge_after_restart(died_at, kill_a_start=chance.random() < plan.starts)
         return killings.tally
 
 

@@ -35,8 +35,8 @@ async def killed_while_it_answers_first(evening: Evening) -> Tally:
         killings = Killings(evening, crowd, SEED)
         killings.before_the_crowd = answer_first.touch
         killings.after_the_kill = answer_first.unlink
-        killed_at = await killings.kill_when(told_of_holds_and_charges)
-        await killings.judge_after_restart(killed_at)
+        died_at = await killings.kill_when(told_of_holds_and_charges)
+        await killings.judge_after_restart(died_at)
         return killings.tally
 
 
