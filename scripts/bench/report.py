@@ -11,6 +11,9 @@ from scripts.bench.rounds import Measured
 QUIET_CORE_SHARE_MIN = 0.9
 """A floor that is called as fast as it answers has nearly all of its core, unless others use it as well."""
 
+CLIENT_SHARE_MAX = 0.9
+"""A client that has less to do than that waits for the server, not the server for it."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Report:
@@ -38,14 +41,7 @@ class Report:
                 f"| {self._goal(name)} | {of['p50_ms']:.2f} | {of['p99_ms']:.2f} | {of['cpu_us']:.1f} "
                 f"| {of['void_rounds']:.0f} |"
             )
-        disturbed = [name for name, of in calls.items() if of["floor_core_share"] < QUIET_CORE_SHARE_MIN]
-        if disturbed:
-            least = min(calls[name]["floor_core_share"] for name in disturbed)
-            yield ""
-            yield (
-                f"**Not a quiet machine**: in {len(disturbed)} of {len(calls)} rows the floor had less than "
-                f"{QUIET_CORE_SHARE_MIN:.0%} of its core ({least:.0%} at the least), so rates and ratios say little."
-            )
+        yield from _doubts(calls)
         others = {name: of for name, of in self.figures.items() if name not in calls}
         if others:
             yield ""
@@ -65,6 +61,21 @@ class Report:
         return goal.verdict(self.figures[name], self.figures) if goal else ""
 
 
+def _doubts(calls: Mapping[str, Figures]) -> Iterator[str]:
+    """Yield what speaks against the figures of *calls*."""
+    shares = [of["floor_core_share"] for of in calls.values() if of["floor_core_share"] < QUIET_CORE_SHARE_MIN]
+    if shares:
+        yield ""
+        yield (
+            f"**Not a quiet machine**: in {len(shares)} of {len(calls)} rows the floor had less than "
+            f"{QUIET_CORE_SHARE_MIN:.0%} of its core ({min(shares):.0%} at the least), so rates and ratios say little."
+        )
+    busy = [name for name, of in calls.items() if of["client_share"] > CLIENT_SHARE_MAX]
+    if busy:
+        yield ""
+        yield f"**The client was the slower one** in {', '.join(busy)}: their ratios come out too high."
+
+
 def figures_of(measured: Measured) -> Mapping[str, float]:
     """Return what is written of a call that was measured beside the floor."""
     return {
@@ -78,6 +89,7 @@ def figures_of(measured: Measured) -> Mapping[str, float]:
         "cpu_ratio": round(measured.cpu_ratio, 3),
         "core_share": round(measured.of_calls(lambda each: each.core_share), 3),
         "floor_core_share": round(measured.floor_core_share, 3),
+        "client_share": round(measured.client_share, 3),
         "floor_rps": round(measured.floor_rps, 1),
         "pairs": len(measured.calls),
         "void_rounds": measured.voided,

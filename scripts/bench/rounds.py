@@ -68,6 +68,11 @@ class Measured:
         """Which part of its core the floor had."""
         return median(floor.core_share for floor in self.floors)
 
+    @property
+    def client_share(self) -> float:
+        """Which part of its core the client had while it called whichever of the two is faster."""
+        return max(median(each.client_share for each in rounds) for rounds in (self.floors, self.calls))
+
     def of_calls(self, figure: Callable[[Round], float]) -> float:
         """Return the median of *figure* over the rounds of the call."""
         return median(map(figure, self.calls))

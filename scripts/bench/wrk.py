@@ -1,5 +1,6 @@
 """One round of wrk on the client's core, and what came of it."""
 
+import resource
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     *answered* counts answers, *finished* what the row counts (of orders: those paid), *wrong* the answers that were not
     200 with the right body, *broken* lost connections. *taken* is how many requests each
-    thread has made. *cpu_ns* is what the server used, *lent_ns* what another one used of its core meanwhile.
+    thread has made. *cpu_ns* is what the server used, *lent_ns* what another one used of its core meanwhile,
+    *client_ns* what wrk used.
     """
 
     answered: int
@@ -37,6 +39,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     sample: str = ""
     cpu_ns: int = 0
     lent_ns: int = 0
+    client_ns: int = 0
 
     @property
     def is_void(self) -> bool:
@@ -58,6 +61,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         """Which part of its core the server had: 1 if it was never idle and nobody else was there."""
         return self.cpu_ns / (self.us * 1e3 - self.lent_ns)
 
+    @property
+    def client_share(self) -> float:
+        """Which part of its core the client had: where that is nearly 1, it is the client that is measured."""
+        return self.client_ns / (self.us * 1e3)
+
     def complaint(self) -> str:
         """Say what is wrong with it."""
         first = bytes.fromhex(self.sample).decode(errors="replace")
@@ -74,6 +82,7 @@ def run_wrk(script: Sequence[str], *, port: int, seconds: int, threads: int, cor
     # Longer than the round, so that a slow server has long answers instead of broken connections. (Eight bytes of wrk's
     # memory for each microsecond of it.)
     options = [f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{seconds + 5}s"]
+    used_ns = _used_by_children_ns()
     with pinned(cores.client):
         process = subprocess.Popen(
             ["wrk", *options, "-s", script[0], f"http://127.0.0.1:{port}/", "--", *script[1:]],
@@ -89,6 +98,13 @@ def run_wrk(script: Sequence[str], *, port: int, seconds: int, threads: int, cor
         process.wait()
         raise
     try:
-        return msgspec.json.decode(said.rstrip().splitlines()[-1], type=Round)
+        came = msgspec.json.decode(said.rstrip().splitlines()[-1], type=Round)
     except (IndexError, msgspec.MsgspecError) as error:
         raise WrkFailedError(f"wrk ended with {process.returncode} and said:\n{said}") from error
+    return msgspec.structs.replace(came, client_ns=_used_by_children_ns() - used_ns)
+
+
+def _used_by_children_ns() -> int:
+    """Return what all children that have ended used; during a round that is wrk alone."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((used.ru_utime + used.ru_stime) * 1e9)

@@ -173,6 +173,14 @@ def test_the_table_says_that_others_used_the_machine() -> None:
     assert "(17% at the least)" in said
 
 
+def test_the_table_says_that_the_client_was_measured_instead() -> None:
+    found = Measured(floors=[a_round(1_000, client_ns=950_000_000)], calls=[a_round(500)])
+
+    assert "**The client was the slower one** in one: their ratios come out too high." in [
+        *reported({"one": (found, None)}).lines()
+    ]
+
+
 @pytest.mark.parametrize(("ratio", "verdict"), [(0.53, "0.9 of other **missed**"), (0.54, "0.9 of other")])
 def test_a_goal_beside_another_row_is_judged_where_that_row_was_measured(ratio: float, verdict: str) -> None:
     goal = goals.ratio_beside("other", 0.9)
