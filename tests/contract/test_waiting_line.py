@@ -106,6 +106,18 @@ async def test_who_is_over_gets_a_new_place_at_the_back(stage: Stage) -> None:
     assert await stage.states(1, 2, 3) == [PlaceState.DONE, PlaceState.WAITING, PlaceState.WAITING]
 
 
+async def test_what_is_used_up_is_done_once_and_what_is_over_or_unknown_is_passed_by(stage: Stage) -> None:
+    await stage.join(7, 8, 9)
+    await stage.turn()
+    await stage.end(2)
+
+    for _ in range(2):
+        await stage.line.use_up([a_ref(1), a_ref(1), a_ref(2), a_ref(99), a_ref(1, RoomId("nowhere"))])
+
+    assert await stage.states(1, 2, 3) == [PlaceState.DONE, PlaceState.EXPIRED, PlaceState.WAITING]
+    assert await stage.join(7) == [4]
+
+
 async def test_the_same_key_gives_the_first_place_again_also_when_that_is_over(stage: Stage) -> None:
     await stage.join(7, key=KEY)
     await stage.end(1)

@@ -65,6 +65,19 @@ async def test_a_failed_end_has_ended_nothing(stage: Stage) -> None:
     assert await stage.states(1) == [PlaceState.WAITING]
 
 
+async def test_a_place_whose_use_failed_is_used_up_by_being_told_again(stage: Stage) -> None:
+    await stage.join(7)
+    stage.failing = Failing.REFUSED
+    with pytest.raises(Fault):
+        await stage.line.use_up([a_ref(1)])
+    assert await stage.states(1) == [PlaceState.WAITING]
+
+    stage.failing = Failing.NOT
+    await stage.line.use_up([a_ref(1)])
+
+    assert await stage.states(1) == [PlaceState.DONE]
+
+
 async def test_a_commit_whose_answer_was_lost_counts(stage: Stage) -> None:
     stage.failing = Failing.ANSWER_LOST
 

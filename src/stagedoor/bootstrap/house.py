@@ -154,7 +154,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
             line=line, settle=house.disk.sparing(settle), random_bits=random_bits, clock=stores.clock
         ),
         release_seats=ReleaseSeats(settle=settle),
-        pay=Pay(settle=settle, random_bits=random_bits, end=stores.end),
+        pay=Pay(settle=settle, random_bits=random_bits, use_up=stores.use_up),
         charge=Charge(settle=settle, random_bits=random_bits, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,

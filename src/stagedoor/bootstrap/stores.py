@@ -29,7 +29,7 @@ from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
-from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
+from stagedoor.kernel.ids import BuyerId, PerformanceId, PlaceRef, RandomBits
 from stagedoor.observability.metrics import Metrics
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
@@ -47,9 +47,9 @@ class Stores:
     """
     The adapters over one database.
 
-    *known*, *settle*, *join* and *end* gather single commands into batches; they run
-    once a supervisor owns them. *relay_wake* is set by every commit that wrote
-    an event. *clock* judges deadlines and stands still while nobody can be
+    *known*, *settle*, *join*, *end* and *use_up* gather single commands into
+    batches; they run once a supervisor owns them. *relay_wake* is set by every
+    commit that wrote an event. *clock* judges deadlines and stands still while nobody can be
     served, *machine_clock* does not.
     """
 
@@ -70,13 +70,14 @@ class Stores:
     settle: Batcher[SaleCommand, Outcome]
     join: Batcher[Join, Joined | Rejection]
     end: Batcher[EndPlace, PlaceEnded | Rejection]
+    use_up: Batcher[PlaceRef, None]
     relay_wake: asyncio.Event
     random_bits: RandomBits
 
     @property
     def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
         """What gathers single commands, by name; each has to be run."""
-        return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end}
+        return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end, "use_up": self.use_up}
 
 
 async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> Stores:
@@ -107,6 +108,10 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
     relay_wake = asyncio.Event()
     random_bits = PooledBits()
 
+    async def use_up(places: Sequence[PlaceRef]) -> Sequence[None]:
+        await line.use_up(places)
+        return [None] * len(places)
+
     def committed(performance_ids: frozenset[PerformanceId]) -> None:
         supply.touch(performance_ids)
         listings.changed(performance_ids)
@@ -133,6 +138,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         settle=Batcher(_counted(settle.settle, metrics), batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         join=Batcher(line.join, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         end=Batcher(line.end, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
+        use_up=Batcher(use_up, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         relay_wake=relay_wake,
         random_bits=random_bits,
     )

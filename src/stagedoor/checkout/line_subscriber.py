@@ -29,9 +29,11 @@ class TellTheLine(Subscriber):
         """Note holds first, then end places: when a place ends, its last hold is known to be gone."""
         if notes := [note for event in events if (note := _note(event)) is not None]:
             await self.line.note_holds(notes)
-        if endings := [ending for event in events if (ending := _ending(event)) is not None]:
+        if used_up := [_place(event) for event in events if isinstance(event, OrderPaid) and event.place_over]:
+            await self.line.use_up(used_up)
+        if left := [_place(event) for event in events if isinstance(event, PlaceClosed)]:
             # A rejection among the outcomes says that the line has forgotten the place: as over as it can be.
-            await self.line.end(endings)
+            await self.line.end([EndPlace(ref=ref, cause=EndCause.LEFT) for ref in left])
 
     async def tell_of_open(self, holds: Sequence[Hold]) -> None:
         """Tell the line of the holds that are open when the process starts: its notes are not durable."""
@@ -48,19 +50,12 @@ def _note(event: DomainEvent) -> HoldNote | None:
         case _:
             return None
     return HoldNote(
-        ref=PlaceRef(room_id=event.room_id, number=event.place_number),
+        ref=_place(event),
         hold_id=event.hold_id,
         until=until,
         known_at=None if until is None else event.occurred_at,
     )
 
 
-def _ending(event: DomainEvent) -> EndPlace | None:
-    match event:
-        case OrderPaid(place_over=True):
-            cause = EndCause.PAID
-        case PlaceClosed():
-            cause = EndCause.LEFT
-        case _:
-            return None
-    return EndPlace(ref=PlaceRef(room_id=event.room_id, number=event.place_number), cause=cause)
+def _place(event: HoldEvent | OrderPaid | PlaceClosed) -> PlaceRef:
+    return PlaceRef(room_id=event.room_id, number=event.place_number)

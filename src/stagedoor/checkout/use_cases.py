@@ -32,8 +32,8 @@ from stagedoor.kernel.ids import (
     unguessable,
 )
 from stagedoor.kernel.money import Won
-from stagedoor.waiting_room.model import EndCause, Standing
-from stagedoor.waiting_room.ports import EndPlace, HoldNote, PlaceEnded, WaitingLine
+from stagedoor.waiting_room.model import Standing
+from stagedoor.waiting_room.ports import HoldNote, WaitingLine
 from stagedoor.waiting_room.rejections import PlaceIsOver, UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
 
@@ -199,7 +199,7 @@ class Pay:
 
     settle: Settle
     random_bits: RandomBits
-    end: Callable[[EndPlace], Awaitable[PlaceEnded | Rejection]]
+    use_up: Callable[[PlaceRef], Awaitable[None]]
 
     async def pay(self, *, hold_id: HoldId, buyer_id: BuyerId, key: IdempotencyKey | None) -> Settled:
         """
@@ -223,7 +223,7 @@ class Pay:
         receipt = settled.receipt
         if isinstance(receipt, OrderReceipt) and receipt.place_over and not settled.replayed:
             with contextlib.suppress(Fault):
-                await self.end(EndPlace(ref=receipt.place, cause=EndCause.PAID))
+                await self.use_up(receipt.place)
         return settled
 
 

@@ -148,6 +148,15 @@ class WaitingLine(Protocol):
         """End each place, unless it is over already. Ending twice is harmless. `UnknownPlace` if not known."""
         ...
 
+    async def use_up(self, refs: Sequence[PlaceRef]) -> None:
+        """
+        End each place because its buyer has paid, as `end` does.
+
+        A place that is over, or not known, is passed by: an end that is told
+        twice, by the payment and by its event, costs next to nothing.
+        """
+        await self.end([EndPlace(ref=ref, cause=EndCause.PAID) for ref in refs])
+
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
         """Remember until when each place's buyer holds seats. Idempotent; rebuilt from the sale at start."""
         ...

@@ -45,6 +45,7 @@ class ListeningLine:
     def __init__(self) -> None:
         self.notes: list[HoldNote] = []
         self.endings: list[EndPlace] = []
+        self.used_up: list[PlaceRef] = []
 
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
         self.notes += notes
@@ -52,6 +53,9 @@ class ListeningLine:
     async def end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
         self.endings += endings
         return [UnknownPlace() for _ in endings]
+
+    async def use_up(self, refs: Sequence[PlaceRef]) -> None:
+        self.used_up += refs
 
 
 async def after(*events: DomainEvent) -> ListeningLine:
@@ -79,22 +83,24 @@ async def test_what_ends_a_hold_takes_its_note_away() -> None:
     for event in ends:
         line = await after(event)
         assert line.notes == [HoldNote(ref=PLACE, hold_id=HoldId(5), until=None)]
-        assert line.endings == []
+        assert (line.endings, line.used_up) == ([], [])
 
 
 async def test_a_payment_of_the_last_hold_uses_the_place_up() -> None:
     line = await after(paid(place_over=True))
 
-    assert line.endings == [EndPlace(ref=PLACE, cause=EndCause.PAID)]
+    assert line.used_up == [PLACE]
+    assert line.endings == []
 
 
 async def test_a_place_that_was_left_ends_and_a_line_that_has_forgotten_it_is_no_failure() -> None:
     line = await after(told(PlaceClosed))
 
     assert line.endings == [EndPlace(ref=PLACE, cause=EndCause.LEFT)]
+    assert line.used_up == []
 
 
 async def test_other_events_are_ignored() -> None:
     line = await after(DomainEvent(event_id=EventId("e2"), occurred_at=NOON))
 
-    assert (line.notes, line.endings) == ([], [])
+    assert (line.notes, line.endings, line.used_up) == ([], [], [])

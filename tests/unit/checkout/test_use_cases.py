@@ -21,7 +21,7 @@ from stagedoor.kernel.clock import Instant, ManualClock, later
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.ids import HoldId, OrderId, PlaceRef, RoomId, SeatId
 from stagedoor.kernel.money import Won
-from stagedoor.waiting_room.model import EndCause, LineView, PlaceState, PlaceView
+from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView
 from stagedoor.waiting_room.ports import (
     EndPlace,
     HoldNote,
@@ -241,18 +241,17 @@ def paid(*, place_over: bool, replayed: bool = False) -> Settled:
 class TestPaying:
     """What a payment asks of the sale, and of the line."""
 
-    ended: list[EndPlace]
+    used_up: list[PlaceRef]
 
     async def pay(self, sale: "Sale", fault: Fault | None = None) -> Settled:
-        self.ended = []
+        self.used_up = []
 
-        async def end(ending: EndPlace) -> Rejection:
-            self.ended.append(ending)
+        async def use_up(place: PlaceRef) -> None:
+            self.used_up.append(place)
             if fault is not None:
                 raise fault
-            return UnknownPlace()
 
-        pay = Pay(settle=sale.settle, random_bits=seven, end=end)
+        pay = Pay(settle=sale.settle, random_bits=seven, use_up=use_up)
         return await pay.pay(hold_id=HoldId(1), buyer_id=ANN, key=None)
 
     async def test_it_carries_the_ids_it_may_create(self) -> None:
@@ -267,23 +266,23 @@ class TestPaying:
     async def test_a_place_that_is_used_up_ends_at_once(self) -> None:
         await self.pay(Sale(answer=paid(place_over=True)))
 
-        assert self.ended == [EndPlace(ref=HERS, cause=EndCause.PAID)]
+        assert self.used_up == [HERS]
 
     async def test_a_place_with_another_hold_goes_on(self) -> None:
         await self.pay(Sale(answer=paid(place_over=False)))
 
-        assert self.ended == []
+        assert self.used_up == []
 
     async def test_a_replay_ends_nothing_again(self) -> None:
         await self.pay(Sale(answer=paid(place_over=True, replayed=True)))
 
-        assert self.ended == []
+        assert self.used_up == []
 
     async def test_a_line_that_fails_stops_no_payment(self) -> None:
         answer = paid(place_over=True)
 
         assert await self.pay(Sale(answer=answer), Fault("the line is gone")) is answer
-        assert len(self.ended) == 1
+        assert len(self.used_up) == 1
 
 
 async def test_a_left_place_is_closed() -> None:

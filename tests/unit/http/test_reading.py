@@ -105,3 +105,22 @@ def test_what_is_no_id(text: str) -> None:
         parse_id("scheduleId", text)
 
     assert refused.value.flaw.field == "scheduleId"
+
+
+@pytest.mark.parametrize("first", ["scheduleId", "seatId", "userId", "other"])
+@pytest.mark.parametrize("second", ["scheduleId", "seatId", "seatIds", "other", "scheduleid"])
+@pytest.mark.parametrize(
+    "number", ["0", "1", "01", "999999999999999", "8999999999999999", "9007199254740992", "9" * 30]
+)
+def test_a_plain_body_is_read_as_any_other(first: str, second: str, number: str) -> None:
+    body = f'{{"{first}": {number}, "{second}":7}}'.encode()
+
+    # A line more, and it is not plain.
+    assert _read(body) == _read(body + b"\n")
+
+
+def _read(body: bytes) -> object:
+    try:
+        return decode(body, ReserveBody)
+    except Unreadable as refused:
+        return refused.flaw

@@ -25,9 +25,10 @@ from stagedoor.kernel.clock import Clock, Instant, Outage, later
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import PlaceRef, RoomId
+from stagedoor.waiting_room.ending import EndingPlan
 from stagedoor.waiting_room.line import Line
 from stagedoor.waiting_room.line_state import LineState
-from stagedoor.waiting_room.model import LineView, PlaceView
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceView
 from stagedoor.waiting_room.ports import (
     EndPlace,
     HoldNote,
@@ -107,6 +108,10 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         """End each place, unless it is over already."""
         return await self._commits.alone(lambda: self._end(endings))
 
+    async def use_up(self, refs: Sequence[PlaceRef]) -> None:
+        """End each place because its buyer has paid; what is over or not known is passed by."""
+        await self._commits.alone(lambda: self._use_up(refs))
+
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
         """
         Remember until when each place's buyer holds seats.
@@ -151,6 +156,20 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         decided = [batch.decide(ending) for ending in endings]
         await self._commits.commit(batch.entry())
         return [batch.outcome(decision) for decision in decided]
+
+    async def _use_up(self, refs: Sequence[PlaceRef]) -> None:
+        now = self._clock.now()
+        plans: dict[RoomId, EndingPlan] = {}
+        for ref in refs:
+            line = self._lines.get(ref.room_id)
+            if line is None:
+                continue
+            plan = plans.get(ref.room_id)
+            if plan is None:
+                plan = plans[ref.room_id] = line.plan_ends(now)
+            plan.end(ref.number, EndCause.PAID)
+        changes = {room_id: plan.change() for room_id, plan in plans.items()}
+        await self._commits.commit(JournalEntry(at=now, changes=changes))
 
     async def _turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
         # Read once, and only now: whatever was waited for before, nobody is admitted before her time.
