@@ -87,6 +87,7 @@ def schema_router(document: Callable[[], dict[str, Any]]) -> Router:
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-security-policy", _POLICY),
             (b"referrer-policy", b"no-referrer"),
+            (b"x-content-type-options", b"nosniff"),
             Cache.EVERYBODY_1_H.value,
         )
         return Answer(_PAGE.encode(), headers=headers)
