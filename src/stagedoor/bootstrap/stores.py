@@ -27,7 +27,7 @@ from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.listings import Listings
-from stagedoor.kernel.clock import Clock, Outage, ServiceClock
+from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import BuyerId, PerformanceId, PlaceRef, RandomBits
 from stagedoor.observability.metrics import Metrics
@@ -90,6 +90,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         supply.touch()
         listings.changed_everywhere()
         relay_wake.set()
+        metrics.outage_credited.inc(outage.credited_ms / SECOND_MS)
         log.info("server.outage_credited", outage_ms=outage.credited_ms)
 
     clock_stop = SqlClockStop(

@@ -69,6 +69,12 @@ class Metrics:
         )
         self._cache_results: dict[tuple[str, bool], Counter] = {}
 
+        self.outage_credited = Counter(
+            "stagedoor_outage_credited_seconds_total",
+            "Time given back to holds, passes and absences because nobody could be served.",
+            registry=registry,
+        )
+
         self.admissions = Counter("stagedoor_admissions_total", "Buyers let in.", ["room"], registry=registry)
         self.admission_failures = Counter(
             "stagedoor_admission_failures_total",
