@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from stagedoor.adapters.sql import driver
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.kernel.errors import Fault
 
@@ -81,7 +82,7 @@ def _engine(path: Path, *, writes: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # IMMEDIATE takes the write lock before anything is read, so what was read still holds when it is written.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        driver.write(connection, "BEGIN IMMEDIATE" if writes else "BEGIN", ())
 
     return engine
 
