@@ -82,7 +82,8 @@ def say(line: str = "") -> None:
 
 def say_wrong(sentence: str) -> None:
     """Print *sentence* on standard error."""
-    typer.echo("stagedoor: " + sentence[0].upper() + sentence[1:].rstrip(".") + ".", err=True)
+    end = "" if sentence.endswith((".", "?")) else "."
+    typer.echo(f"stagedoor: {sentence[0].upper()}{sentence[1:]}{end}", err=True)
 
 
 def actor() -> str:

@@ -20,6 +20,7 @@ from stagedoor.waiting_room.rejections import RoomIsClosed
     ("error", "code", "sentence"),
     [
         (SettingsError("PORT is 70000."), 2, "stagedoor: PORT is 70000.\n"),
+        (SettingsError("There is no PRT; did you mean PORT?"), 2, "stagedoor: There is no PRT; did you mean PORT?\n"),
         (Misused("say what to change"), 2, "stagedoor: Say what to change.\n"),
         (Refused("there is no database"), 1, "stagedoor: There is no database.\n"),
         (KeyRefused("there is no key named 'x'"), 1, "stagedoor: There is no key named 'x'.\n"),
