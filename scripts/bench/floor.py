@@ -6,7 +6,6 @@ A bare ASGI app without middleware, served by the very class, loop and settings 
 """
 
 import asyncio
-import gc
 import sys
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import uvloop
 from litestar.types import Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
+from stagedoor.bootstrap.serving import collect_less
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
 
@@ -72,9 +72,7 @@ async def _serve() -> None:
         def ready() -> None:
             print(f"The floor is ready on {base_url(listener)}", flush=True)
 
-        # Nothing that was made until here can be garbage, so the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
+        collect_less()
         await HttpServer(app, listener, ready=ready, patience=Patience(stop_s=1)).serve()
 
 

@@ -76,7 +76,7 @@ async def _serve(settings: Settings, last_resort: LastResort, *, demo: bool, ann
             )
             # Last: whatever may refuse the start has had its chance, and all the time until now is given back.
             await take_up_the_line(house.stores)
-            _collect_less()
+            collect_less()
             async with asyncio.TaskGroup() as group:
                 group.create_task(house.supervisor.run())
                 group.create_task(stop_on_signal(house, server, last_resort))
@@ -89,7 +89,7 @@ async def _serve(settings: Settings, last_resort: LastResort, *, demo: bool, ann
                 await house.pulse.beat()
 
 
-def _collect_less() -> None:
+def collect_less() -> None:
     """Leave what the start has made out of every search for cycles, and search only among many new objects."""
     gc.collect()
     gc.freeze()
