@@ -1,6 +1,6 @@
 """Servers with a guard taken out, in this process: what the simulation has to find."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 from unittest import mock
@@ -41,11 +41,6 @@ async def take_for_failed(commits: LineCommits) -> bool:
     """Take every commit without an answer for one that has not happened."""
     commits._settle(durable=None)  # noqa: SLF001 -- the doubt is kept in there
     return False
-
-
-async def unshielded(commits: LineCommits, work: Callable[[], Awaitable[T]]) -> T:
-    """Let a caller that gives up cut the work short."""
-    return await commits._in_turn(work)  # noqa: SLF001 -- the guard is around it
 
 
 def credit_nothing(*_: object) -> None:
@@ -91,7 +86,6 @@ MUTANTS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "a lost answer is taken for a failure": lambda: mock.patch.object(
         LineCommits, "_is_settled_as_durable", take_for_failed
     ),
-    "who gives up cuts the work": lambda: mock.patch.object(LineCommits, "alone", unshielded),
     "no time is given back": lambda: mock.patch.object(SqlClockStop, "_credit", credit_nothing),
     "a deadline is when the sweeper comes": lambda: _all(
         mock.patch.object(sale_writes, "_expect"),

@@ -195,6 +195,10 @@ class Witness:
             row.seat_id: (row.hold_id, ClaimState(row.state))
             for row in connection.execute(text("SELECT seat_id, hold_id, state FROM seat_claim"))
         }
+        left = {(ref.room_id, ref.number) for ref, told in self.places.items() if told.left}
+        for kept in stored.values():
+            if kept.state == HoldState.OPEN and now < kept.expires_at and (kept.room_id, kept.place_number) in left:
+                yield f"hold {kept.id} keeps its seats, and its place was left"
         paid = set(self.orders.values())
         for hold_id, told in self.holds.items():
             row = stored.get(hold_id)

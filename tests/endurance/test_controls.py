@@ -1,0 +1,16 @@
+"""The simulation finds a server out that lacks one of its guards."""
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.run import simulate
+
+STEPS = 120
+SEEDS = (9, *range(1, 9), *range(10, 25))
+"""Nine first: it finds most of them."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_server_without_a_guard_is_found_out(mutant: str) -> None:
+    with MUTANTS[mutant]():
+        assert any(simulate(seed, STEPS).contradictions for seed in SEEDS)
