@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from stagedoor.adapters.batching import Batcher
+from stagedoor.adapters.batching import GATHERING_ROUNDS, Batcher
 from stagedoor.kernel.errors import Fault, Overloaded
 
 
@@ -131,3 +131,37 @@ async def test_closing_answers_what_waits_and_takes_no_more() -> None:
         handler.gate.set()
 
         assert await asked == 2
+
+
+async def ask_later(batcher: Batcher[int, int], number: int, *, after_turns: int) -> int:
+    await turns(after_turns)
+    return await batcher(number)
+
+
+async def test_what_is_on_its_way_is_taken_along() -> None:
+    handler = Doubling()
+    handler.gate.set()
+    async with running(handler) as batcher:
+        await asyncio.gather(*(ask_later(batcher, number, after_turns=2 * number) for number in range(5)))
+
+    assert handler.batches == [[0, 1, 2, 3, 4]]
+
+
+async def test_nobody_waits_for_what_is_not_on_its_way() -> None:
+    handler = Doubling()
+    handler.gate.set()
+    async with running(handler) as batcher:
+        await asyncio.gather(ask_later(batcher, 1, after_turns=0), ask_later(batcher, 2, after_turns=20))
+
+    assert handler.batches == [[1], [2]]
+
+
+async def test_what_keeps_coming_holds_nobody_up() -> None:
+    handler = Doubling()
+    handler.gate.set()
+    coming = 3 * GATHERING_ROUNDS
+    async with running(handler, batch_max=1_000, waiting_max=1_000) as batcher:
+        await asyncio.gather(*(ask_later(batcher, number, after_turns=number) for number in range(coming)))
+
+    assert GATHERING_ROUNDS <= len(handler.batches[0]) < 2 * GATHERING_ROUNDS
+    assert [number for batch in handler.batches for number in batch] == list(range(coming))
