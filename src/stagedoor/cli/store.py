@@ -27,6 +27,8 @@ async def existing(settings: Settings) -> AsyncIterator[Lanes]:
         raise Refused(f"there is no database {path} yet: `stagedoor serve` or `stagedoor seed` makes one")
     async with opened(settings) as lanes:
         found = await lanes.reading(schema.current)
+        if found is None and await lanes.reading(is_empty):
+            raise Refused(f"there is nothing in {path} yet: wait until the server that is starting on it is ready")
         if found != schema.HEAD:
             raise Refused(schema_sentence(settings, found))
         yield lanes
@@ -75,7 +77,7 @@ async def opened(settings: Settings) -> AsyncIterator[SqliteFile]:
 def schema_sentence(settings: Settings, found: str | None) -> str:
     """Say what is wrong with a database whose schema is *found*."""
     if found is None:
-        return f"{settings.database_file} holds something else than a stagedoor database: name another one"
+        return f"the database {settings.database_file} holds something else than stagedoor's data: name another one"
     return (
         f"the schema of {settings.database_file} is {found}, and this stagedoor needs {schema.HEAD}: "
         "`stagedoor migrate` brings an older one up to date"

@@ -18,6 +18,16 @@ def stagedoor(folder: Path) -> Command:
     return command
 
 
+def test_a_database_that_a_server_is_about_to_fill_is_not_called_somebody_elses(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "stagedoor.db").touch()
+
+    said = refused(commands_in(folder)("room", "list"))
+
+    assert "nothing in" in said
+    assert "wait until the server" in said
+
+
 def stored(folder: Path, query: str) -> list[tuple[object, ...]]:
     connection = sqlite3.connect(folder / "stagedoor.db")
     try:
