@@ -1,5 +1,6 @@
 """What every poll pays for reading its queue token."""
 
+import time
 import timeit
 from collections.abc import Callable
 
@@ -34,7 +35,8 @@ def test_a_hundred_thousand_tokens_are_read_a_second(record_property: Callable[[
         for token in issued:
             tokens.read(token, now=NOON)
 
-    cost = min(timeit.repeat(read_all, number=1, repeat=10)) / TOKENS * 1e6
+    # Processor time, and the best of several runs: what the machine does besides only ever adds.
+    cost = min(timeit.repeat(read_all, timer=time.process_time, number=1, repeat=10)) / TOKENS * 1e6
 
     record_property("us", cost)
     assert cost <= COST_US_MAX
