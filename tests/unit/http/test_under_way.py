@@ -70,10 +70,13 @@ async def test_a_key_is_one_buyers_for_one_call(buyer_id: BuyerId, call: str) ->
     await under_way.drain()
 
 
-async def test_once_the_first_has_ended_the_key_is_free_again() -> None:
-    work, under_way = Work(), UnderWay(deadline_ms=1)
+async def test_once_the_first_has_ended_the_key_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    work, under_way, loop = Work(), UnderWay(deadline_ms=1), asyncio.get_running_loop()
     work.may_end.set()
-    await under_way.settle(work(), buyer_id=ALICE, call="pay", key=KEY)
+    stopped_s = loop.time()
+    with monkeypatch.context() as time_stands_still:
+        time_stands_still.setattr(loop, "time", lambda: stopped_s)
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=KEY)
     late = Work()
 
     with pytest.raises(DeadlineMissed):
