@@ -59,7 +59,7 @@ async def test_the_rest_of_a_body_that_nobody_wanted_is_not_waited_for() -> None
 
 async def test_an_answer_before_the_end_of_its_request_is_heard() -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n"
-    async with served(SHORT, answer_at_once) as server:
+    async with served(Patience(parting_s=3_600, stop_s=1), answer_at_once) as server:
         answers = await everything(server.port, head, *[b"x" * 10_000] * 10, apart=True)
 
     assert answers.endswith(b"ok")
