@@ -25,7 +25,7 @@ SEATS = 48
 ROOM = a_room("deadline", a_show(seats=SEATS), a_show(seats=1, in_days=31))
 OWN_ROOMS = (ROOM,)
 BROKEN = "deadline_ignored"
-SETTINGS = {"HOLD_SECONDS": "1"}
+SETTINGS = {"HOLD_SECONDS": "3"}  # time enough for a busy machine to hold every seat before the first deadline
 STEP_MS = 5
 LIST_MAY_LAG_MS = 300
 
