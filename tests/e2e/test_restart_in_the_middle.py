@@ -33,7 +33,6 @@ DOWN_BY = {
 OWN_ROOMS = tuple(DOWN_BY.values())
 BROKEN = "answers_before_commit"
 CHARGED = 10_000
-SEEN_LATE_MS = 300  # the line that says "ready" is read a moment after it was written
 PAID_BEFORE_IT_GOES_DOWN = 25
 
 
@@ -160,25 +159,26 @@ async def test_every_answer_is_still_true_and_the_line_goes_on(evenings: Evening
 
 async def test_the_time_without_a_server_is_given_back(evenings: Evenings) -> None:
     room = a_room("given-back", a_show(seats=1))
-    with evenings(room, HOLD_SECONDS="2") as evening:
+    with evenings(room, HOLD_SECONDS="4") as evening:
         show = evening.show(room.id)
         async with evening.client() as client:
             fan = evening.fan(client, room.id)
             await fan.enter()
             held = await fan.reserve(show.schedule_id, show.seat_ids[0])
-            down_at = now_ms()
             evening.server.kill()
+            down_at = now_ms()
         deadline = instant(held.data["reservedUntilAt"])
         await at_instant(deadline + 100)
+        began_at = now_ms()
         evening.start_again()
-        up_at = evening.server.ready_at
         async with evening.client() as client:
             fan = fan.at(client)
             [row] = await fan.mine("reservations")
             paid = await fan.pay(held.data["reservationId"])
         evening.check()
 
-    assert instant(row["reservedUntilAt"]) - deadline >= up_at - down_at - SEEN_LATE_MS
+    # For so long there was surely nobody; how long the new one took to start, only that one knows.
+    assert instant(row["reservedUntilAt"]) - deadline >= began_at - down_at
     assert paid.ok, str(paid)
 
 
