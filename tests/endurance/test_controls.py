@@ -6,8 +6,8 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.run import simulate
 
 STEPS = 120
-SEEDS = (9, *range(1, 9), *range(10, 25))
-"""Nine first: it finds most of them."""
+SEEDS = (9, *range(1, 9), *range(10, 60))
+"""Nine first: it finds most of them. So many, because any change of the server makes other evenings of them."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

@@ -1,6 +1,6 @@
 """Servers with a guard taken out, in this process: what the simulation has to find."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 from unittest import mock
@@ -9,32 +9,18 @@ from stagedoor.adapters.embedded.line_commits import LineCommits
 from stagedoor.adapters.sql import sale_writes
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
 from stagedoor.adapters.sql.sales_book import _SqlSaleWork
-from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.deciding import desk
-from stagedoor.checkout.outcomes import Outcome
-from stagedoor.checkout.use_cases import CloseLeftPlace, SettleSale, TidyHolds
+from stagedoor.checkout.use_cases import CloseLeftPlace, TidyHolds
 from stagedoor.holds.model import Hold, HoldState
-from stagedoor.kernel.errors import Fault
 from stagedoor.waiting_room.columns import WAITING
 from stagedoor.waiting_room.turning import TurnPlan
 from tests.order.mutants import MUTANTS as MUTANTS_OF_ORDER
 
 T = TypeVar("T")
 
-settle_once = SettleSale.settle
-mark_expired = TidyHolds.tidy
-
 
 async def keep_uncommitted(_work: _SqlSaleWork) -> None:
     """Say that it is durable."""
-
-
-async def settle_again(sale: SettleSale, commands: Sequence[SaleCommand]) -> Sequence[Outcome]:
-    """Send a batch again whose commit had no answer."""
-    try:
-        return await settle_once(sale, commands)
-    except Fault:
-        return await settle_once(sale, commands)
 
 
 async def take_for_failed(commits: LineCommits) -> bool:
@@ -82,7 +68,6 @@ MUTANTS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
         mock.patch.object(sale_writes, "_expect"), mock.patch.object(desk.Desk, "is_claimed", return_value=False)
     ),
     "answer before commit": lambda: mock.patch.object(_SqlSaleWork, "commit", keep_uncommitted),
-    "a lost answer is sent again": lambda: mock.patch.object(SettleSale, "settle", settle_again),
     "a lost answer is taken for a failure": lambda: mock.patch.object(
         LineCommits, "_is_settled_as_durable", take_for_failed
     ),
