@@ -83,12 +83,18 @@ class Client:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 said = await wire.ask(request)
+        except asyncio.CancelledError:
+            wire.hang_up()
+            raise
         except (ConnectionCutError, TimeoutError):
             wire.hang_up()
             self.cut.append(Cut(method=method, path=path, buyer_id=buyer_id, sent_at=sent_at))
             raise
         if wire.is_open:
             self._idle.append(wire)
+        else:
+            # The server's hanging up may still be on its way when the loop ends, and then nobody would.
+            wire.hang_up()
         answer = Answer(
             method=method,
             path=path,
