@@ -269,7 +269,7 @@ class TestClientsWhoGo:
         scope = {
             "type": "http",
             "method": "POST",
-            "path": "/v1/api/queue/token",
+            "path": "/v1/api/user/amount",
             "query_string": b"",
             "headers": [(b"content-type", b"application/json"), *headers],
             "client": ("127.0.0.1", 1),
@@ -292,7 +292,7 @@ class TestClientsWhoGo:
         sent = await self.answered(stage, ((b"content-length", b"100"),), part, {"type": "http.disconnect"})
 
         assert sent == []
-        assert [(line["status"], line["log_level"]) for line in self.lines] == [(499, "debug")]
+        assert [(line["status"], line["log_level"]) for line in self.lines] == [(499, "info")]
         assert "exc_info" not in self.lines[0]
 
     async def test_a_host_that_is_none_is_refused_in_the_envelope(self, stage: Stage) -> None:
