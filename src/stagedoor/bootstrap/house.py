@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from stagedoor.adapters.embedded.publisher import InProcessPublisher
 from stagedoor.adapters.sql.audit import SqlAuditTrail
@@ -11,7 +12,6 @@ from stagedoor.adapters.sql.notifications import SqlNotifications
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
 from stagedoor.adapters.sql.wallets import SqlWallets
-from stagedoor.bootstrap.disk import DiskWatch
 from stagedoor.bootstrap.identity import identity, tokens
 from stagedoor.bootstrap.limits import limit_policy
 from stagedoor.bootstrap.stores import Stores, open_stores
@@ -25,8 +25,7 @@ from stagedoor.http.ops import ops_calls
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
-from stagedoor.kernel.clock import SECOND_MS, Clock
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.clock import Clock
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -39,7 +38,11 @@ from stagedoor.waiting_room.use_cases import (
     RecognizePlace,
     RoomStatus,
 )
+from stagedoor.workers.admit import AdmitCounted
+from stagedoor.workers.backlog import CountBacklog
+from stagedoor.workers.disk import DiskWatch
 from stagedoor.workers.forget import ForgetOld
+from stagedoor.workers.pulse import Pulse
 from stagedoor.workers.relay import BATCH_MAX as RELAY_MAX
 from stagedoor.workers.relay import RelayEvents
 from stagedoor.workers.supervisor import Supervisor, Worker
@@ -55,28 +58,6 @@ TIDY_EVERY_S = 1.0
 FORGET_EVERY_S = 1.0
 LOOK_AT_DISK_EVERY_S = 1.0
 BACKLOG_EVERY_S = 5.0
-PULSE_LATE_MS = 3 * SECOND_MS
-
-
-class Pulse:
-    """Says at short intervals that this process can serve, and knows how long ago it last could say so."""
-
-    def __init__(self, stores: Stores) -> None:
-        """Begin as alive now."""
-        self._clock_stop = stores.clock_stop
-        self._clock = stores.machine_clock
-        self._last_at = self._clock.now()
-
-    async def beat(self) -> int:
-        """Write down that this process can serve, giving back the time in which it could not. Raises `Fault`."""
-        await self._clock_stop.beat()
-        self._last_at = self._clock.now()
-        return 1
-
-    async def ready(self) -> Mapping[str, str]:
-        """Say whether the database can be written to, as the pulse found it."""
-        late_ms = self._clock.now() - self._last_at
-        return {"database": "ok" if late_ms < PULSE_LATE_MS else f"not written to for {late_ms // SECOND_MS} s"}
 
 
 @dataclass(kw_only=True)
@@ -91,7 +72,7 @@ class House:
 
     async def ready(self) -> Mapping[str, str]:
         """Say of each part whether it can serve."""
-        return {**await self.pulse.ready(), **self.disk.ready()}
+        return {**self.pulse.ready(), **self.disk.ready()}
 
     def drain(self) -> None:
         """Tell whoever asks `readyz` to send nobody here any more."""
@@ -109,7 +90,8 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
     queue_tokens = await tokens(settings, lanes, clock)
     login = await identity(settings, clock)
     stores = await open_stores(settings, lanes, clock)
-    house = House(stores=stores, pulse=Pulse(stores), disk=_disk(settings, stores))
+    pulse = Pulse(stores.clock_stop.beat, stores.machine_clock)
+    house = House(stores=stores, pulse=pulse, disk=_disk(settings, stores))
     services = _services(settings, house, queue_tokens, login)
     stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
     for name, batcher in stores.batchers.items():
@@ -176,33 +158,17 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         stores.metrics.count_events,
     )
     relay = RelayEvents(outbox=stores.outbox, publisher=InProcessPublisher(subscribers=subscribers), clock=stores.clock)
-    admit_next = AdmitNext(
-        line=stores.line, rooms=stores.rooms, supply=stores.supply, may_admit=lambda: not house.disk.is_low
+    admit = AdmitCounted(
+        admit_next=AdmitNext(
+            line=stores.line, rooms=stores.rooms, supply=stores.supply, may_admit=lambda: not house.disk.is_low
+        ),
+        refresh_supply=stores.supply.refresh,
+        metrics=stores.metrics,
     )
-
-    async def admit() -> int:
-        # Nobody is let in to find nothing: what was sold a moment ago is counted first. Nothing changed, nothing read.
-        await stores.supply.refresh()
-        try:
-            reports = await admit_next.admit()
-        except Fault:
-            stores.metrics.admission_failures.inc()
-            raise
-        for report in reports:
-            stores.metrics.admissions.labels(report.room_id).inc(report.admitted)
-        return sum(report.admitted for report in reports)
-
-    async def count_backlog() -> int:
-        for state, records in (await stores.outbox.backlog()).items():
-            stores.metrics.outbox_records.labels(state.name.lower()).set(records)
-        return 0
 
     async def relay_some() -> int:
         # A full batch is followed by the next at once; what is left of it gathers until the relay has rested.
         return await relay() // RELAY_MAX
-
-    async def tidy() -> int:
-        return await stores.tidy.tidy(limit=TIDY_MAX)
 
     forget_old = ForgetOld(
         line=stores.line,
@@ -230,9 +196,13 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
             eager=True,
             rest_s=RELAY_REST_S,
         ),
-        Worker(name="tidy", tick=tidy, every_s=TIDY_EVERY_S, eager=True),
+        Worker(name="tidy", tick=partial(stores.tidy.tidy, limit=TIDY_MAX), every_s=TIDY_EVERY_S, eager=True),
         Worker(name="forget", tick=forget, every_s=FORGET_EVERY_S),
         Worker(name="disk", tick=house.disk.look, every_s=LOOK_AT_DISK_EVERY_S),
-        Worker(name="backlog", tick=count_backlog, every_s=BACKLOG_EVERY_S),
+        Worker(
+            name="backlog",
+            tick=CountBacklog(outbox=stores.outbox, metrics=stores.metrics),
+            every_s=BACKLOG_EVERY_S,
+        ),
         Worker(name="pulse", tick=house.pulse.beat, every_s=PULSE_EVERY_S),
     )

@@ -1,12 +1,12 @@
 """What the relay needs: the records that wait, and somebody to give them to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.events import DomainEvent
 from stagedoor.kernel.ids import EventId
-from stagedoor.outbox.model import OutboxRecord
+from stagedoor.outbox.model import OutboxRecord, OutboxState
 
 
 class Outbox(Protocol):
@@ -27,6 +27,14 @@ class Outbox(Protocol):
 
     async def failed(self, event_ids: Sequence[EventId], *, at: Instant, cause: str) -> None:
         """Count one more failed attempt; park a record after `ATTEMPTS_MAX`."""
+        ...
+
+
+class OutboxBacklog(Protocol):
+    """What the outbox still has to do."""
+
+    async def backlog(self) -> Mapping[OutboxState, int]:
+        """Count the records that are not published, by what they wait for. Raises `Fault`."""
         ...
 
 

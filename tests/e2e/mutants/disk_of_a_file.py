@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from stagedoor.bootstrap import disk
 from stagedoor.resilience.reserve import Space
+from stagedoor.workers import disk
 from tests.e2e.harness.removed_guard import replace, run
 
 TOTAL_BYTES = 10_000_000_000

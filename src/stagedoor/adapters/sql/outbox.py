@@ -13,7 +13,7 @@ from stagedoor.adapters.sql.tables import outbox
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.kernel.ids import EventId
 from stagedoor.outbox.model import ATTEMPTS_MAX, OutboxRecord, OutboxState, retry_after_ms
-from stagedoor.outbox.ports import Outbox, OutboxLeftovers
+from stagedoor.outbox.ports import Outbox, OutboxBacklog, OutboxLeftovers
 
 FAILURE_LENGTH_MAX = 500
 
@@ -94,7 +94,7 @@ _FAIL = Bulk(
 )
 
 
-class SqlOutbox(Outbox, OutboxLeftovers):
+class SqlOutbox(Outbox, OutboxBacklog, OutboxLeftovers):
     """The stored events of a SQL database."""
 
     def __init__(self, lanes: Lanes) -> None:

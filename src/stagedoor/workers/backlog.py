@@ -1,0 +1,20 @@
+"""Counts what has not left the outbox yet, for whoever watches it grow."""
+
+from dataclasses import dataclass
+
+from stagedoor.observability.metrics import Metrics
+from stagedoor.outbox.ports import OutboxBacklog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountBacklog:
+    """Shows how many records wait, and how many are parked."""
+
+    outbox: OutboxBacklog
+    metrics: Metrics
+
+    async def __call__(self) -> int:
+        """Count; there is never more to do at once. Raises `Fault`."""
+        for state, records in (await self.outbox.backlog()).items():
+            self.metrics.outbox_records.labels(state.name.lower()).set(records)
+        return 0
