@@ -229,7 +229,7 @@ async def pytest(files: Sequence[str], *, report: Path, log: Path) -> int | None
 
 
 def read(name: str, report: Path, *, status: int | None, seconds: float) -> Outcome:
-    """Read pytest's own *report*; a run that broke before it could write one counts as one failure."""
+    """Read pytest's own *report*; a run that ended badly is a failure, whether or not that is there and names one."""
     cases = [*ET.parse(report).iter("testcase")] if report.exists() else []  # noqa: S314 -- pytest wrote it just now
     failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
     skips = Counter(
@@ -244,7 +244,7 @@ def read(name: str, report: Path, *, status: int | None, seconds: float) -> Outc
     return Outcome(
         suite=name,
         passed=len(cases) - failed - skips.total(),
-        failed=max(failed, 1) if remark else failed,
+        failed=failed if status == ALL_PASSED else max(failed, 1),
         skips=skips,
         seconds=seconds,
         remark=remark,

@@ -48,6 +48,15 @@ def test_a_run_that_broke_without_a_report_is_a_failure(tmp_path: Path, status: 
     assert outcome == Outcome(suite="unit", failed=1, skips=Counter(), seconds=1.0, remark=remark)
 
 
+def test_a_run_that_did_not_end_well_is_a_failure_whatever_its_report_says(tmp_path: Path) -> None:
+    report = tmp_path / "unit.xml"
+    report.write_text('<testsuites><testsuite><testcase name="passed"/></testsuite></testsuites>', encoding="utf-8")
+
+    outcome = read("unit", report, status=1, seconds=1.0)
+
+    assert (outcome.passed, outcome.failed) == (1, 1)
+
+
 def test_a_suite_knows_which_programs_are_missing() -> None:
     suite = Suite(name="integration", needs=("sh", "no-such-program"))
 
