@@ -9,6 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from stagedoor.adapters.embedded.clock import SystemClock
+from stagedoor.adapters.embedded.database_copy import SIDE_FILES, beside
 from stagedoor.adapters.embedded.sqlite_file import ServingLock
 from stagedoor.adapters.sql import demo, schema
 from stagedoor.adapters.sql.seeding import has_members, has_performances
@@ -17,8 +18,6 @@ from stagedoor.cli.progress import progress_bar
 from stagedoor.cli.sentences import Refused, say
 from stagedoor.cli.store import is_empty, made, migrated, opened, written
 from stagedoor.settings import Settings
-
-_SIDE_FILES = ("", "-wal", "-shm")
 
 
 def add_data_commands(app: typer.Typer, *, panel: str) -> None:
@@ -51,8 +50,8 @@ def demo_reset(flags: Flags) -> None:
     began = time.monotonic()
     with nobody_serving(settings):
         asyncio.run(_refuse_other_data(settings))
-        for suffix in _SIDE_FILES:
-            settings.database_file.with_name(settings.database_file.name + suffix).unlink(missing_ok=True)
+        for suffix in ("", *SIDE_FILES):
+            beside(settings.database_file, suffix).unlink(missing_ok=True)
         report = asyncio.run(_make_demo(settings))
     say(
         f"The demo is made afresh in {settings.database_file.absolute()}: {report.members_made:,} members and "
