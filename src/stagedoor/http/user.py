@@ -70,7 +70,7 @@ async def charge(data: JSONBody[ChargeBody], scope: Scope) -> Answer[Balance]:
     key = key_of(call, data.amount)
     user_id = user_id_of(call, data.user_id)
     buyer_id = await call.who(user_id)
-    services.limits.take(LimitedCall.CHARGE, buyer_id=buyer_id, address=call.address, now=services.clock.now())
+    services.limits.take(LimitedCall.CHARGE, buyer_id=buyer_id, address=call.address, now=call.asked_at)
     settled = await services.under_way.settle(
         services.charge.charge(buyer_id=buyer_id, amount_won=Won(data.amount), key=key),
         buyer_id=buyer_id,
