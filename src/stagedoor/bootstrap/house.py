@@ -21,7 +21,7 @@ from stagedoor.checkout.use_cases import Charge, CloseLeftPlace, Pay, ReleaseSea
 from stagedoor.http.identity import Identity
 from stagedoor.http.limits import Limits
 from stagedoor.http.operators import OperatorGate
-from stagedoor.http.ops import ops_calls
+from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
@@ -143,7 +143,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         ready=house.ready,
         draining=lambda: house.draining,
         authorize_view=gate.may_view,
-        ops=ops_calls(desk),
+        ops=ops_router(desk),
         public_bind=settings.is_public,
         trusted_proxies=settings.trusted_proxies,
         time_zone=settings.time_zone,

@@ -68,7 +68,7 @@ def create_app(services: Services) -> Litestar:
         schema_router(lambda: api_document(app.routes)),
     ]
     if services.ops is not None:
-        routers.append(services.ops(services))
+        routers.append(services.ops)
     app = Litestar(
         routers,
         request_class=WireRequest,

@@ -1,37 +1,30 @@
 """The operators' calls as one router. It is always there, and answers as if it were not while no key is configured."""
 
-from collections.abc import Callable
-
 from litestar import Router
 from litestar.di import Provide
 
 from stagedoor.http import ops_people, ops_rooms
 from stagedoor.http.ops_desk import OpsDesk, guard_with
-from stagedoor.http.services import Services
 
 PATH = "/ops/api"
 
 
-def ops_calls(desk: OpsDesk) -> Callable[[Services], Router]:
-    """Return what makes the router of the operators' calls, made with *desk*."""
-
-    def make(_services: Services) -> Router:
-        return Router(
-            path=PATH,
-            route_handlers=[
-                ops_rooms.list_rooms,
-                ops_rooms.change_room,
-                ops_rooms.open_room,
-                ops_rooms.pause_room,
-                ops_rooms.close_room,
-                ops_rooms.read_line,
-                ops_people.revoke_place,
-                ops_people.credit_wallet,
-                ops_people.add_members,
-                ops_people.read_audit,
-            ],
-            guards=[guard_with(desk.gate)],
-            dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
-        )
-
-    return make
+def ops_router(desk: OpsDesk) -> Router:
+    """Return the router of the operators' calls, made with *desk*; it belongs to one app."""
+    return Router(
+        path=PATH,
+        route_handlers=[
+            ops_rooms.list_rooms,
+            ops_rooms.change_room,
+            ops_rooms.open_room,
+            ops_rooms.pause_room,
+            ops_rooms.close_room,
+            ops_rooms.read_line,
+            ops_people.revoke_place,
+            ops_people.credit_wallet,
+            ops_people.add_members,
+            ops_people.read_audit,
+        ],
+        guards=[guard_with(desk.gate)],
+        dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
+    )

@@ -140,12 +140,13 @@ class Services:
     The use cases, the ports the edge only reads from, and its settings.
 
     *clock* is the machine's; *service_clock* judges the deadlines that buyers
-    are told, and stands still over an outage. *ready* says of each part of the process `ok`, or in a word why not.
-    *draining* is true once the process is on its way out. *authorize_view*
-    says whether a request's headers carry an operator's key; *public_bind*
-    whether others than this machine can reach the server;
-    *trusted_proxies* may say on whose behalf they ask. *ops* makes the
-    operators' calls, None where no key is configured.
+    are told, and stands still over an outage. *ready* says of each part of the
+    process `ok`, or in a word why not. *draining* is true once the process is
+    on its way out. *authorize_view* says whether a request's headers carry an
+    operator's key; *public_bind* whether others than this machine can reach
+    the server; *trusted_proxies* may say on whose behalf they ask. *ops* are
+    the operators' calls, which answer as if they were not there while no key
+    is configured; None for an app without them.
     """
 
     clock: Clock
@@ -170,7 +171,7 @@ class Services:
     ready: Callable[[], Awaitable[Mapping[str, str]]]
     draining: Callable[[], bool]
     authorize_view: Callable[[Mapping[str, str], ClientAddress], Awaitable[bool]]
-    ops: "Callable[[Services], Router] | None" = None
+    ops: Router | None = None
     public_bind: bool = False
     trusted_proxies: Sequence[Network] = ()
     time_zone: str = VENUE_TIME_ZONE

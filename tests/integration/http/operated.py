@@ -28,7 +28,7 @@ from stagedoor.http.app import create_app
 from stagedoor.http.identity import DemoIdentity
 from stagedoor.http.limits import LimitPolicy, Limits
 from stagedoor.http.operators import OperatorGate
-from stagedoor.http.ops import ops_calls
+from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens, signing_key
@@ -182,7 +182,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         ready=is_ready,
         draining=lambda: False,
         authorize_view=gate.may_view,
-        ops=ops_calls(desk),
+        ops=ops_router(desk),
         public_bind=True,
     )
     transport = httpx.ASGITransport(cast("Any", create_app(services)))
