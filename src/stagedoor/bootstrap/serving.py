@@ -51,7 +51,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) ->
     Raises what keeps a server from starting: `AddressInUse`, `FileInUse`,
     `SettingsError`, `UnknownSchema`, a `Fault` of the database, or OSError.
     """
-    set_up(style="json" if settings.log_format == "json" else "console", level=settings.log_level)
+    set_up(style=settings.log_format, level=settings.log_level)
     last_resort = LastResort(DRAIN_NOTICE_S + settings.drain_seconds + CLOSING_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, last_resort, demo=demo, announce=announce))

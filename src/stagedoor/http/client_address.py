@@ -19,11 +19,6 @@ _PREFIX_V6 = 64
 _CACHED_ADDRESSES = 1 << 16
 
 
-def parse_networks(names: Iterable[str]) -> tuple[Network, ...]:
-    """Return the networks (or single addresses) *names*. Raises `ValueError` naming the one that is none."""
-    return tuple(ip_network(name) for name in names)
-
-
 def client_address(scope: MutableMapping[str, Any], trusted_proxies: Sequence[Network]) -> ClientAddress:
     """
     Return the address of the client behind *scope*, an ASGI connection.

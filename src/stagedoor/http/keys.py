@@ -8,8 +8,9 @@ from stagedoor.http.call import Call
 from stagedoor.http.rejections import Unreadable
 from stagedoor.kernel.idempotency import IdempotencyKey
 
-HEADER = "idempotency-key"
 KEY_CHARACTERS_MAX = 128
+
+_HEADER = b"idempotency-key"
 
 
 def key_of(call: Call, *asked: object) -> IdempotencyKey | None:
@@ -21,7 +22,7 @@ def key_of(call: Call, *asked: object) -> IdempotencyKey | None:
     request. Raises `Unreadable` for a key that is not 1-128 printable ASCII
     characters, or was sent twice.
     """
-    values = [value for name, value in call.scope["headers"] if name == b"idempotency-key"]
+    values = [value for name, value in call.scope["headers"] if name == _HEADER]
     if not values:
         return None
     if len(values) > 1:

@@ -3,7 +3,7 @@
 from stagedoor.settings.errors import SettingsError
 from stagedoor.settings.kinds import Allowance
 from stagedoor.settings.loading import load
-from stagedoor.settings.model import TABLE, Identity, LogFormat, LogLevel, Settings
+from stagedoor.settings.model import TABLE, Identity, Settings
 from stagedoor.settings.secret_file import signing_secret
 from stagedoor.settings.setting import Origin, Setting, Source
 
@@ -11,8 +11,6 @@ __all__ = [
     "TABLE",
     "Allowance",
     "Identity",
-    "LogFormat",
-    "LogLevel",
     "Origin",
     "Setting",
     "Settings",

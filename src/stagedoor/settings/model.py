@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, Instant
+from stagedoor.observability.logs import LogFormat, LogLevel
 from stagedoor.resilience.reserve import Reserve
 from stagedoor.settings import kinds
 from stagedoor.settings.setting import Origin, Setting, described, setting
@@ -33,10 +33,6 @@ ONE_ADDRESS = kinds.Allowance(burst=10_000, per_second=1_000)
 ONE_ADDRESS_POLLING = kinds.Allowance(burst=20_000, per_second=2_000)
 ALGORITHMS_WITH_SECRET = ("HS256", "HS384", "HS512")
 ALGORITHMS_WITH_KEY_SET = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["console", "json"]
 
 
 class Identity(StrEnum):

@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,6 @@ from stagedoor.http.client_address import (
     ClientAddress,
     client_address,
     is_loopback,
-    parse_networks,
 )
 from stagedoor.http.limits import PLACES_REMEMBERED_MAX, CallLimit, LimitedCall, LimitPolicy, Limits, TooManyRequests
 from stagedoor.kernel.clock import Instant, ManualClock
@@ -277,7 +277,7 @@ class TestEarlyPolls:
             self.poll(limits, NOON, far)
 
 
-PROXIES = parse_networks(["10.0.0.0/8", "2001:db8:ff::1"])
+PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ff::1"))
 
 
 def address_of(peer: str | None, *forwarded_for: str, trusted: Iterable[str] | None = None) -> ClientAddress:
@@ -285,7 +285,7 @@ def address_of(peer: str | None, *forwarded_for: str, trusted: Iterable[str] | N
         "client": None if peer is None else (peer, 50_000),
         "headers": [(b"host", b"x"), *((b"x-forwarded-for", entry.encode("latin-1")) for entry in forwarded_for)],
     }
-    return client_address(scope, PROXIES if trusted is None else parse_networks(trusted))
+    return client_address(scope, PROXIES if trusted is None else [ip_network(name) for name in trusted])
 
 
 class TestClientAddress:
@@ -342,7 +342,3 @@ class TestClientAddress:
 
     def test_a_client_cannot_make_itself_loopback(self) -> None:
         assert not is_loopback(address_of("198.51.100.7", "127.0.0.1"))
-
-    def test_networks_that_are_none_are_named(self) -> None:
-        with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
-            parse_networks(["10.0.0.1/8"])
