@@ -9,6 +9,7 @@ import pytest
 
 from scripts import write_reference
 from scripts.proof import PROOFS, known_proofs
+from scripts.suites import QUICK, chosen
 from stagedoor import __version__
 from stagedoor.cli.options import SETTING_FLAGS
 from stagedoor.settings import TABLE
@@ -210,3 +211,9 @@ def test_a_picture_says_what_it_shows_and_loads_nothing(picture: Path) -> None:
 
 def test_the_changelog_knows_this_version() -> None:
     assert re.search(rf"^## \[{re.escape(__version__)}\]", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
+
+
+def test_every_suite_is_told_of_with_its_tier() -> None:
+    told = re.findall(r"^- `(\w+)`(?: \((\w+)\))?: ", text_of(ROOT / "CONTRIBUTING.md"), re.MULTILINE)
+
+    assert sorted(told) == sorted((suite.name, "" if suite.tier == QUICK else suite.tier) for suite in chosen([]))
