@@ -9,9 +9,15 @@ import pytest
 from stagedoor.bootstrap.limits import limit_policy
 from stagedoor.holds.model import HoldPolicy
 from stagedoor.http.buckets import Rate
+from stagedoor.http.jwks import ASYMMETRIC, SHARED_SECRET_BYTES_MIN, SYMMETRIC
 from stagedoor.http.limits import LimitPolicy
-from stagedoor.settings import TABLE, Allowance, Setting, Settings, SettingsError, load
+from stagedoor.http.tokens import SECRET_BYTES_MIN
+from stagedoor.kernel.clock import SECOND_MS
+from stagedoor.settings import TABLE, Allowance, Setting, Settings, SettingsError, kinds, load
+from stagedoor.settings.errors import UnfitError
+from stagedoor.settings.model import ALGORITHMS_WITH_KEY_SET, ALGORITHMS_WITH_SECRET
 from stagedoor.waiting_room.room import RoomPolicy
+from stagedoor.waiting_room.room_change import POLICY_RANGES
 
 LONG_SECRET = "0123456789abcdef0123456789abcdef"
 SHORT_SECRET = "0123456789abcdef0123456789abcde"
@@ -256,6 +262,29 @@ def test_identity_tokens_with_published_keys() -> None:
 def test_the_defaults_are_those_of_the_rules() -> None:
     assert loaded().room_policy == RoomPolicy()
     assert loaded().hold_policy == HoldPolicy()
+
+
+SECONDS_OF = {f"{name}_ms": f"{name}_seconds" for name in ("idle_timeout", "session_max", "away_after", "entry_window")}
+
+
+@pytest.mark.parametrize("name", POLICY_RANGES)
+def test_a_policy_may_be_set_to_whatever_it_may_be_changed_to(name: str) -> None:
+    # The settings are the defaults of what `stagedoor room set` and the operators' calls change.
+    in_settings = {"rate": "admit_rate", **SECONDS_OF}.get(name, name)
+    [kind] = [row.kind for row in TABLE if row.name == in_settings]
+    allowed, unit = POLICY_RANGES[name], SECOND_MS if name in SECONDS_OF else 1
+    step = 1 if allowed.whole else 0.0001
+
+    for figure in (allowed.least, allowed.most):
+        assert kind.read(f"{figure / unit:.12g}") == figure / unit
+    for figure in (allowed.least - step, allowed.most + step):
+        with pytest.raises(UnfitError):
+            kind.read(f"{figure / unit:.12g}")
+
+
+def test_the_settings_know_the_algorithms_and_the_secrets_that_are_taken() -> None:
+    assert (ALGORITHMS_WITH_SECRET, ALGORITHMS_WITH_KEY_SET) == (SYMMETRIC, ASYMMETRIC)
+    assert kinds.SECRET_BYTES_MIN == SECRET_BYTES_MIN == SHARED_SECRET_BYTES_MIN
 
 
 def test_the_default_limits_are_those_of_the_edge() -> None:
