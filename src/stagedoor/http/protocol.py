@@ -16,7 +16,8 @@ from typing import Any
 import httptools
 from typing_extensions import override
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from stagedoor.http.parting import Headers, parting_words
@@ -124,6 +125,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._last_words: bytes | None = None
         self._is_parting = False
         self._not_taken_since: float | None = None
+        # What was begun last; everything before it is answered.
+        self._under_way: RequestResponseCycle | None = None
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -141,6 +144,10 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.turned_away.discard(self)
+        if self._under_way is not None:
+            # uvicorn tells only the request that came last, which in a row of them still waits for its turn.
+            self._under_way.disconnected = True
+            self._under_way.message_event.set()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -215,6 +222,11 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _enter(self) -> None:
         """Begin the request whose head was just read."""

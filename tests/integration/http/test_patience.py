@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import uvloop
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
 from stagedoor.http.protocol import Patience
@@ -93,6 +94,39 @@ async def test_whoever_does_not_take_her_answer_is_cut_off() -> None:
         writer.close()
 
     assert taken < 200 * 1_000_000
+
+
+def test_a_client_that_goes_away_from_a_row_of_requests_troubles_nobody() -> None:
+    # With the loop that serves: this one tells of what is written to nobody.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        trouble = runner.run(the_trouble_with_a_client_that_goes_away())
+
+    assert trouble is None
+
+
+async def the_trouble_with_a_client_that_goes_away() -> BaseException | None:
+    """Return what the app was told by *send* when a client went away in the middle of the first of three answers."""
+    ended: asyncio.Queue[BaseException | None] = asyncio.Queue()
+
+    async def answer_at_length(_scope: Scope, _receive: Receive, send: Send) -> None:
+        trouble: BaseException | None = None
+        try:
+            headers = [(b"content-length", b"%d" % (200 * 1_000_000))]
+            await send(HTTPResponseStartEvent(type="http.response.start", status=200, headers=headers))
+            for left in range(199, -1, -1):
+                body = bytes(1_000_000)
+                await send(HTTPResponseBodyEvent(type="http.response.body", body=body, more_body=left > 0))
+        except RuntimeError as error:
+            trouble = error
+        ended.put_nowait(trouble)
+
+    async with served(app=answer_at_length) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1_000)
+        writer.write((HEAD + b"\r\n") * 3)
+        async with asyncio.timeout(DEADLINE_S):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+            return await ended.get()
 
 
 async def test_a_connection_beyond_the_last_is_told_to_come_back() -> None:
