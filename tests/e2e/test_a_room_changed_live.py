@@ -2,18 +2,13 @@
 
 from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.evening import Evening
-from tests.e2e.harness.fan import let_in
+from tests.e2e.harness.fan import let_in, waits
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.until import always, until
 
 ROOM = a_room("live", a_show(seats=9), max_active=1)
 ROOMS = (ROOM,)
 LOOKS = 20
-
-
-def waits(answer: Answer) -> bool:
-    """Whether the answer says that she still waits."""
-    return bool(answer.data["status"] == "WAITING")
 
 
 def is_inside(answer: Answer) -> bool:

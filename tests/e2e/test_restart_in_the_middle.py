@@ -5,8 +5,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from signal import SIGKILL, SIGTERM, Signals
 
-import jwt
-
 from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.checkers import (
     Violations,
@@ -101,12 +99,6 @@ async def forgotten(fan: Fan, told: list[Answer]) -> Violations:
     )
 
 
-def number(fan: Fan) -> int:
-    """Return the queue number in her token."""
-    said: int = jwt.decode(fan.token, options={"verify_signature": False})["num"]
-    return said
-
-
 async def go_down(evening: Evening, how: Signals) -> tuple[list[Fan], list[Answer]]:
     """End the server in the middle of the crowd and start it again; return the crowd and what it was told."""
     async with evening.client() as client:
@@ -128,11 +120,11 @@ async def look_back(fans: list[Fan], before: list[Answer]) -> Violations:
 async def go_on(fans: list[Fan], show: Staged, before: list[Answer]) -> Violations:
     """Let everybody finish; return what is wrong with all that was told, before and after."""
     [client] = {fan.client for fan in fans}
-    told = {fan.buyer_id: number(fan) for fan in fans if fan.token}
+    told = {fan.buyer_id: fan.number for fan in fans if fan.token}
     await everybody(fans, show)
     balances = {fan.buyer_id: await fan.balance() for fan in fans}
     bought = [len(await fan.mine("orders")) for fan in fans]
-    numbers = {fan.buyer_id: number(fan) for fan in fans}
+    numbers = {fan.buyer_id: fan.number for fan in fans}
     record = before + client.record
     wrong = [f"number {told[buyer]} became {now}" for buyer, now in numbers.items() if told.get(buyer, now) != now]
     wrong += [f"{count} orders instead of one" for count in bought if count != 1]

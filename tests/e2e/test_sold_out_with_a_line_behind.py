@@ -6,7 +6,7 @@ from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.checkers import admitted_between
 from tests.e2e.harness.client import Client
 from tests.e2e.harness.evening import Evening
-from tests.e2e.harness.fan import let_in
+from tests.e2e.harness.fan import let_in, waits
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.until import always, until, watch
 
@@ -16,11 +16,6 @@ TOLD = a_room("told", a_show(seats=2), max_active=10)
 ROOMS = (ONE_BY_ONE, ROOMY, TOLD)
 BROKEN = "supply_ignored"
 TICKS_LOOKS = 20
-
-
-def waits(answer: Answer) -> bool:
-    """Whether the answer says that she still waits."""
-    return bool(answer.data["status"] == "WAITING")
 
 
 async def everybody_sees(client: Client, room_id: str) -> Answer:

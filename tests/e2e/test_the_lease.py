@@ -5,6 +5,7 @@ from math import ceil
 from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.checkers import PLACE_OVER, unexpected
 from tests.e2e.harness.evening import Evening
+from tests.e2e.harness.fan import waits
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.promises import instant
 from tests.e2e.harness.until import always, until
@@ -19,11 +20,6 @@ ROOMS = (IDLE, HOLDING, LONG_STAY)
 LOOKS_PAST_IDLE = 90
 NEXT_WITHIN_MS = 1_000
 SEEN_LATE_MS = 4_000  # what a busy machine adds to when a client sees it
-
-
-def waits(answer: Answer) -> bool:
-    """Whether the answer says that she still waits."""
-    return bool(answer.data["status"] == "WAITING")
 
 
 async def test_silence_ends_it_and_the_next_one_enters(evening: Evening) -> None:

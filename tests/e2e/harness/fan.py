@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jwt
+
 from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.client import Client
 from tests.e2e.harness.until import until
@@ -18,6 +20,12 @@ class Fan:
     buyer_id: int
     room_id: str
     token: str = ""
+
+    @property
+    def number(self) -> int:
+        """The queue number in her token."""
+        said: int = jwt.decode(self.token, options={"verify_signature": False})["num"]
+        return said
 
     def at(self, client: Client) -> "Fan":
         """Return the same buyer with the same token, asking by another client."""
@@ -88,6 +96,11 @@ class Fan:
 
     async def _call(self, method: str, path: str, *, body: object = None, key: str | None = None) -> Answer:
         return await self.client.ask(method, path, body=body, token=self.token, key=key, buyer_id=self.buyer_id)
+
+
+def waits(answer: Answer) -> bool:
+    """Whether the answer says that she still waits."""
+    return bool(answer.data["status"] == "WAITING")
 
 
 def wanted(schedule_id: int, *seat_ids: int) -> dict[str, object]:
