@@ -25,7 +25,7 @@ class OutboxRecord:
     One stored event.
 
     *sequence* orders the records of one subject (ids of different subjects may
-    commit out of order); *subject_id* is the hold or order it is about;
+    commit out of order); *subject_id* is the hold, or the place, it is about;
     *attempts* counts how often sending it failed.
     """
 
