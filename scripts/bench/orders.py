@@ -50,7 +50,7 @@ class Orders:
     """
     Buys as fast as it goes, one order after another on each connection.
 
-    Connection *i* does every 64th errand, from the *i*-th on, so buyers come in the order in which they were let in. A
+    Connection *i* does every 64th errand, from the *i*-th on. A
     round goes on where the last one stopped.
     """
 

@@ -25,8 +25,6 @@ ORDERS_A_SECOND_MAX = 3_000
 """More than a server on one core takes: so many buyers are made ready."""
 
 INSIDE = 500
-SHOPPERS = 5_000
-"""Inside at once while orders are measured. An order lets its buyer out and the next one of the line in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +55,9 @@ def million(size: Size) -> Plan:
 
 
 def sale(size: Size) -> Plan:
-    """Return a house where thousands are inside, and so many wait behind them that nobody has to buy twice."""
+    """Return a house where so many are inside that nobody has to buy twice."""
     buyers = ORDERS_A_SECOND_MAX * size.calling_s
-    arenas = ceil((SHOPPERS + buyers) / ARENA.seat_count)
-    return Plan(name="sale", inside=SHOPPERS, waiting=buyers, arenas=arenas)
+    return Plan(name="sale", inside=buyers, waiting=0, arenas=ceil(buyers / ARENA.seat_count))
 
 
 def check_waiting(stage: Stage) -> tuple[InTurn, int]:
@@ -97,10 +94,9 @@ def seats_20000(stage: Stage) -> tuple[InTurn, int]:
 
 def orders(stage: Stage) -> tuple[Orders, int]:
     """Reserve and pay, each buyer for one seat; seats of all arenas in turns."""
-    buyers = [*stage.house.inside, *stage.house.waiting]
     errands = [
         Errand(token=token, performance_id=performance_id, seat_id=seat_id)
-        for token, (performance_id, seat_id) in zip(buyers, stage.house.seats, strict=False)
+        for token, (performance_id, seat_id) in zip(stage.house.inside, stage.house.seats, strict=False)
     ]
     call = Orders(name="orders", server=stage.server, cores=stage.cores, folder=stage.folder, errands=errands)
     return call, ORDER_ANSWER_BYTES

@@ -40,7 +40,8 @@ class Entry:
     are added where the document is made. *path* says what its parameters are,
     where they are not just text. *repeatable*: it takes an idempotency key
     (*key_required*: it is refused without one). *listing*: it has an entity
-    tag. *quiet*: so many come that their success is logged at debug level only.
+    tag. *quiet*: so many come that their success is logged at debug level only; a
+    line of log costs what ten polls do.
     """
 
     tag: str

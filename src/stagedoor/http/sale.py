@@ -42,6 +42,7 @@ _USER_ID = Field(name="userId", kind=Id, description="Instead of a token, under 
     opt=Entry(
         tag="concerts",
         summary="Reserve seats for five minutes",
+        quiet=True,
         needs=Needs.QUEUE_TOKEN,
         refusals=(
             RESERVED_TOO_EARLY,
@@ -132,6 +133,7 @@ async def release_seats(reservation_id: FromPath[str], scope: Scope) -> Answer[R
     opt=Entry(
         tag="concerts",
         summary="Pay for a reservation",
+        quiet=True,
         needs=Needs.WHO_SHE_IS,
         refusals=(BALANCE_SMALL, NOT_YOURS, NO_RESERVATION, PAID_ALREADY, HOLD_OVER),
         query=(_USER_ID,),

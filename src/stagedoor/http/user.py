@@ -56,6 +56,7 @@ _KINDS: dict[TransferKind, LedgerWord] = {
     opt=Entry(
         tag="user",
         summary="Charge the wallet",
+        quiet=True,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS, SHOP_ONLY, NO_BUYER, BALANCE_LARGE, TOO_MANY),
         query=(_USER_ID,),
@@ -86,6 +87,7 @@ async def charge(data: JSONBody[ChargeBody], scope: Scope) -> Answer[Balance]:
     opt=Entry(
         tag="user",
         summary="Read the wallet",
+        quiet=True,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS, NO_BUYER),
         query=(_USER_ID,),
