@@ -183,7 +183,8 @@ class Edge:
         name, status = call.name, call.status or CLIENT_GONE
         metrics = self._services.metrics
         metrics.count_answer(name, status, seconds)
-        if call.code is None and call.cause is None and not self._tells_all and _is_quiet(call):
+        quiet = call.code is None and call.cause is None and status != CLIENT_GONE and _is_quiet(call)
+        if quiet and not self._tells_all:
             return
         if call.code is not None:
             metrics.refusals.labels(call.code).inc()
@@ -194,7 +195,7 @@ class Edge:
         elif call.cause is not None:
             metrics.defects.inc()
             level = logging.ERROR
-        elif call.code is None and _is_quiet(call):
+        elif quiet:
             level = logging.DEBUG
         if self._log.is_enabled_for(level):
             facts = {"call": name, "method": method, "status": status, "ms": round(seconds * 1_000, 2)}
