@@ -48,13 +48,18 @@ def sentence_for(error: Exception) -> str | None:
     """Return what the operator is told of *error*, None for a defect: that one needs its stack trace."""
     sentence: str | None = None
     match error:
-        case SettingsError() | Refused() | KeyRefused():
+        case SettingsError() | OSError(filename=str()):
+            # The name of a setting or a file comes first, as that has to be written.
+            return (
+                str(error) if isinstance(error, SettingsError) else f"{error.filename} cannot be used: {error.strerror}"
+            )
+        case Refused() | KeyRefused():
             sentence = str(error)
         case FileInUse():
             sentence = f"another stagedoor serves from {error} already: stop it, or name another STAGEDOOR_DATABASE_URL"
         case LogWithoutDatabase():
             sentence = (
-                f"{error} is the log of a database that is not beside it: bring that back, or move the log away to "
+                f"the file {error} is the log of a database that is not beside it: bring that back, or move it away to "
                 "begin anew"
             )
         case UnknownSchema(found=found):
@@ -67,9 +72,7 @@ def sentence_for(error: Exception) -> str | None:
             sentence = f"the database failed: {error}"
         case DBAPIError(orig=cause):
             sentence = f"the database failed: {cause}"
-        case OSError(filename=str(path), strerror=cause):
-            sentence = f"{path} cannot be used: {cause}"
-    return sentence
+    return None if sentence is None else f"{sentence[0].upper()}{sentence[1:]}"
 
 
 _MISUSES = (SettingsError, Misused)
@@ -83,7 +86,7 @@ def say(line: str = "") -> None:
 def say_wrong(sentence: str) -> None:
     """Print *sentence* on standard error."""
     end = "" if sentence.endswith((".", "?")) else "."
-    typer.echo(f"stagedoor: {sentence[0].upper()}{sentence[1:]}{end}", err=True)
+    typer.echo(f"stagedoor: {sentence}{end}", err=True)
 
 
 def actor() -> str:

@@ -38,6 +38,13 @@ class Origin:
         return f"{setting} in {self.where}" if self.source is Source.FILE else self.where or variable(setting)
 
 
+def _written(value: object) -> str:
+    """Return *value* as TOML has it, near enough to be found there."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """
@@ -53,7 +60,7 @@ class Kind:
     metavar: str
     read: Callable[[object], Any]
     show: Callable[[Any], str] = str
-    mask: Callable[[object], str] = lambda value: f'"{value}"' if isinstance(value, str) else str(value)
+    mask: Callable[[object], str] = _written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from stagedoor.waiting_room.rejections import RoomIsClosed
     [
         (SettingsError("PORT is 70000."), 2, "stagedoor: PORT is 70000.\n"),
         (SettingsError("There is no PRT; did you mean PORT?"), 2, "stagedoor: There is no PRT; did you mean PORT?\n"),
+        (SettingsError("port in stagedoor.toml is 0."), 2, "stagedoor: port in stagedoor.toml is 0.\n"),
         (Misused("say what to change"), 2, "stagedoor: Say what to change.\n"),
         (Refused("there is no database"), 1, "stagedoor: There is no database.\n"),
         (KeyRefused("there is no key named 'x'"), 1, "stagedoor: There is no key named 'x'.\n"),
@@ -36,6 +37,11 @@ from stagedoor.waiting_room.rejections import RoomIsClosed
             PermissionError(errno.EACCES, "Permission denied", "/x"),
             1,
             "stagedoor: /x cannot be used: Permission denied.\n",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "data/x"),
+            1,
+            "stagedoor: data/x cannot be used: Permission denied.\n",
         ),
     ],
 )

@@ -103,7 +103,7 @@ def test_a_file_that_was_named_has_to_be_there(
         (b"max-active = 1", "did you mean max_active?"),
         (b"[server]\nport = 1", 'stagedoor.toml has "server", but there is no such setting'),
         (b"origins = 1", 'stagedoor.toml has "origins", but there is no such setting'),
-        (b"port = true", "port in stagedoor.toml is True, but it has to be a whole number from 0 to 65535."),
+        (b"port = true", "port in stagedoor.toml is true, but it has to be a whole number from 0 to 65535."),
         (b"port = 80.0", "port in stagedoor.toml is 80.0, but it has to be"),
         (b"hold_seconds = nan", "hold_seconds in stagedoor.toml is nan, but it has to be"),
         (b"hold_seconds = inf", "hold_seconds in stagedoor.toml is inf, but it has to be"),
