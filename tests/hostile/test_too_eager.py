@@ -16,7 +16,7 @@ AT_ONCE = 64
 OFFICE, HOME = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "198.51.100.7"}
 # Under the demo identity the very machine is exempt, so everybody comes by way of a proxy that is believed.
 BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.1"}
-LARGE = a_room("large", a_show(seats=3), max_active=CROWD)
+LARGE = a_room("large", a_show(seats=3), max_active=CROWD, idle_timeout_ms=600_000, entry_window_ms=600_000)
 JOIN, CHARGE = ("POST", "/queue/token"), ("POST", "/user/amount")
 
 
