@@ -63,7 +63,7 @@ def test_a_log_whose_database_is_gone_is_not_written_over(stagedoor: Command, fo
     log.write_bytes(NOT_A_DATABASE)
 
     for words in (("serve",), ("seed", "members", "--count", "3")):
-        assert refused(stagedoor(*words)).startswith(f"{log} is the log of a database that is not beside it")
+        assert refused(stagedoor(*words)).startswith(f"The file {log} is the log of a database that is not beside it")
         assert log.read_bytes() == NOT_A_DATABASE
 
 
