@@ -97,7 +97,12 @@ class ShortWayProtocol(PatientProtocol):
             return None
         path, _, self._query_string = self.url.partition(b"?")
         row = self.calls.find(self.parser.get_method(), path)
-        if row is None or not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
+        if (
+            row is None
+            or b"#" in self._query_string
+            or not self.parser.should_keep_alive()
+            or self.parser.get_http_version() != "1.1"
+        ):
             return None
         return row
 

@@ -258,6 +258,7 @@ async def test_a_place_that_is_being_decided_is_waited_for(ways: Ways) -> None:
         pytest.param(a_request(b"GET " + BASE + b"/queue/%73tatus"), id="an encoded path"),
         pytest.param(a_request(b"GET " + BASE + b"/queue/status/"), id="a slash behind"),
         pytest.param(a_request(b"GET " + BASE + b"/queue/nothing"), id="an unknown path"),
+        pytest.param(a_request(b"GET " + BASE + b"/queue/status?room=main#top"), id="a fragment"),
         pytest.param(b"GET " + BASE + b"/queue/status HTTP/1.0\r\n\r\n", id="HTTP/1.0"),
         pytest.param(
             a_request(b"POST " + BASE + b"/queue/token", body=b'{"userId":7' + b" " * 20_000 + b"}"), id="a large body"
