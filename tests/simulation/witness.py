@@ -7,6 +7,7 @@ knows whether there was an effect.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -23,7 +24,6 @@ from tests.builders.store import MEMBERS
 Claimed = tuple[HoldId | None, ClaimState]
 
 NEVER = Instant(0)
-NEVER_BY_CLOCK = frozenset({EndCause.PAID, EndCause.LEFT, EndCause.REVOKED, EndCause.ROOM_CLOSED})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +53,14 @@ class ToldHold:
     released: bool = False
 
 
+class RefusedPlace(NamedTuple):
+    """She was told at *at* that her place is over, and before that she would be inside until *inside_until*."""
+
+    ref: PlaceRef
+    at: Instant
+    inside_until: Instant
+
+
 @dataclass(slots=True)
 class Witness:
     """All that was answered, and every contradiction found."""
@@ -62,6 +70,7 @@ class Witness:
     holds: dict[HoldId, ToldHold] = field(default_factory=dict)
     orders: dict[OrderId, HoldId] = field(default_factory=dict)
     leave_asked: set[PlaceRef] = field(default_factory=set)
+    refused_early: list[RefusedPlace] = field(default_factory=list)
     charges: dict[TransferId, BuyerId] = field(default_factory=dict)
     charges_asked: dict[BuyerId, set[object]] = field(default_factory=dict)
     answers: dict[tuple[BuyerId, str, str], object] = field(default_factory=dict)
@@ -150,12 +159,10 @@ class Witness:
             self.contradict(f"hold {hold_id} was over at {now}, and promised until {told.until}")
 
     def refused_place(self, ref: PlaceRef, now: Instant) -> None:
-        """She was told that her place is over."""
-        told = self.places[ref]
-        paid = any(self.holds[hold_id].place == ref for hold_id in self.orders.values())
-        asked = any(hold.place == ref and hold.pay_asked for hold in self.holds.values())
-        if now < told.inside_until and not (told.left or paid or asked):
-            self.contradict(f"{ref} was over at {now}, and promised until {told.inside_until}")
+        """She was told that her place is over. If that is too early, the journal has to know why."""
+        inside_until = self.places[ref].inside_until
+        if now < inside_until:
+            self.refused_early.append(RefusedPlace(ref, now, inside_until))
 
     def look_at(self, connection: Connection, now: Instant) -> None:
         """Hold everything against the database as it is at *now*."""
@@ -171,6 +178,13 @@ class Witness:
             (row.room_id, row.number): row
             for row in connection.execute(text("SELECT room_id, number, buyer_id, state, end_cause FROM place"))
         }
+        # What she had asked for ends her place when it is done, and not when it is asked for: as long as it waits its
+        # turn a poll is rightly told that she is inside. So asking alone excuses nothing; how the place ended does.
+        for ref, at, inside_until in self.refused_early:
+            row = stored.get((ref.room_id, ref.number))
+            if row is None or not self._is_her_doing(ref, row.end_cause):
+                yield f"{ref} was over at {at}, and promised until {inside_until}"
+        self.refused_early.clear()
         query = text("SELECT room_id, number, ended_at, end_cause FROM admission_pass ORDER BY sequence")
         last_pass = {(row.room_id, row.number): row for row in connection.execute(query)}
         for ref, told in self.places.items():
@@ -181,10 +195,20 @@ class Witness:
             if told.left and PlaceState(row.state).is_live:
                 yield f"{ref} was left and lives"
             end = last_pass.get((ref.room_id, ref.number))
-            if end is None or end.ended_at is None or end.end_cause in NEVER_BY_CLOCK:
+            if end is None or end.ended_at is None or self._is_her_doing(ref, end.end_cause):
                 continue
             if end.ended_at < told.inside_until:
                 yield f"{ref} ended at {end.ended_at} ({end.end_cause}), and was promised until {told.inside_until}"
+
+    def _is_her_doing(self, ref: PlaceRef, cause: int | None) -> bool:
+        """Say whether a place that ended because of *cause* ended by what its buyer had asked for."""
+        match cause:
+            case EndCause.LEFT:
+                return ref in self.leave_asked
+            case EndCause.PAID:
+                return any(hold.place == ref and hold.pay_asked for hold in self.holds.values())
+            case _:
+                return False
 
     def _lost_holds(self, connection: Connection, now: Instant) -> Iterator[str]:
         stored = {
