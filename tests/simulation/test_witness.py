@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, insert
 
-from stagedoor.adapters.sql.tables import admission_pass, line_mark, place
+from stagedoor.adapters.sql.tables import admission_pass, closed_place, line_mark, place
 from stagedoor.kernel.clock import SECOND_MS, Instant, later
-from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef, QueueNumber
+from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, HoldId, PlaceRef, QueueNumber
 from stagedoor.waiting_room.model import EndCause, PlaceState, PlaceView
 from tests.builders.sale import NOON
 from tests.builders.store import before_the_sale
-from tests.simulation.witness import Witness
+from tests.simulation.witness import ToldHold, Witness
 
 REF = PlaceRef(room_id=MAIN_ROOM, number=QueueNumber(1))
 HER = BuyerId(1)
@@ -71,6 +71,22 @@ def test_a_place_that_lives_was_refused_falsely(journal: Connection) -> None:
     assert _contradictions_of_a_refusal(witness, journal) == [
         f"{REF} was over at {ENDED_AT}, and promised until {PROMISED_UNTIL}"
     ]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_payment_closes_a_place_to_the_sale_before_the_line_hears_of_it(journal: Connection, *, asked: bool) -> None:
+    witness = _joined()
+    _is_told_to_be_inside(witness)
+    hold = ToldHold(buyer_id=HER, seat_ids=(), until=PROMISED_UNTIL, place=REF, pay_asked=asked)
+    _ends(journal, None)
+    journal.execute(insert(closed_place).values(room_id=REF.room_id, place_number=REF.number, closed_at=ENDED_AT))
+    witness.refused_place(REF, ENDED_AT)
+    witness.holds[HoldId(1)] = hold
+
+    witness.look_at(journal, ENDED_AT)
+
+    early = f"{REF} was over at {ENDED_AT}, and promised until {PROMISED_UNTIL}"
+    assert (early in witness.contradictions) is not asked
 
 
 def _joined() -> Witness:

@@ -169,6 +169,7 @@ class Witness:
         for found in check_all(connection, now=now, seats_per_buyer=4):
             if not found.holds:
                 self.contradict(f"{found.name}: {found.violations}")
+        self.contradictions.extend(self._refused_falsely(connection))
         self.contradictions.extend(self._lost_places(connection))
         self.contradictions.extend(self._lost_holds(connection, now))
         self.contradictions.extend(self._lost_money(connection))
@@ -176,15 +177,8 @@ class Witness:
     def _lost_places(self, connection: Connection) -> Iterator[str]:
         stored = {
             (row.room_id, row.number): row
-            for row in connection.execute(text("SELECT room_id, number, buyer_id, state, end_cause FROM place"))
+            for row in connection.execute(text("SELECT room_id, number, buyer_id, state FROM place"))
         }
-        # What she had asked for ends her place when it is done, and not when it is asked for: as long as it waits its
-        # turn a poll is rightly told that she is inside. So asking alone excuses nothing; how the place ended does.
-        for ref, at, inside_until in self.refused_early:
-            row = stored.get((ref.room_id, ref.number))
-            if row is None or not self._is_her_doing(ref, row.end_cause):
-                yield f"{ref} was over at {at}, and promised until {inside_until}"
-        self.refused_early.clear()
         query = text("SELECT room_id, number, ended_at, end_cause FROM admission_pass ORDER BY sequence")
         last_pass = {(row.room_id, row.number): row for row in connection.execute(query)}
         for ref, told in self.places.items():
@@ -199,6 +193,20 @@ class Witness:
                 continue
             if end.ended_at < told.inside_until:
                 yield f"{ref} ended at {end.ended_at} ({end.end_cause}), and was promised until {told.inside_until}"
+
+    def _refused_falsely(self, connection: Connection) -> Iterator[str]:
+        # What she had asked for ends her place when it is done, and not when it is asked for: as long as it waits its
+        # turn a poll is rightly told that she is inside. So asking alone excuses nothing; how the place ended does.
+        query = text("SELECT room_id, number, end_cause FROM place WHERE ended_at IS NOT NULL")
+        ended = {(row.room_id, row.number): row.end_cause for row in connection.execute(query)}
+        # The payment that uses a place up closes it to the sale at once, and the line hears of it later.
+        query = text("SELECT room_id, place_number FROM closed_place")
+        used_up = {(row.room_id, row.place_number): EndCause.PAID for row in connection.execute(query)}
+        for ref, at, inside_until in self.refused_early:
+            causes = [stored.get((ref.room_id, ref.number)) for stored in (ended, used_up)]
+            if not any(self._is_her_doing(ref, cause) for cause in causes):
+                yield f"{ref} was over at {at}, and promised until {inside_until}"
+        self.refused_early.clear()
 
     def _is_her_doing(self, ref: PlaceRef, cause: int | None) -> bool:
         """Say whether a place that ended because of *cause* ended by what its buyer had asked for."""
