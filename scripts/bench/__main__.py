@@ -1,6 +1,7 @@
 """`make bench`: measures the rows asked for, writes build/bench.json and prints the table."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             sys.exit("Interrupted.")
     run.report.write(chosen.output)
-    print(*run.report.lines(), f"\n{run.setting}", f"Written to {chosen.output}.", sep="\n")
+    print(*run.report.lines(), f"\n{run.setting}", f"Written to {os.path.relpath(chosen.output)}.", sep="\n")
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
