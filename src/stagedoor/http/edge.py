@@ -90,7 +90,7 @@ class Edge:
             if not self._services.draining():
                 raise
             return answer_to(_STOPPED, call)
-        except Exception as error:  # noqa: BLE001 -- as above
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is told as what it is
             return answer_to(error, call)
         finally:
             self._under_way -= 1

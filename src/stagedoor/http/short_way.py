@@ -134,7 +134,6 @@ class _HotCycle:
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
-        self.more_body = False
         self.message_event = asyncio.Event()
 
     async def run_asgi(self, _app: ASGIApp) -> None:
