@@ -134,6 +134,8 @@ async def test_nothing_published_is_nothing_to_do(house: House) -> None:
     await house.outbox.published([], at=NOON)
     await house.outbox.failed([], at=NOON, cause="none")
 
+    assert await waiting(house) == []
+
 
 class TestFailing:
     async def test_it_is_due_again_later_and_longer_each_time(self, house: House) -> None:
