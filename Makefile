@@ -17,7 +17,7 @@ demo-reset:  ## Throw the demo's data away and make it afresh
 	@exec $(WITH_RUN) -m stagedoor demo-reset
 
 test:  ## Run the tests (SUITES="unit e2e" for some, TIER=ci for the long ones too, STRICT=1 to let nothing be left out)
-	@exec $(WITH_TEST) scripts/suites.py $(if $(STRICT),--strict) $(if $(TIER),--tier $(TIER)) $(SUITES)
+	@exec $(WITH_TEST) -m scripts.suites $(if $(STRICT),--strict) $(if $(TIER),--tier $(TIER)) $(SUITES)
 
 proof:  ## Prove what takes minutes to hours, and write docs/evidence (ONLY="order kill" for some, ARGS="--seconds 60")
 	@exec $(WITH_TEST) scripts/proof.py $(ONLY) $(if $(ARGS),-- $(ARGS))

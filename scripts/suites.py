@@ -3,7 +3,7 @@ Runs the tests, a suite for each folder of tests/, and tells what was not run as
 
 A suite may hold a file suite.toml:
 
-    needs = ["redis-server"]  # programs; where one is missing, the suite is not run
+    needs = ["wrk", "redis"]  # programs, or engines of scripts/services; where one is missing, the suite is not run
     trial = "strace true"     # a command; where it does not end well, the suite is not run
     parts = 3                 # its files wait more than they work, so they are dealt to so many processes
     alone = true              # it measures time, so nothing may run beside it
@@ -26,6 +26,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from scripts.services import ENGINES
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
@@ -59,8 +61,11 @@ class Suite:
         return sorted(str(path.relative_to(ROOT)) for path in (TESTS / self.name).rglob("test_*.py"))
 
     def missing(self) -> list[str]:
-        """Return the programs it needs that are not on the PATH."""
-        return [program for program in self.needs if shutil.which(program) is None]
+        """Return what it needs, and of an engine what that needs, that is not on this machine."""
+        lacks = (
+            ENGINES[need].missing() if need in ENGINES else "" if shutil.which(need) else need for need in self.needs
+        )
+        return [lack for lack in lacks if lack]
 
     def why_not(self, *, tier: str, named: bool) -> str:
         """Say why it is not to be run in *tier*, or nothing where it is; a *named* suite belongs to any tier."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts import suites
+from scripts.services import ENGINES, Redis, Server
 from scripts.suites import CI, QUICK, Outcome, Suite, described, print_table, read
 
 CASES = """<?xml version="1.0" encoding="utf-8"?>
@@ -61,6 +62,22 @@ def test_a_suite_knows_which_programs_are_missing() -> None:
     suite = Suite(name="integration", needs=("sh", "no-such-program"))
 
     assert suite.missing() == ["no-such-program"]
+
+
+def test_a_suite_knows_what_an_engine_that_it_needs_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "redis", without("redis-server"))
+    monkeypatch.setitem(ENGINES, "mariadb", without(""))
+
+    assert Suite(name="races", needs=("redis", "sh", "mariadb")).missing() == ["redis-server"]
+
+
+def without(program: str) -> type[Server]:
+    class Engine(Redis):
+        @classmethod
+        def missing(cls) -> str:
+            return program
+
+    return Engine
 
 
 @pytest.mark.parametrize(("trial", "why_not"), [("true", ""), ("false", "needs `false` to work")])
