@@ -26,6 +26,7 @@ from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.use_cases import SettleSale, TidyHolds
+from stagedoor.http.kept import Fallback
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
@@ -105,7 +106,8 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
     supply = SqlSupply(lanes, clock)
-    listings = Listings(SqlSeatingPlan(lanes), clock, count=metrics.count_cache)
+    fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
+    listings = Listings(SqlSeatingPlan(lanes), clock, fallback, count=metrics.count_cache)
     relay_wake = asyncio.Event()
     random_bits = PooledBits()
 

@@ -18,6 +18,7 @@ _encode = msgspec.json.Encoder().encode
 
 _SUCCESS = b'{"resultType":"SUCCESS","data":'
 _SUCCESS_END = b',"exception":{}}'
+_STALE_END = b',"stale":true' + _SUCCESS_END
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replay", b"true")
 _WITHOUT_BODY = (204, 304)
@@ -87,6 +88,11 @@ def success_body(data: object) -> bytes:
 def success_around(rendered: bytes) -> bytes:
     """Return the envelope around data that is JSON already."""
     return _SUCCESS + rendered + _SUCCESS_END
+
+
+def stale(body: bytes) -> bytes:
+    """Return *body*, an envelope around data, saying of itself that it may be out of date."""
+    return body.removesuffix(_SUCCESS_END) + _STALE_END
 
 
 def success(data: T, cache: Cache = Cache.HER_ALONE, *, replayed: bool = False) -> Answer[T]:

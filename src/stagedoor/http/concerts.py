@@ -132,10 +132,9 @@ async def list_seats(scope: Scope) -> Answer[list[SeatItem]]:
         services.enter_room.enter(ref)
     except (PlaceIsOver, StillWaiting):
         # What does not exist is said before what is not allowed; a bad token, above, comes before both.
-        await services.listings.performance(ref.room_id, performance_id)
+        await services.listings.look_for(ref.room_id, performance_id)
         raise
-    performance = await services.listings.performance(ref.room_id, performance_id)
-    listed = await services.listings.seats(performance, everything=everything)
+    listed = await services.listings.seats(ref.room_id, performance_id, everything=everything)
     return await listed.answer(call.headers)
 
 
@@ -149,11 +148,10 @@ def seats_at_once(call: Call) -> Answer[list[SeatItem]] | None:
     try:
         services.enter_room.enter(ref)
     except (PlaceIsOver, StillWaiting):
-        if services.listings.performance_at_once(ref.room_id, performance_id) is None:
+        if not services.listings.look_for_at_once(ref.room_id, performance_id):
             return None
         raise
-    performance = services.listings.performance_at_once(ref.room_id, performance_id)
-    listed = None if performance is None else services.listings.seats_at_once(performance, everything=everything)
+    listed = services.listings.seats_at_once(ref.room_id, performance_id, everything=everything)
     return None if listed is None else listed.answer_at_once(call.headers)
 
 

@@ -1,11 +1,12 @@
-"""A value read from a store and kept for as long as nothing says that it has changed."""
+"""A value read from a store and kept for as long as nothing says that it has changed; and what to do in an outage."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
-from stagedoor.kernel.errors import DeadlineMissed
+from stagedoor.kernel.errors import DeadlineMissed, Fault
 
 T = TypeVar("T")
 
@@ -17,20 +18,53 @@ READS_AT_ONCE = 4
 
 READ_WAIT_MS_MAX = 5_000
 
+PATIENCE_MS = 1_000
+"""How long a read may take before whoever waits for it is given the last good value instead, where there is one."""
+
+
+class Given(NamedTuple, Generic[T]):
+    """A value; *fault* is why it could not be read again, and *stale_ms* since when it may be out of date."""
+
+    value: T
+    fault: Fault | None = None
+    stale_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """
+    For how long the last good value may stand in for one that cannot be read: *stale_ms_max* from when it aged.
+
+    *machine_clock* measures that: the clock that judges deadlines may stand still in an outage.
+    """
+
+    machine_clock: Clock
+    stale_ms_max: int
+
 
 class Kept(Generic[T]):
     """
     One value, read when it is asked for and not known to be fresh.
 
-    However many ask at once, one read serves them; nobody gets a value older
-    than `STALE_MS_MAX` before she asked. A read that fails, fails those who
-    waited for it; the next asks again.
+    However many ask at once, one read serves them; while the store can be
+    read, nobody gets a value older than `STALE_MS_MAX` before she asked. Where
+    it cannot, or takes longer than `PATIENCE_MS`, the last good value is given
+    and says so, as *fallback* allows. Beyond that a read that fails, fails
+    those who waited for it; the next asks again.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock, *, good_until: Callable[[T], Instant]) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[T]],
+        clock: Clock,
+        fallback: Fallback,
+        *,
+        good_until: Callable[[T], Instant],
+    ) -> None:
         """Read by *read*; a value is good until the instant that *good_until* says, or until `changed`."""
         self._read = read
         self._clock = clock
+        self._fallback = fallback
         self._good_until = good_until
         self._value: list[T] = []
         self._value_good_until = Instant(0)
@@ -38,6 +72,7 @@ class Kept(Generic[T]):
         self._stale_since: Instant | None = None
         self._reading: asyncio.Task[None] | None = None
         self._reading_version = -1
+        self._reading_since = 0.0
         self._changed_while_reading_at: Instant | None = None
         self._allowance = float(READS_AT_ONCE)
         self._allowance_at = Instant(0)
@@ -60,12 +95,28 @@ class Kept(Generic[T]):
         """Return the value if it may be given without a read, else None."""
         return self._value[0] if self._value and self._may_be_given(self._clock.now()) else None
 
-    async def get(self) -> T:
+    async def get(self) -> Given[T]:
         """Return the value, read again if need be. Raises `DeadlineMissed` and whatever the read raises."""
         if (value := self.at_once()) is not None:
-            return value
+            return Given(value)
+        try:
+            return Given(await self._read_again())
+        except Fault as fault:
+            return self._last_good(fault)
+
+    def _last_good(self, fault: Fault) -> Given[T]:
+        """Return the value that *fault* kept from being read again. Raises *fault* where there is none, or too old."""
+        if (value := self.at_once()) is not None:
+            # Read after all, just as the patience was over.
+            return Given(value)
+        stale_ms = self._stale_ms()
+        if not self._value or stale_ms > self._fallback.stale_ms_max:
+            raise fault
+        return Given(self._value[0], fault, stale_ms)
+
+    async def _read_again(self) -> T:
         asked_version = self._version
-        waiting = asyncio.timeout(READ_WAIT_MS_MAX / SECOND_MS)
+        waiting = asyncio.timeout(self._patience_s())
         try:
             async with waiting:
                 while True:
@@ -79,6 +130,19 @@ class Kept(Generic[T]):
                 raise
             raise DeadlineMissed("a list was not read in time") from None
         return self._value[0]
+
+    def _patience_s(self) -> float:
+        """Return how long to wait for a read: what is left of one under way, where there is a value to fall back on."""
+        if not self._value or self._stale_ms() > self._fallback.stale_ms_max:
+            return READ_WAIT_MS_MAX / SECOND_MS
+        under_way_s = 0.0 if self._reading is None else asyncio.get_running_loop().time() - self._reading_since
+        return max(0.0, PATIENCE_MS / SECOND_MS - under_way_s)
+
+    def _stale_ms(self) -> int:
+        """Return for how long the value may have been out of date, 0 if it is not known to be."""
+        if self._stale_since is None:
+            return 0
+        return max(0, self._fallback.machine_clock.now() - self._stale_since)
 
     def _may_be_given(self, now: Instant) -> bool:
         if self._stale_since is None:
@@ -97,6 +161,7 @@ class Kept(Generic[T]):
         if self._reading is None:
             self._allowance = max(0.0, self._allowed(self._clock.now()) - 1)
             self._reading_version = self._version
+            self._reading_since = asyncio.get_running_loop().time()
             self._changed_while_reading_at = None
             self._reading = asyncio.get_running_loop().create_task(self._read_once())
             self._reading.add_done_callback(self._ended)

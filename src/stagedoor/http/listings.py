@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from stagedoor.http.answer import Cache, success_around
-from stagedoor.http.kept import Kept
-from stagedoor.http.rendered import Rendered
+from stagedoor.http.kept import Fallback, Given, Kept
+from stagedoor.http.rendered import Rendered, StaleCopy
 from stagedoor.http.seat_bytes import SeatBytes
-from stagedoor.http.times import local_date, local_time, rfc3339
+from stagedoor.http.times import local_date, local_time, rfc3339, whole_seconds
 from stagedoor.http.wire import ConcertItem, ScheduleItem
 from stagedoor.kernel.clock import FOREVER, SECOND_MS, Clock, Instant, later
 from stagedoor.kernel.ids import PerformanceId, RoomId
@@ -20,8 +21,14 @@ from stagedoor.seating.rejections import UnknownPerformance
 PROGRAMME_GOOD_MS = SECOND_MS
 """The programme is written by other processes (`stagedoor seed`), which tell us nothing: so it is read again."""
 
-CountCache = Callable[[str, bool], None]
-"""Counts one list given from the cache of that name: a hit, or made anew for whoever asked."""
+CountCache = Callable[[str, str], None]
+"""Counts one list given from the cache of that name: a `hit`, a `miss` (made anew for whoever asked), or `stale`."""
+
+Listed = Rendered | StaleCopy
+"""A list that answers requests, as it is or as it last was."""
+
+
+_RESULTS = {True: "hit", False: "miss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +55,13 @@ class _Shown:
 class _SeatList:
     """One performance's seats: the part that never changes, the claims, and both lists made of them."""
 
-    def __init__(self, performance: Performance, seating: SeatingPlan, clock: Clock) -> None:
+    def __init__(self, performance: Performance, seating: SeatingPlan, clock: Clock, fallback: Fallback) -> None:
         self.performance = performance
         self._seating = seating
         self._clock = clock
         self._seats: SeatBytes | None = None
         self._shown: dict[bool, tuple[Claims, Rendered]] = {}
-        self.claims = Kept(self._read, clock, good_until=lambda claims: claims.next_hold_ends_at or FOREVER)
+        self.claims = Kept(self._read, clock, fallback, good_until=lambda claims: claims.next_hold_ends_at or FOREVER)
 
     async def _read(self) -> Claims:
         if self._seats is None:
@@ -78,19 +85,21 @@ class Listings:
     Schedules, seats and the programme, ready to be sent.
 
     A list is at most `STALE_MS_MAX` older than the last commit that `changed`
-    has told of. Every method raises `Fault` if a list must be read and cannot
-    be: an outage is never an empty list.
+    has told of. One that must be read and cannot be is given as it last was,
+    and says so, as long as *fallback* allows. After that, and for one that was
+    never read, every method raises `Fault`: an outage is never an empty list.
     """
 
-    def __init__(self, seating: SeatingPlan, clock: Clock, *, count: CountCache) -> None:
+    def __init__(self, seating: SeatingPlan, clock: Clock, fallback: Fallback, *, count: CountCache) -> None:
         """Read from *seating*, nothing yet."""
         self._seating = seating
         self._clock = clock
+        self._fallback = fallback
         self._count = count
         self._programme = Kept(
-            self._read_programme, clock, good_until=lambda found: later(found.read_at, PROGRAMME_GOOD_MS)
+            self._read_programme, clock, fallback, good_until=lambda found: later(found.read_at, PROGRAMME_GOOD_MS)
         )
-        self._availability = Kept(self._read_availability, clock, good_until=lambda _: FOREVER)
+        self._availability = Kept(self._read_availability, clock, fallback, good_until=lambda _: FOREVER)
         self._seat_lists: dict[PerformanceId, _SeatList] = {}
         self._shown: dict[tuple[RoomId, bool] | None, _Shown] = {}
 
@@ -105,14 +114,20 @@ class Listings:
         """Note a commit that may have changed what is claimed in any performance."""
         self.changed(list(self._seat_lists))
 
-    async def schedule(self, room_id: RoomId, *, everything: bool) -> Rendered:
+    async def schedule(self, room_id: RoomId, *, everything: bool) -> Listed:
         """Return what is still to come in the room, ordered by start; *everything*: the sold-out ones too."""
-        return self._schedule(await self._programme.get(), await self._availability.get(), room_id, everything)
+        programme, facts = await self._programme.get(), await self._availability.get()
+        rendered, hit = self._schedule(programme.value, facts.value, room_id, everything)
+        return self._given("schedule", rendered, hit, programme, facts)
 
     def schedule_at_once(self, room_id: RoomId, *, everything: bool) -> Rendered | None:
         """Return the `schedule`, None where it has to be read."""
         programme, facts = self._programme.at_once(), self._availability.at_once()
-        return None if programme is None or facts is None else self._schedule(programme, facts, room_id, everything)
+        if programme is None or facts is None:
+            return None
+        rendered, hit = self._schedule(programme, facts, room_id, everything)
+        self._count("schedule", _RESULTS[hit])
+        return rendered
 
     def _schedule(
         self,
@@ -120,70 +135,83 @@ class Listings:
         facts: Mapping[PerformanceId, bool],
         room_id: RoomId,
         everything: bool,  # noqa: FBT001 -- as the callers have it
-    ) -> Rendered:
+    ) -> tuple[Rendered, bool]:
         now = self._clock.now()
         shown = self._shown.get((room_id, everything))
         hit = shown is not None and shown.is_of(programme.performances, facts, now)
         if shown is None or not hit:
             shown = _schedule(room_id, programme, facts, now, everything=everything)
             self._shown[room_id, everything] = shown
-        self._count("schedule", hit)
-        return shown.rendered
+        return shown.rendered, hit
 
-    async def seats(self, performance: Performance, *, everything: bool) -> Rendered:
-        """Return the performance's free seats, or *everything*, ordered by position."""
-        seat_list = self._seat_list(performance)
-        return self._seats(seat_list, await seat_list.claims.get(), everything=everything)
+    async def seats(self, room_id: RoomId, performance_id: PerformanceId, *, everything: bool) -> Listed:
+        """Return the performance's free seats, or *everything*, ordered by position. Raises `UnknownPerformance`."""
+        programme = await self._programme.get()
+        seat_list = self._seat_list(self._performance(programme, room_id, performance_id))
+        claims = await seat_list.claims.get()
+        rendered, hit = seat_list.rendered(claims.value, everything=everything)
+        return self._given("seats", rendered, hit, programme, claims)
 
-    def seats_at_once(self, performance: Performance, *, everything: bool) -> Rendered | None:
-        """Return the `seats`, None where they have to be read."""
-        seat_list = self._seat_list(performance)
+    def seats_at_once(self, room_id: RoomId, performance_id: PerformanceId, *, everything: bool) -> Rendered | None:
+        """Return the `seats`, None where they have to be read. Raises `UnknownPerformance`."""
+        programme = self._programme.at_once()
+        if programme is None:
+            return None
+        seat_list = self._seat_list(self._performance(Given(programme), room_id, performance_id))
         claims = seat_list.claims.at_once()
-        return None if claims is None else self._seats(seat_list, claims, everything=everything)
+        if claims is None:
+            return None
+        rendered, hit = seat_list.rendered(claims, everything=everything)
+        self._count("seats", _RESULTS[hit])
+        return rendered
 
     def _seat_list(self, performance: Performance) -> _SeatList:
         seat_list = self._seat_lists.get(performance.id)
         if seat_list is None or (seat_list.performance is not performance and seat_list.performance != performance):
-            seat_list = self._seat_lists[performance.id] = _SeatList(performance, self._seating, self._clock)
+            seat_list = _SeatList(performance, self._seating, self._clock, self._fallback)
+            self._seat_lists[performance.id] = seat_list
         return seat_list
 
-    def _seats(self, seat_list: _SeatList, claims: Claims, *, everything: bool) -> Rendered:
-        rendered, hit = seat_list.rendered(claims, everything=everything)
-        self._count("seats", hit)
-        return rendered
+    async def look_for(self, room_id: RoomId, performance_id: PerformanceId) -> None:
+        """Raise `UnknownPerformance` if the performance is over, of another room, or nowhere."""
+        self._performance(await self._programme.get(), room_id, performance_id)
 
-    async def performance(self, room_id: RoomId, performance_id: PerformanceId) -> Performance:
-        """Return the performance. Raises `UnknownPerformance` if it is over, of another room, or nowhere."""
-        return self._performance(await self._programme.get(), room_id, performance_id)
-
-    def performance_at_once(self, room_id: RoomId, performance_id: PerformanceId) -> Performance | None:
-        """Return the `performance`, None where the programme has to be read."""
+    def look_for_at_once(self, room_id: RoomId, performance_id: PerformanceId) -> bool:
+        """`look_for` the performance; return False where the programme has to be read first."""
         programme = self._programme.at_once()
-        return None if programme is None else self._performance(programme, room_id, performance_id)
+        if programme is None:
+            return False
+        self._performance(Given(programme), room_id, performance_id)
+        return True
 
-    def _performance(self, programme: _Programme, room_id: RoomId, performance_id: PerformanceId) -> Performance:
-        found = programme.by_id.get(performance_id)
+    def _performance(self, programme: Given[_Programme], room_id: RoomId, performance_id: PerformanceId) -> Performance:
+        found = _found(programme, performance_id)
         if found is None or found.room_id != room_id or found.ends_at <= self._clock.now():
             raise UnknownPerformance
         return found
 
-    async def concerts(self) -> Rendered:
+    async def concerts(self) -> Listed:
         """Return everything that is still to come, in all rooms, ordered by start."""
         programme = await self._programme.get()
-        now = self._clock.now()
+        performances, now = programme.value.performances, self._clock.now()
         shown = self._shown.get(None)
-        hit = shown is not None and shown.is_of(programme.performances, None, now)
+        hit = shown is not None and shown.is_of(performances, None, now)
         if shown is None or not hit:
-            shown = self._shown[None] = _concerts(programme, now)
-        self._count("concerts", hit)
-        return shown.rendered
+            shown = self._shown[None] = _concerts(programme.value, now)
+        return self._given("concerts", shown.rendered, hit, programme)
+
+    def _given(self, cache: str, rendered: Rendered, hit: bool, *sources: Given[Any]) -> Listed:  # noqa: FBT001 -- as it is counted
+        """Return what was *rendered* from *sources*, marked where one of them could not be read again."""
+        stale = [source.stale_ms for source in sources if source.fault is not None]
+        self._count(cache, "stale" if stale else _RESULTS[hit])
+        return rendered.aged(whole_seconds(max(stale))) if stale else rendered
 
     async def time_zone_of(self, performance_id: PerformanceId) -> str | None:
         """Return where the performance is, None if it is nowhere. A venue does not move, so an old answer is good."""
         last = self._programme.last
-        if last is None or performance_id not in last.by_id:
-            last = await self._programme.get()
-        found = last.by_id.get(performance_id)
+        found = None if last is None else last.by_id.get(performance_id)
+        if found is None:
+            found = _found(await self._programme.get(), performance_id)
         return None if found is None else found.time_zone
 
     async def _read_programme(self) -> _Programme:
@@ -202,6 +230,14 @@ class Listings:
         sold_out = {performance_id: left.is_sold_out for performance_id, left in found.items()}
         last = self._availability.last
         return last if last == sold_out else sold_out
+
+
+def _found(programme: Given[_Programme], performance_id: PerformanceId) -> Performance | None:
+    """Return the performance. Raises the `Fault` of a programme that may be out of date: it may have come since."""
+    found = programme.value.by_id.get(performance_id)
+    if found is None and programme.fault is not None:
+        raise programme.fault
+    return found
 
 
 def _schedule(

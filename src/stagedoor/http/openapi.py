@@ -23,6 +23,7 @@ from stagedoor.http.openapi_parts import (
     PARAMETERS,
     SECURITY,
     SECURITY_SCHEMES,
+    STALE,
     TAGS,
     TEXT,
     Json,
@@ -141,16 +142,16 @@ class _Schemas:
         """Return the schema of a type, by reference where it has a name."""
         return dict(self._shown[repr(kind)])
 
-    def success(self, kind: object) -> Json:
-        """Return the envelope around a type."""
-        return _envelope("SUCCESS", self.of(kind), NOTHING)
+    def success(self, kind: object, *, listing: bool) -> Json:
+        """Return the envelope around a type; that around a *listing* may say that it is stale."""
+        return _envelope("SUCCESS", self.of(kind), NOTHING, **({"stale": STALE} if listing else {}))
 
 
-def _envelope(result: str, data: Json, exception: Json) -> Json:
+def _envelope(result: str, data: Json, exception: Json, **optional: Json) -> Json:
     return {
         "type": "object",
         "required": ["resultType", "data", "exception"],
-        "properties": {"resultType": {"const": result}, "data": data, "exception": exception},
+        "properties": {"resultType": {"const": result}, "data": data, **optional, "exception": exception},
     }
 
 
@@ -206,17 +207,17 @@ def _success(kind: object, entry: Entry, schemas: _Schemas) -> Json:
     if entry.repeatable:
         headers.append("Idempotent-Replay")
     if entry.listing:
-        headers += ["ETag", "Vary"]
+        headers += ["ETag", "Vary", "Age"]
     if kind is str:
         content: Json = {"text/plain": {"schema": TEXT}}
     else:
         example = {"resultType": "SUCCESS", "data": entry.example, "exception": {}}
-        content = {"application/json": {"schema": schemas.success(kind), "example": example}}
+        content = {"application/json": {"schema": schemas.success(kind, listing=entry.listing), "example": example}}
     return {"description": "It worked.", "headers": _header_refs(headers), "content": content}
 
 
 def _not_modified() -> Json:
-    headers = ["X-Request-Id", "Stagedoor-Identity", "ETag", "Cache-Control", "Vary"]
+    headers = ["X-Request-Id", "Stagedoor-Identity", "ETag", "Cache-Control", "Vary", "Age"]
     return {"description": "You have this list already.", "headers": _header_refs(headers)}
 
 

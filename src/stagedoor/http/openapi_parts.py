@@ -10,6 +10,10 @@ Json = dict[str, Any]
 
 NOTHING: Json = {"type": "object", "maxProperties": 0}
 TEXT: Json = {"type": "string"}
+STALE: Json = {
+    "const": True,
+    "description": "Only in an outage: the list as it last was; `Age` says since when.",
+}
 
 TAGS = {
     "queue": "The waiting line.",
@@ -65,6 +69,10 @@ HEADERS: Json = {
         "schema": {"const": "true"},
     },
     "ETag": {"description": "Names what is in the list; send it as `If-None-Match`.", "schema": TEXT},
+    "Age": {
+        "description": "Only in an outage, of a stale list: for how many seconds it may have been out of date.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "Cache-Control": {"description": "Who may keep the answer.", "schema": TEXT},
     "Vary": {"description": "What the answer also depends on.", "schema": TEXT},
 }

@@ -4,9 +4,10 @@ import asyncio
 import gzip
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from stagedoor.http.answer import Answer, Cache, RawHeaders
+from stagedoor.http.answer import Answer, Cache, RawHeaders, stale
 from stagedoor.http.language import quality_of
 
 COMPRESSED_FROM_BYTES = 1_000
@@ -25,11 +26,13 @@ class Rendered:
     carries it too.
     """
 
-    __slots__ = ("_compressed", "_compressing", "body", "headers", "tag")
+    __slots__ = ("_cache", "_compressed", "_compressing", "_marked", "body", "headers", "tag")
 
     def __init__(self, body: bytes, *, cache: Cache, media_type: bytes = b"application/json") -> None:
         """Name *body*."""
         self.body = body
+        self._cache = cache
+        self._marked: Rendered | None = None
         self.tag = hashlib.blake2b(body, digest_size=_ETAG_BYTES).hexdigest()
         self.headers: RawHeaders = (
             (b"etag", f'W/"{self.tag}"'.encode()),
@@ -60,6 +63,12 @@ class Rendered:
             return Answer(self._compressed, headers=(*self.headers, (b"content-encoding", b"gzip")))
         return Answer(self.body, headers=self.headers)
 
+    def aged(self, age_s: int) -> "StaleCopy":
+        """Return the list, an envelope, marked as one that may have been out of date for *age_s* seconds."""
+        if self._marked is None:
+            self._marked = Rendered(stale(self.body), cache=self._cache)
+        return StaleCopy(self._marked, age_s)
+
     async def compressed(self) -> bytes:
         """Return the body in gzip, made once; a large one in a thread, so that nobody else waits for it."""
         if self._compressed is None:
@@ -74,6 +83,24 @@ class Rendered:
     def _gzip(self) -> bytes:
         # Without the time of its making: the same list is the same bytes.
         return gzip.compress(self.body, _GZIP_LEVEL, mtime=0)
+
+
+@dataclass(frozen=True, slots=True)
+class StaleCopy:
+    """
+    A list that could not be read again: the last good one, marked in its body and, with its age, in its head.
+
+    Its tag is not that of the same list unmarked: who has one of the two is
+    not told that she has the other.
+    """
+
+    marked: Rendered
+    age_s: int
+
+    async def answer(self, headers: Mapping[str, str]) -> Answer[Any]:
+        """Answer a request with these *headers*, as the list itself would."""
+        answer = await self.marked.answer(headers)
+        return Answer(answer.body, status=answer.status, headers=(*answer.raw_headers, (b"age", b"%d" % self.age_s)))
 
 
 def _has(if_none_match: str, tag: str) -> bool:

@@ -70,7 +70,7 @@ class Metrics:
         self.cache_requests = Counter(
             "stagedoor_cache_requests_total", "Looks into a cache.", ["cache", "result"], registry=registry
         )
-        self._cache_results: dict[tuple[str, bool], Counter] = {}
+        self._cache_results: dict[tuple[str, str], Counter] = {}
 
         self.outage_credited = Counter(
             "stagedoor_outage_credited_seconds_total",
@@ -112,11 +112,11 @@ class Metrics:
         """Show the lines' figures as they are whenever somebody looks."""
         self.registry.register(_Lines(views))
 
-    def count_cache(self, cache: str, hit: bool) -> None:  # noqa: FBT001 -- a hit or a miss: there is no third
-        """Count one look into *cache*."""
-        found = self._cache_results.get((cache, hit))
+    def count_cache(self, cache: str, result: str) -> None:
+        """Count one look into *cache*: a `hit`, a `miss`, or `stale`, what it last held given in an outage."""
+        found = self._cache_results.get((cache, result))
         if found is None:
-            found = self._cache_results[cache, hit] = self.cache_requests.labels(cache, "hit" if hit else "miss")
+            found = self._cache_results[cache, result] = self.cache_requests.labels(cache, result)
         found.inc()
 
     async def count_events(self, events: Sequence[DomainEvent]) -> None:

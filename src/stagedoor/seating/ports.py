@@ -9,7 +9,13 @@ from stagedoor.seating.model import Availability, Claims, Performance, Seat
 
 
 class SeatingPlan(Protocol):
-    """The part of seating that a sale does not change, and what is left at an instant."""
+    """
+    The part of seating that a sale does not change, and what is left at an instant.
+
+    Every method raises `Fault` where it cannot be read. Whoever shows it may
+    then show what was read last, marked as such and for a set time, but never
+    an empty list.
+    """
 
     async def performances(self) -> Sequence[Performance]:
         """Return every performance of every room, ordered by start, then id; past ones too."""

@@ -256,6 +256,13 @@ class Settings:
         meaning="How much time without a server is given back to holds, passes and absences, at most.",
         group=SALE,
     )
+    stale_list_seconds_max: float = setting(
+        kinds.seconds(0, DAY_SECONDS),
+        default=60.0,
+        meaning="How long schedule and seats are still told as they last were, and marked so, while they cannot be "
+        "read; after that they are refused. 0: at once.",
+        group=SALE,
+    )
     time_zone: str = setting(
         kinds.time_zone(),
         default="Asia/Seoul",

@@ -97,19 +97,20 @@ class Asking:
                 if reply.status == 304:
                     assert entry.listing
                 elif reply.status == 200:
-                    hold_against_type(reply, data_type(handler))
+                    hold_against_type(reply, data_type(handler), may_be_stale=entry.listing)
                 else:
                     known = {(refusal.status, refusal.code) for refusal in refusals_of(handler, entry)}
                     assert reply.verdict in known, f"{method} {path} does not tell of {reply.verdict}"
                     assert hold_against_type_of_failure(reply)
 
 
-def hold_against_type(reply: Reply, kind: Any) -> None:  # noqa: ANN401 -- any type a call answers
-    """The data is of the type, with no field the type does not know."""
+def hold_against_type(reply: Reply, kind: Any, *, may_be_stale: bool) -> None:  # noqa: ANN401 -- any type a call answers
+    """The data is of the type, with no field the type does not know; what is stale says so in its head as well."""
     if kind is str:
         return
     document = reply.document
-    assert list(document) == ["resultType", "data", "exception"]
+    is_stale = may_be_stale and "age" in reply.headers
+    assert list(document) == ["resultType", "data", *(["stale"] if is_stale else []), "exception"]
     assert document["resultType"] == "SUCCESS"
     assert document["exception"] == {}
     assert msgspec.to_builtins(msgspec.convert(document["data"], kind)) == document["data"]

@@ -13,6 +13,7 @@ from stagedoor.holds.model import Hold
 from stagedoor.http.app import create_app
 from stagedoor.http.client_address import ClientAddress
 from stagedoor.http.identity import DemoIdentity
+from stagedoor.http.kept import Fallback
 from stagedoor.http.limits import LimitPolicy, Limits
 from stagedoor.http.listings import Listings
 from stagedoor.http.services import Services
@@ -43,6 +44,7 @@ CLUB_NIGHT = PerformanceId(1)
 OVER = PerformanceId(2)
 ELSEWHERE = PerformanceId(3)
 SOLD_OUT = PerformanceId(4)
+STALE_LIST_MS_MAX = MINUTE_MS
 
 
 class Out(Fault):
@@ -311,7 +313,12 @@ class Stage:
         self.seating = FakeSeating()
         self.wallets = FakeWallets()
         self.records = FakeRecords()
-        self.listings = Listings(self.seating, self.clock, count=self.metrics.count_cache)
+        self.listings = Listings(
+            self.seating,
+            self.clock,
+            Fallback(machine_clock=self.clock, stale_ms_max=STALE_LIST_MS_MAX),
+            count=self.metrics.count_cache,
+        )
         self.parts = {"database": "ok", "line": "ok"}
         self.is_draining = False
         self.operators: set[str] = set()

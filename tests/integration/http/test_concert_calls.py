@@ -3,7 +3,8 @@ import pytest
 from stagedoor.checkout.outcomes import HoldReceipt, OrderReceipt, ReleaseReceipt, Settled
 from stagedoor.checkout.rejections import AlreadyPaid
 from stagedoor.holds.rejections import HoldIsOver, SeatsTaken, SoldOut, TooManySeats, UnknownHold
-from stagedoor.kernel.clock import HOUR_MS, MINUTE_MS, later
+from stagedoor.http.listings import PROGRAMME_GOOD_MS
+from stagedoor.kernel.clock import HOUR_MS, MINUTE_MS, SECOND_MS, later
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import HoldId, OrderId, PerformanceId, PlaceRef, QueueNumber, SeatId
 from stagedoor.kernel.money import Won
@@ -12,7 +13,7 @@ from stagedoor.seating.rejections import UnknownPerformance, UnknownSeat
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting, UnknownPlace
 from stagedoor.wallet.rejections import BalanceTooSmall
 from tests.integration.http.asking import Asking
-from tests.integration.http.stage import ALICE, CLUB_NIGHT, MAIN, NOON, Stage
+from tests.integration.http.stage import ALICE, CLUB_NIGHT, MAIN, NOON, STALE_LIST_MS_MAX, Stage
 
 HOLD = HoldId(5_277_655_813_324_801)
 
@@ -139,6 +140,27 @@ async def test_an_outage_is_never_an_empty_list(stage: Stage, client: Asking, pa
     assert reply.verdict == (503, "503")
     assert reply.headers["retry-after"] == "1"
     assert reply.exception["retryAfterMs"] == 1_000
+
+
+@pytest.mark.parametrize("path", ["/concerts/schedule", "/concerts/seat?scheduleId=1", "/concerts"])
+async def test_in_an_outage_the_last_list_is_given_marked_with_its_age(stage: Stage, client: Asking, path: str) -> None:
+    fresh = await client.ask("GET", path, token=stage.token())
+    stage.seating.is_out = True
+    stage.clock.advance(PROGRAMME_GOOD_MS + 47 * SECOND_MS)
+
+    old = await client.ask("GET", path, token=stage.token())
+    again = await client.ask("GET", path, token=stage.token(), headers={"if-none-match": old.headers["etag"]})
+    marked = await client.ask("GET", path, token=stage.token(), headers={"if-none-match": fresh.headers["etag"]})
+    stage.clock.advance(STALE_LIST_MS_MAX)
+    refused = await client.ask("GET", path, token=stage.token())
+
+    assert "age" not in fresh.headers
+    assert "stale" not in fresh.document
+    assert old.document == fresh.document | {"stale": True}
+    assert [reply.headers["age"] for reply in (old, again, marked)] == ["47"] * 3
+    assert [reply.status for reply in (old, again, marked)] == [200, 304, 200]
+    assert refused.verdict == (503, "503")
+    assert "retry-after" in refused.headers
 
 
 async def test_what_is_on_is_for_everybody(client: Asking) -> None:

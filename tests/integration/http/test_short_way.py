@@ -15,6 +15,7 @@ from typing_extensions import override
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call
 from stagedoor.http.hot import HotCall, HotCalls
+from stagedoor.http.listings import PROGRAMME_GOOD_MS
 from stagedoor.http.rejections import Unreadable
 from stagedoor.kernel.ids import RoomId
 from stagedoor.waiting_room.model import PlaceState
@@ -114,6 +115,7 @@ def as_at_first(stage: Stage) -> None:
     stage.door.place = an_admitted_place()
     stage.door.undecided.clear()
     stage.is_draining = False
+    stage.seating.is_out = False
     assert not stage.till.outcomes
 
 
@@ -203,6 +205,24 @@ async def test_polls_and_lists_that_are_known_are_answered_at_once(ways: Ways) -
         await ways.answers(request)
 
     assert len(ways.noted.at_once_taken) == len(requests)
+
+
+@pytest.mark.parametrize("path", [b"/concerts/schedule?status=all", b"/concerts/seat?scheduleId=1", b"/concerts"])
+async def test_a_list_that_cannot_be_read_is_the_same_stale_copy(ways: Ways, path: bytes) -> None:
+    request = a_request(b"GET " + BASE + path, token=ways.short.token())
+    fresh, _ = await ways.answers(request)
+
+    def break_it(stage: Stage) -> None:
+        stage.seating.is_out = True
+        stage.clock.advance(PROGRAMME_GOOD_MS + 2_000)
+
+    ways.both(break_it)
+    short, long = await ways.answers(request)
+
+    assert short == long
+    assert b"\r\nage: 2\r\n" in short
+    assert b'"stale":true' in short
+    assert b'"stale":true' not in fresh
 
 
 @pytest.mark.parametrize("refusal", [StillWaiting(), PlaceIsOver(), UnknownPlace(), Unreadable("room", "missing")])

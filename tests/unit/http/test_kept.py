@@ -3,9 +3,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Kept
+from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Fallback, Kept
 from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.errors import DeadlineMissed, Fault
+
+AGED_MS_MAX = 60_000
 
 
 class Store:
@@ -33,7 +35,14 @@ def clock() -> ManualClock:
 
 
 def kept(store: Store, clock: ManualClock, good_until: Callable[[str], Instant] = lambda _: FOREVER) -> Kept[str]:
-    return Kept(store.read, clock, good_until=good_until)
+    return Kept(store.read, clock, Fallback(machine_clock=clock, stale_ms_max=AGED_MS_MAX), good_until=good_until)
+
+
+async def got(value: Kept[str]) -> str:
+    """Return what is given, which has to be what is stored."""
+    given = await value.get()
+    assert given.fault is None
+    return given.value
 
 
 async def begun(call: Awaitable[str]) -> asyncio.Future[str]:
@@ -48,9 +57,9 @@ async def test_it_is_read_once_for_all(clock: ManualClock) -> None:
     store = Store()
     value = kept(store, clock)
 
-    got = await asyncio.gather(*(value.get() for _ in range(50)))
+    values = await asyncio.gather(*(got(value) for _ in range(50)))
 
-    assert set(got) == {"first"}
+    assert set(values) == {"first"}
     assert store.reads == 1
 
 
@@ -62,7 +71,7 @@ async def test_a_change_is_seen_at_once_by_a_lone_reader(clock: ManualClock) -> 
 
     value.changed()
 
-    assert await value.get() == "second"
+    assert await got(value) == "second"
     assert store.reads == 2
 
 
@@ -85,7 +94,7 @@ async def test_nothing_older_than_the_limit_is_given(clock: ManualClock) -> None
     for written_at in range(1_000):
         store.value = str(written_at)
         value.changed()
-        assert written_at - int(await value.get()) <= STALE_MS_MAX
+        assert written_at - int(await got(value)) <= STALE_MS_MAX
         clock.advance(1)
 
     assert store.reads < 20
@@ -99,23 +108,23 @@ async def test_a_value_has_an_end(clock: ManualClock) -> None:
     store.value = "second"
 
     clock.advance(499)
-    before = await value.get()
+    before = await got(value)
     clock.advance(1)
 
     assert before == "first"
-    assert await value.get() == "second"
+    assert await got(value) == "second"
 
 
 async def test_who_asks_after_a_change_does_not_get_what_was_read_before_it(clock: ManualClock) -> None:
     store = Store()
     value = kept(store, clock)
     store.gate.clear()
-    early = await begun(value.get())
+    early = await begun(got(value))
     clock.advance(STALE_MS_MAX + 1)
     store.value = "second"
     value.changed()
     clock.advance(STALE_MS_MAX + 1)
-    late = await begun(value.get())
+    late = await begun(got(value))
 
     store.gate.set()
 
@@ -133,10 +142,10 @@ async def test_a_failed_read_fails_those_who_wait_and_nobody_else(clock: ManualC
 
     store.is_out = False
 
-    assert await value.get() == "first"
+    assert await got(value) == "first"
 
 
-async def test_an_outage_after_a_change_is_not_hidden_for_long(clock: ManualClock) -> None:
+async def test_an_outage_after_a_change_is_not_hidden(clock: ManualClock) -> None:
     store = Store()
     value = kept(store, clock)
     await value.get()
@@ -144,16 +153,74 @@ async def test_an_outage_after_a_change_is_not_hidden_for_long(clock: ManualCloc
     value.changed()
     clock.advance(STALE_MS_MAX + 1)
 
+    given = await value.get()
+
+    assert (given.value, given.stale_ms, str(given.fault)) == ("first", STALE_MS_MAX + 1, "out")
+
+
+async def test_an_old_value_stands_in_for_so_long_and_no_longer(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    await value.get()
+    store.is_out = True
+    value.changed()
+
+    clock.advance(AGED_MS_MAX)
+    last = await value.get()
+    clock.advance(1)
+
+    assert (last.value, last.stale_ms) == ("first", AGED_MS_MAX)
     with pytest.raises(Fault, match="out"):
         await value.get()
+
+
+async def test_a_value_ages_by_the_machines_clock_while_that_of_the_service_stands(clock: ManualClock) -> None:
+    store, machine = Store(), ManualClock(clock.now())
+    value = Kept(
+        store.read,
+        clock,
+        Fallback(machine_clock=machine, stale_ms_max=AGED_MS_MAX),
+        good_until=lambda _: later(clock.now(), 1),
+    )
+    await value.get()
+    store.is_out = True
+    clock.advance(1)
+
+    machine.advance(AGED_MS_MAX + 1)
+    last = await value.get()
+    machine.advance(1)
+
+    assert last.stale_ms == AGED_MS_MAX
+    with pytest.raises(Fault, match="out"):
+        await value.get()
+
+
+async def test_a_read_that_hangs_does_not_keep_the_last_value_back(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stagedoor.http.kept.PATIENCE_MS", 1)
+    store = Store()
+    value = kept(store, clock)
+    await value.get()
+    store.gate.clear()
+    store.value = "second"
+    value.changed()
+
+    hanging = await value.get()
+    store.gate.set()
+
+    assert (hanging.value, type(hanging.fault)) == ("first", DeadlineMissed)
+    assert store.reads == 2
+    assert await got(value) == "second"
+    assert store.reads == 2
 
 
 async def test_a_reader_who_gives_up_takes_nothing_from_the_others(clock: ManualClock) -> None:
     store = Store()
     value = kept(store, clock)
     store.gate.clear()
-    first = await begun(value.get())
-    second = await begun(value.get())
+    first = await begun(got(value))
+    second = await begun(got(value))
 
     first.cancel()
     store.gate.set()

@@ -4,11 +4,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from stagedoor.http.listings import PROGRAMME_GOOD_MS, Listings
-from stagedoor.http.rendered import Rendered
-from stagedoor.kernel.clock import HOUR_MS, ManualClock, later
+from stagedoor.http.kept import Fallback
+from stagedoor.http.listings import PROGRAMME_GOOD_MS, Listed, Listings
+from stagedoor.http.rendered import Rendered, StaleCopy
+from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, ManualClock, later
 from stagedoor.kernel.ids import PerformanceId, RoomId, SeatId
-from stagedoor.seating.model import Performance, SeatState
+from stagedoor.seating.model import SeatState
 from stagedoor.seating.rejections import UnknownPerformance
 from tests.integration.http.stage import (
     CLUB_NIGHT,
@@ -17,6 +18,7 @@ from tests.integration.http.stage import (
     NOON,
     OVER,
     SOLD_OUT,
+    STALE_LIST_MS_MAX,
     FakeSeating,
     Out,
     a_performance,
@@ -29,22 +31,32 @@ class Desk:
     def __init__(self) -> None:
         self.clock = ManualClock(NOON)
         self.seating = FakeSeating()
-        self.counted: Counter[tuple[str, bool]] = Counter()
-        self.listings = Listings(self.seating, self.clock, count=self._count)
+        self.counted: Counter[tuple[str, str]] = Counter()
+        fallback = Fallback(machine_clock=self.clock, stale_ms_max=STALE_LIST_MS_MAX)
+        self.listings = Listings(self.seating, self.clock, fallback, count=self._count)
 
-    def _count(self, cache: str, hit: bool) -> None:  # noqa: FBT001 -- the port's form
-        self.counted[cache, hit] += 1
+    def _count(self, cache: str, result: str) -> None:
+        self.counted[cache, result] += 1
 
-    async def club_night(self) -> Performance:
-        return await self.listings.performance(MAIN, CLUB_NIGHT)
+    async def club_night(self, *, everything: bool = False) -> Listed:
+        return await self.listings.seats(MAIN, CLUB_NIGHT, everything=everything)
 
     async def seats(self, *, everything: bool = False) -> list[dict[str, Any]]:
-        return rows(await self.listings.seats(await self.club_night(), everything=everything))
+        return rows(await self.club_night(everything=everything))
 
 
-def rows(rendered: Rendered) -> list[dict[str, Any]]:
-    data: list[dict[str, Any]] = msgspec.json.decode(rendered.body)["data"]
+def rows(listed: Listed) -> list[dict[str, Any]]:
+    assert isinstance(listed, Rendered)
+    data: list[dict[str, Any]] = msgspec.json.decode(listed.body)["data"]
     return data
+
+
+def stale(listed: Listed) -> tuple[list[dict[str, Any]], int]:
+    """Return what a stale copy shows, and its age in seconds."""
+    assert isinstance(listed, StaleCopy)
+    document = msgspec.json.decode(listed.marked.body)
+    assert document["stale"] is True
+    return document["data"], listed.age_s
 
 
 @pytest.fixture
@@ -136,7 +148,9 @@ async def test_a_seat_names_its_place_and_price(desk: Desk) -> None:
 @pytest.mark.parametrize("performance_id", [OVER, ELSEWHERE, PerformanceId(99)])
 async def test_what_is_over_or_elsewhere_or_nowhere_is_unknown(desk: Desk, performance_id: PerformanceId) -> None:
     with pytest.raises(UnknownPerformance):
-        await desk.listings.performance(MAIN, performance_id)
+        await desk.listings.look_for(MAIN, performance_id)
+    with pytest.raises(UnknownPerformance):
+        await desk.listings.seats(MAIN, performance_id, everything=True)
 
 
 async def test_a_commit_is_seen_by_whoever_asks_next(desk: Desk) -> None:
@@ -182,20 +196,21 @@ async def test_readers_beside_one_sale_a_second_cost_few_reads_and_hardly_ever_n
                 desk.listings.changed({CLUB_NIGHT})
             desk.clock.advance(10)
 
-    hits = sum(count for (_, hit), count in desk.counted.items() if hit)
+    hits = sum(count for (_, result), count in desk.counted.items() if result == "hit")
     assert hits / desk.counted.total() >= 0.98
     assert (desk.seating.reads - first_reads) / 10 <= 5
 
 
 async def test_the_same_content_has_the_same_tag_wherever_it_is_made(desk: Desk) -> None:
-    here = await desk.listings.seats(await desk.club_night(), everything=False)
-    there = Desk()
-    elsewhere = await there.listings.seats(await there.club_night(), everything=False)
+    here, elsewhere = await desk.club_night(), await Desk().club_night()
     desk.seating.states = {SeatId(11): SeatState.SOLD}
     desk.listings.changed({CLUB_NIGHT})
 
-    changed = await desk.listings.seats(await desk.club_night(), everything=False)
+    changed = await desk.club_night()
 
+    assert isinstance(here, Rendered)
+    assert isinstance(elsewhere, Rendered)
+    assert isinstance(changed, Rendered)
     assert here.tag == elsewhere.tag
     assert changed.tag != here.tag
 
@@ -207,6 +222,65 @@ async def test_an_outage_is_never_an_empty_list(desk: Desk) -> None:
         await desk.listings.schedule(MAIN, everything=False)
     with pytest.raises(Out):
         await desk.listings.concerts()
+
+
+async def test_in_an_outage_the_last_list_is_given_and_says_how_old_it_is(desk: Desk) -> None:
+    schedule, seats = rows(await desk.listings.schedule(MAIN, everything=True)), await desk.seats()
+    concerts = rows(await desk.listings.concerts())
+    desk.seating.is_out = True
+
+    desk.clock.advance(PROGRAMME_GOOD_MS + 47 * SECOND_MS)
+
+    assert stale(await desk.listings.schedule(MAIN, everything=True)) == (schedule, 47)
+    assert stale(await desk.club_night()) == (seats, 47)
+    assert stale(await desk.listings.concerts()) == (concerts, 47)
+    assert desk.counted["schedule", "stale"] == desk.counted["seats", "stale"] == 1
+
+
+async def test_a_list_that_is_too_old_is_refused(desk: Desk) -> None:
+    await desk.seats()
+    desk.seating.is_out = True
+
+    desk.clock.advance(PROGRAMME_GOOD_MS + STALE_LIST_MS_MAX)
+    stale(await desk.club_night())
+    desk.clock.advance(1)
+
+    with pytest.raises(Out):
+        await desk.club_night()
+    with pytest.raises(Out):
+        await desk.listings.schedule(MAIN, everything=False)
+
+
+async def test_seats_changed_by_the_last_commit_are_as_old_as_that(desk: Desk) -> None:
+    await desk.seats()
+    desk.listings.changed({CLUB_NIGHT})
+    desk.seating.is_out = True
+
+    desk.clock.advance(10 * SECOND_MS)
+
+    assert stale(await desk.club_night())[1] == 10
+
+
+async def test_after_an_outage_the_list_is_read_again_and_not_marked(desk: Desk) -> None:
+    await desk.seats()
+    desk.seating.is_out = True
+    desk.clock.advance(PROGRAMME_GOOD_MS + 1)
+    stale(await desk.club_night())
+
+    desk.seating.is_out = False
+
+    assert len(await desk.seats()) == 3
+
+
+async def test_what_an_old_programme_does_not_know_is_not_denied(desk: Desk) -> None:
+    await desk.seats()
+    desk.seating.is_out = True
+    desk.clock.advance(PROGRAMME_GOOD_MS + 1)
+
+    with pytest.raises(Out):
+        await desk.listings.look_for(MAIN, PerformanceId(99))
+    with pytest.raises(UnknownPerformance):
+        await desk.listings.look_for(MAIN, ELSEWHERE)
 
 
 async def test_what_another_process_puts_on_is_there_within_a_second(desk: Desk) -> None:
