@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from scripts.bench.served import environment
-from stagedoor.adapters.embedded.clock import SystemClock
+from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.sql import demo, schema, tables
 from stagedoor.adapters.sql.seeding import PerformancePlan, batches, seed_members, seed_performance

@@ -3,19 +3,16 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import structlog
 import uvloop
 from sqlalchemy import Connection
 
-from stagedoor.adapters.embedded.clock import SystemClock
-from stagedoor.adapters.embedded.sqlite_file import ServingLock, SqliteFile
 from stagedoor.adapters.sql import demo as demo_data
 from stagedoor.adapters.sql import schema
-from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.seeding import MAIN_ROOM_NAME, seed_room
+from stagedoor.bootstrap.database import Database, serving
 from stagedoor.bootstrap.descriptors import room_for
 from stagedoor.bootstrap.house import build
 from stagedoor.bootstrap.stopping import CLOSING_S, DRAIN_NOTICE_S, LastResort, stop_on_signal
@@ -25,7 +22,6 @@ from stagedoor.http.edge import identity_headers
 from stagedoor.http.hot import HotCalls
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
-from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM
 from stagedoor.observability.logs import set_up
@@ -60,11 +56,10 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) ->
 
 
 async def _serve(settings: Settings, last_resort: LastResort, *, demo: bool, announce: Callable[[str], None]) -> None:
-    clock = SystemClock()
     with contextlib.closing(listen(settings.host, settings.port)) as listener:
-        async with _opened(settings) as lanes:
-            await _prepare(lanes, clock, settings, demo=demo)
-            house, services = await build(settings, lanes, clock)
+        async with serving(settings) as database:
+            await _prepare(database, settings, demo=demo)
+            house, services = await build(settings, database.lanes, database.clock)
             app = create_app(services)
             server = HttpServer(
                 app,
@@ -96,29 +91,16 @@ def collect_less() -> None:
     gc.set_threshold(YOUNG_OBJECTS, *OLDER_GENERATIONS)
 
 
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[SqliteFile]:
-    path = settings.database_file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = SqliteFile(path)
-    lock = ServingLock(path)
-    try:
-        yield file
-    finally:
-        await file.close()
-        lock.release()
-
-
-async def _prepare(lanes: Lanes, clock: Clock, settings: Settings, *, demo: bool) -> None:
+async def _prepare(database: Database, settings: Settings, *, demo: bool) -> None:
     """Bring the schema up to date, make the demo where it is asked for and missing, and have a room `main`."""
 
     def write(connection: Connection) -> None:
         schema.upgrade(connection)
         if demo:
-            demo_data.prepare(connection, now=clock.now(), time_zone=settings.time_zone)
+            demo_data.prepare(connection, now=database.clock.now(), time_zone=settings.time_zone)
         seed_room(connection, MAIN_ROOM, name=MAIN_ROOM_NAME)
 
-    async with lanes.writing() as transaction:
+    async with database.lanes.writing() as transaction:
         await transaction.run(write)
         # Nothing here is lost by being done again, so a commit without an answer is a start that failed.
         await transaction.commit(proof=lambda _: False)

@@ -1,6 +1,5 @@
 """`stagedoor backup` and `stagedoor restore`: all data in one file of one instant, and back."""
 
-import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,18 +9,13 @@ from typing import Annotated
 
 import typer
 
-from stagedoor.adapters.embedded.backup import Contents, back_up
-from stagedoor.adapters.embedded.backup import restore as put_back
-from stagedoor.adapters.embedded.clock import SystemClock
-from stagedoor.adapters.embedded.database_copy import CopyRefused, Progress
-from stagedoor.cli.data import nobody_serving
+from stagedoor.bootstrap.copies import Contents, CopyRefused, Progress, back_up, put_back
+from stagedoor.bootstrap.database import nobody_serving
 from stagedoor.cli.options import Flags, command, settings_of
 from stagedoor.cli.progress import progress_bar
 from stagedoor.cli.sentences import Refused, actor, say
 from stagedoor.cli.tables import local_time
 from stagedoor.settings import Settings
-
-EPOCH_BYTES = 8
 
 _TARGET = typer.Argument(metavar="TARGET", help="The file to write.", show_default=False)
 _SOURCE = typer.Argument(metavar="SOURCE", help="A file that `stagedoor backup` wrote.", show_default=False)
@@ -41,11 +35,9 @@ def backup(
 ) -> None:
     """Write all data, of one instant, to one file, while the server goes on selling."""
     settings = settings_of(flags)
-    if not settings.database_file.is_file():
-        raise Refused(f"there is no database {settings.database_file} yet, so there is nothing to back up")
     began = time.monotonic()
-    with told_why(settings.database_file), page_bar("the backup") as progress:
-        contents = back_up(settings.database_file, target, overwrite=overwrite, progress=progress)
+    with told_why(settings.database_shown), page_bar("the backup") as progress:
+        contents = back_up(settings, target, overwrite=overwrite, progress=progress)
     say(
         f"Everything that was answered when this began is in {target.absolute()}, {_size(target)}: {summary(contents)}."
     )
@@ -60,24 +52,16 @@ def restore(flags: Flags, source: Annotated[Path, _SOURCE]) -> None:
     who stood in line at the backup gets her place back.
     """
     settings = settings_of(flags)
-    now = SystemClock().now()
-    with nobody_serving(settings), told_why(source), page_bar("the database") as progress:
-        contents, aside = put_back(
-            source,
-            settings.database_file,
-            epoch=secrets.token_hex(EPOCH_BYTES),
-            at=now,
-            actor=actor(),
-            progress=progress,
-        )
-    say(f"{settings.database_file.absolute()} is what it was at {_instant(contents, settings)}: {summary(contents)}.")
+    with nobody_serving(settings), told_why(str(source)), page_bar("the database") as progress:
+        contents, aside = put_back(settings, source, actor=actor(), progress=progress)
+    say(f"{settings.database_shown} is what it was at {_instant(contents, settings)}: {summary(contents)}.")
     if aside is not None:
         say(f"What was there before is kept in {aside.absolute()}.")
     say("`stagedoor check` looks at every invariant of it.")
 
 
 @contextmanager
-def told_why(database: Path) -> Iterator[None]:
+def told_why(database: str) -> Iterator[None]:
     """Say in a sentence why a copy of *database* could not be made."""
     try:
         yield

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import typer
 
-from stagedoor.adapters.embedded.clock import SystemClock
 from stagedoor.adapters.sql.invariants import check_all
+from stagedoor.bootstrap.database import existing
 from stagedoor.cli.options import DATA_FLAGS, SETTING_FLAGS, Flags, command, settings_of
 from stagedoor.cli.sentences import FAILED, say
-from stagedoor.cli.store import existing
 from stagedoor.cli.tables import show_table
 from stagedoor.observability.invariants import Finding
 from stagedoor.settings import Settings
@@ -50,8 +49,8 @@ def check(flags: Flags) -> None:
 
 async def find(settings: Settings) -> Sequence[Finding]:
     """Return what every check comes to, all of them of one instant."""
-    now = SystemClock().now()
-    async with existing(settings) as lanes:
-        return await lanes.reading(
+    async with existing(settings) as database:
+        now = database.clock.now()
+        return await database.lanes.reading(
             lambda connection: check_all(connection, now=now, seats_per_buyer=settings.seats_per_buyer)
         )

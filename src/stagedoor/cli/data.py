@@ -2,21 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import typer
 from sqlalchemy import Connection
 
-from stagedoor.adapters.embedded.clock import SystemClock
-from stagedoor.adapters.embedded.database_copy import SIDE_FILES, beside
-from stagedoor.adapters.embedded.sqlite_file import ServingLock
 from stagedoor.adapters.sql import demo, schema
 from stagedoor.adapters.sql.seeding import has_members, has_performances
+from stagedoor.bootstrap.database import (
+    is_empty,
+    is_there,
+    made,
+    migrated,
+    nobody_serving,
+    opened,
+    remove_file,
+    written,
+)
 from stagedoor.cli.options import Flags, command, settings_of
 from stagedoor.cli.progress import progress_bar
 from stagedoor.cli.sentences import Refused, say
-from stagedoor.cli.store import is_empty, made, migrated, opened, written
 from stagedoor.settings import Settings
 
 
@@ -31,13 +35,13 @@ def migrate(flags: Flags) -> None:
     settings = settings_of(flags)
 
     async def write() -> bool:
-        async with opened(settings) as lanes:
-            return await migrated(lanes)
+        async with opened(settings) as database:
+            return await migrated(database.lanes)
 
     with nobody_serving(settings):
         changed = asyncio.run(write())
     done = "now has" if changed else "already had"
-    say(f"{settings.database_file.absolute()} {done} schema {schema.HEAD}.")
+    say(f"{settings.database_shown} {done} schema {schema.HEAD}.")
 
 
 def demo_reset(flags: Flags) -> None:
@@ -47,36 +51,29 @@ def demo_reset(flags: Flags) -> None:
     Data that are not the demo's are left alone.
     """
     settings = settings_of(flags, demo=True)
+    if settings.is_cluster:
+        raise Refused(
+            f"{settings.database_shown} is a server's database: make an empty one in its place, and "
+            "`stagedoor migrate` and `stagedoor serve --demo` make the demo in it"
+        )
     began = time.monotonic()
     with nobody_serving(settings):
         asyncio.run(_refuse_other_data(settings))
-        for suffix in ("", *SIDE_FILES):
-            beside(settings.database_file, suffix).unlink(missing_ok=True)
+        remove_file(settings)
         report = asyncio.run(_make_demo(settings))
     say(
-        f"The demo is made afresh in {settings.database_file.absolute()}: {report.members_made:,} members and "
+        f"The demo is made afresh in {settings.database_shown}: {report.members_made:,} members and "
         f"{report.performances_made} performances, in {time.monotonic() - began:.1f} s."
     )
 
 
-@contextmanager
-def nobody_serving(settings: Settings) -> Iterator[None]:
-    """Keep servers off the database while it lasts. Raises `FileInUse` if one serves from it already."""
-    settings.database_file.parent.mkdir(parents=True, exist_ok=True)
-    lock = ServingLock(settings.database_file)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 async def _refuse_other_data(settings: Settings) -> None:
-    if not settings.database_file.exists():
+    if not is_there(settings):
         return
-    async with opened(settings) as lanes:
-        if not await lanes.reading(_may_be_thrown_away):
+    async with opened(settings) as database:
+        if not await database.lanes.reading(_may_be_thrown_away):
             raise Refused(
-                f"{settings.database_file.absolute()} holds data that are not the demo's: remove it yourself if you "
+                f"{settings.database_shown} holds data that are not the demo's: remove it yourself if you "
                 "want to be rid of it"
             )
 
@@ -88,10 +85,10 @@ def _may_be_thrown_away(connection: Connection) -> bool:
 
 
 async def _make_demo(settings: Settings) -> demo.DemoReport:
-    now = SystemClock().now()
-    async with made(settings) as lanes:
+    async with made(settings) as database:
+        now = database.clock.now()
         with progress_bar("the demo", demo.rows_to_make()) as advance:
             return await written(
-                lanes,
+                database.lanes,
                 lambda connection: demo.prepare(connection, now=now, time_zone=settings.time_zone, progress=advance),
             )

@@ -12,14 +12,14 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from stagedoor import __version__
-from stagedoor.adapters.embedded.clock import SystemClock
+from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.sql import schema, tables
+from stagedoor.bootstrap.database import damage_of, is_empty, is_there, opened, schema_sentence
 from stagedoor.cli.options import SETTING_FLAGS, Flags, command, settings_of
 from stagedoor.cli.sentences import FAILED, say
-from stagedoor.cli.store import is_empty, opened, schema_sentence
 from stagedoor.cli.tables import local_time, show_table
 from stagedoor.http.server import AddressInUse, listen
 from stagedoor.kernel.clock import SECOND_MS, Instant
@@ -106,16 +106,17 @@ def versions() -> Sequence[tuple[str, str]]:
 def look(settings: Settings) -> Iterator[Finding]:
     """Look at all that serving needs."""
     yield secret(settings)
-    yield disk(settings)
+    if not settings.is_cluster:
+        yield disk(settings)
     yield address(settings)
-    if not settings.database_file.exists():
-        where = settings.database_file.absolute()
+    where = settings.database_shown
+    if not is_there(settings):
         yield Finding(what="database", verdict=Verdict.REMARK, detail=f"{where} is not there yet; serving makes it")
         return
     try:
         stored = asyncio.run(_read(settings))
     except Fault as fault:
-        yield Finding(what="database", verdict=Verdict.WRONG, detail=f"{settings.database_file.absolute()}: {fault}")
+        yield Finding(what="database", verdict=Verdict.WRONG, detail=f"{where}: {fault}")
         return
     yield from database(settings, stored, now=SystemClock().now())
 
@@ -164,11 +165,12 @@ def address(settings: Settings) -> Finding:
 
 def database(settings: Settings, stored: Stored, *, now: Instant) -> Iterator[Finding]:
     """Judge what the database says of itself."""
-    where = settings.database_file.absolute()
+    where = settings.database_shown
     if stored.damage != "ok":
         yield Finding(what="database", verdict=Verdict.WRONG, detail=f"{where} is damaged: {stored.damage}")
     elif stored.empty:
-        yield Finding(what="database", verdict=Verdict.REMARK, detail=f"{where} is empty; serving fills it")
+        fills = "`stagedoor migrate` prepares" if settings.is_cluster else "serving fills"
+        yield Finding(what="database", verdict=Verdict.REMARK, detail=f"{where} is empty; {fills} it")
     elif stored.schema != schema.HEAD:
         yield Finding(what="database", verdict=Verdict.WRONG, detail=schema_sentence(settings, stored.schema))
     else:
@@ -195,12 +197,12 @@ def clock(settings: Settings, alive_at: Instant | None, *, now: Instant) -> Iter
 
 
 async def _read(settings: Settings) -> Stored:
-    async with opened(settings) as lanes:
-        return await lanes.reading(_stored)
+    async with opened(settings) as database:
+        return await database.lanes.reading(_stored)
 
 
 def _stored(connection: Connection) -> Stored:
-    damage = str(connection.scalar(text("PRAGMA quick_check(1)")))
+    damage = damage_of(connection)
     found = schema.current(connection)
     if found != schema.HEAD:
         return Stored(schema=found, empty=is_empty(connection), damage=damage)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from stagedoor.adapters.embedded.clock import SystemClock
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
+from stagedoor.bootstrap.database import existing
 from stagedoor.cli.options import Flags, command, settings_of
 from stagedoor.cli.sentences import actor, say
-from stagedoor.cli.store import existing
 from stagedoor.cli.tables import local_time, show_table
 from stagedoor.operators.model import OperatorKey, Role
 
@@ -36,8 +35,8 @@ def create_key(
     settings = settings_of(flags)
 
     async def write() -> str:
-        async with existing(settings) as lanes:
-            return await SqlOperatorKeys(lanes, SystemClock()).create_key(name, role, actor=actor())
+        async with existing(settings) as database:
+            return await SqlOperatorKeys(database.lanes, database.clock).create_key(name, role, actor=actor())
 
     say(asyncio.run(write()))
 
@@ -48,8 +47,8 @@ def list_keys(flags: Flags) -> None:
     settings = settings_of(flags)
 
     async def read() -> Sequence[OperatorKey]:
-        async with existing(settings) as lanes:
-            return await SqlOperatorKeys(lanes, SystemClock()).all()
+        async with existing(settings) as database:
+            return await SqlOperatorKeys(database.lanes, database.clock).all()
 
     stored = asyncio.run(read())
     if not stored:
@@ -75,8 +74,8 @@ def revoke_key(name: NameArgument, flags: Flags) -> None:
     settings = settings_of(flags)
 
     async def write() -> None:
-        async with existing(settings) as lanes:
-            await SqlOperatorKeys(lanes, SystemClock()).revoke_key(name, actor=actor())
+        async with existing(settings) as database:
+            await SqlOperatorKeys(database.lanes, database.clock).revoke_key(name, actor=actor())
 
     asyncio.run(write())
     say(f'The key "{name}" is revoked.')

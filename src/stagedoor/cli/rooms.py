@@ -4,22 +4,21 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
-from stagedoor.adapters.embedded.clock import SystemClock
 from stagedoor.adapters.sql.audit import append
 from stagedoor.adapters.sql.demo import is_demo
-from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.room_book import SqlRoomBook
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
 from stagedoor.adapters.sql.seeding import seed_room
+from stagedoor.bootstrap.database import Database, existing, written
 from stagedoor.cli.options import Flags, command, optional_flag, settings_of
 from stagedoor.cli.programme import one_line
 from stagedoor.cli.sentences import Misused, Refused, actor, say
-from stagedoor.cli.store import existing, written
 from stagedoor.cli.tables import local_time, show_table
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.ids import RoomId
@@ -73,15 +72,16 @@ def list_rooms(flags: Flags) -> None:
     """Show every room, its state and its policy as it is now."""
     settings = settings_of(flags)
 
-    async def read() -> Sequence[Room]:
-        async with existing(settings) as lanes:
-            return await SqlRoomBook(lanes, await _defaults(lanes, flags)).all()
+    async def read() -> tuple[Sequence[Room], Instant]:
+        async with existing(settings) as database:
+            stored = await SqlRoomBook(database.lanes, await _defaults(database, flags)).all()
+            return stored, database.clock.now()
 
-    stored = asyncio.run(read())
+    stored, now = asyncio.run(read())
     if not stored:
         say("There is no room yet: `stagedoor serve` makes main, `stagedoor room create ROOM` any other.")
         return
-    _show(stored, settings.time_zone)
+    _show(stored, settings.time_zone, now)
 
 
 @command(
@@ -139,9 +139,8 @@ def create_room(
         )
     shown = room if name is None else one_line("--name", name)
     settings = settings_of(flags)
-    now = SystemClock().now()
 
-    def create(connection: Connection) -> bool:
+    def create(connection: Connection, now: Instant) -> bool:
         if not seed_room(connection, RoomId(room), name=shown):
             return False
         entry = AuditEntry(at=now, actor=actor(), action="room.create", subject=f"room:{room}", detail={"name": shown})
@@ -149,8 +148,8 @@ def create_room(
         return True
 
     async def write() -> bool:
-        async with existing(settings) as lanes:
-            return await written(lanes, create)
+        async with existing(settings) as database:
+            return await written(database.lanes, partial(create, now=database.clock.now()))
 
     if not asyncio.run(write()):
         raise Refused(f'there is a room "{room}" already')
@@ -208,26 +207,25 @@ def _act(room: str, action: RoomAction, flags: Flags) -> None:
 def _change(room: str, flags: Flags, change: Callable[[RoomDesk, RoomId], Awaitable[Room]]) -> None:
     settings = settings_of(flags)
 
-    async def write() -> Room:
-        async with existing(settings) as lanes:
-            desk = SqlRoomDesk(lanes, SystemClock(), defaults=await _defaults(lanes, flags))
-            return await change(desk, RoomId(room))
+    async def write() -> tuple[Room, Instant]:
+        async with existing(settings) as database:
+            desk = SqlRoomDesk(database.lanes, database.clock, defaults=await _defaults(database, flags))
+            return await change(desk, RoomId(room)), database.clock.now()
 
     try:
         with _told_in_flags():
-            changed = asyncio.run(write())
+            changed, now = asyncio.run(write())
     except UnknownRoom as error:
         raise Refused(f'there is no room "{room}": `stagedoor room list` shows those there are') from error
-    _show([changed], settings.time_zone)
+    _show([changed], settings.time_zone, now)
 
 
-async def _defaults(lanes: Lanes, flags: Flags) -> RoomDefaults:
+async def _defaults(database: Database, flags: Flags) -> RoomDefaults:
     """Return what holds where a room's row says nothing: the demo has defaults of its own."""
-    return settings_of(flags, demo=await lanes.reading(is_demo)).room_defaults
+    return settings_of(flags, demo=await database.lanes.reading(is_demo)).room_defaults
 
 
-def _show(rooms_now: Iterable[Room], time_zone: str) -> None:
-    now = SystemClock().now()
+def _show(rooms_now: Iterable[Room], time_zone: str, now: Instant) -> None:
     show_table(
         ("room", "state", "max active", "rate /s", "idle", "session", "away", "entry", "opens", "closes", "name"),
         [

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from stagedoor.adapters.embedded.clock import SystemClock
 from stagedoor.adapters.sql import seeding
 from stagedoor.adapters.sql.seeding import PerformancePlan
+from stagedoor.bootstrap.database import made, written
 from stagedoor.cli.options import Flags, command, settings_of
 from stagedoor.cli.programme import (
     HALLS,
@@ -26,9 +26,8 @@ from stagedoor.cli.programme import (
 )
 from stagedoor.cli.progress import progress_bar
 from stagedoor.cli.sentences import Misused, Refused, say
-from stagedoor.cli.store import made, written
 from stagedoor.cli.tables import local_time, show_table
-from stagedoor.kernel.clock import MINUTE_MS, later
+from stagedoor.kernel.clock import MINUTE_MS, Instant, later
 from stagedoor.kernel.ids import MAIN_ROOM, PerformanceId, RoomId
 from stagedoor.kernel.money import CHARGE_WON_MAX, Won
 from stagedoor.settings import Settings
@@ -54,17 +53,16 @@ def seed_members(
 ) -> None:
     """Make members with ids in a row. Who is a member already is left alone, so it can be run again."""
     settings = settings_of(flags)
-    now = SystemClock().now()
     began = time.monotonic()
 
     async def write() -> int:
-        async with made(settings) as lanes:
-            done = 0
+        async with made(settings) as database:
+            done, now = 0, database.clock.now()
             with progress_bar("members", count) as advance:
                 # A transaction a batch: a server at work on the same file gets its turn in between.
                 for ids in seeding.batches(first, count):
                     step = partial(seeding.seed_members, ids=ids, balance_won=Won(balance), now=now)
-                    done += await written(lanes, step)
+                    done += await written(database.lanes, step)
                     advance(len(ids))
             return done
 
@@ -154,12 +152,13 @@ def read_start(written_down: str) -> datetime:
 
 
 def _make(settings: Settings, plans: Sequence[PerformancePlan]) -> None:
-    async def write() -> list[PerformanceId]:
-        async with made(settings) as lanes:
+    async def write() -> tuple[list[PerformanceId], Instant]:
+        async with made(settings) as database:
             with progress_bar("seats", sum(plan.hall.seat_count for plan in plans)) as advance:
-                return await written(lanes, partial(_all, plans=plans, progress=advance))
+                ids = await written(database.lanes, partial(_all, plans=plans, progress=advance))
+            return ids, database.clock.now()
 
-    ids = asyncio.run(write())
+    ids, now = asyncio.run(write())
     show_table(
         ("schedule", "title", "venue", "begins", "seats", "room"),
         [
@@ -174,7 +173,7 @@ def _make(settings: Settings, plans: Sequence[PerformancePlan]) -> None:
             for performance_id, plan in zip(ids, plans, strict=True)
         ],
     )
-    if any(plan.starts_at <= SystemClock().now() for plan in plans):
+    if any(plan.starts_at <= now for plan in plans):
         say("What has begun already is not in the schedule.")
 
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from stagedoor.adapters.embedded.sqlite_file import FileInUse, LogWithoutDatabase
 from stagedoor.adapters.sql.operator_keys import KeyRefused
 from stagedoor.adapters.sql.schema import ForeignDatabase, UnknownSchema
+from stagedoor.bootstrap.database import DatabaseRefused, FileInUse, LogWithoutDatabase
 from stagedoor.kernel.errors import Fault
 from stagedoor.settings import SettingsError
 from stagedoor.waiting_room.rejections import RoomIsClosed
@@ -53,7 +53,7 @@ def sentence_for(error: Exception) -> str | None:
             return (
                 str(error) if isinstance(error, SettingsError) else f"{error.filename} cannot be used: {error.strerror}"
             )
-        case Refused() | KeyRefused():
+        case Refused() | KeyRefused() | DatabaseRefused():
             sentence = str(error)
         case FileInUse():
             sentence = f"another stagedoor serves from {error} already: stop it, or name another STAGEDOOR_DATABASE_URL"

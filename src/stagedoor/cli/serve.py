@@ -82,7 +82,7 @@ def _leave_unsaid() -> None:
 def introduction(settings: Settings, base_url: str) -> Iterator[str]:
     """Say what is served from where, and whom it believes; nothing of it before there is a server."""
     yield f"Stagedoor {__version__}"
-    yield f"Data: {settings.database_file.absolute()}"
+    yield f"Data: {settings.database_shown}"
     if settings.secret is None:
         yield f"Secret: generated, kept in {settings.data_dir.absolute() / SECRET_FILE}"
     if settings.identity is Identity.DEMO:

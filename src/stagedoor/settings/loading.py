@@ -127,6 +127,6 @@ def _place_data(values: dict[str, Any], origins: dict[str, Origin]) -> None:
         values["database_url"] = f"{SQLITE_URL}{values['data_dir'] / DATABASE_FILE}"
         if folder_is_set:
             origins["database_url"] = Origin(source=Source.DEFAULT, where="default, in data_dir")
-    elif not folder_is_set:
+    elif not folder_is_set and values["database_url"].startswith(SQLITE_URL):
         values["data_dir"] = Path(values["database_url"].removeprefix(SQLITE_URL)).parent
         origins["data_dir"] = Origin(source=Source.DEFAULT, where="default, the folder of database_url")

@@ -72,6 +72,13 @@ class Settings:
         "that the system allows, which the server raises as far as it may.",
         group=SERVER,
     )
+    workers: int = setting(
+        kinds.whole(1, 256),
+        default=1,
+        meaning="How many processes this command serves with, on the one port. More than one needs a database server "
+        "and Redis; the same command on other hosts adds to them.",
+        group=SERVER,
+    )
     drain_seconds: float = setting(
         kinds.seconds(0, 300),
         default=6.0,
@@ -101,7 +108,21 @@ class Settings:
     database_url: str = setting(
         kinds.database_url(),
         default="sqlite:///data/stagedoor.db",
-        meaning="The database. Unless set, it is the file stagedoor.db in DATA_DIR.",
+        meaning="The database. Unless set, it is the file stagedoor.db in DATA_DIR. A server's database is made by "
+        "`stagedoor migrate`, and needs REDIS_URL and SECRET.",
+        group=DATA,
+    )
+    redis_url: str | None = setting(
+        kinds.optional(kinds.redis_url()),
+        default=None,
+        meaning="The Redis or Valkey that the line is in, where the database is a server.",
+        group=DATA,
+    )
+    kafka_bootstrap: tuple[str, ...] | None = setting(
+        kinds.optional(kinds.brokers()),
+        default=None,
+        meaning="The Kafka brokers that events are published to, where the database is a server; unless set, events "
+        "stay among the processes.",
         group=DATA,
     )
 
@@ -354,8 +375,21 @@ class Settings:
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
 
     @property
+    def is_cluster(self) -> bool:
+        """Whether the database is a server, so that many processes may serve."""
+        return not self.database_url.startswith(kinds.SQLITE_URL)
+
+    @property
+    def database_shown(self) -> str:
+        """The database as people may read it: a file's path, or a server's address without the password."""
+        if self.is_cluster:
+            return kinds.without_credentials(self.database_url)
+        return str(self.database_file.absolute())
+
+    @property
     def database_file(self) -> Path:
-        """The SQLite file that *database_url* names."""
+        """The SQLite file that *database_url* names, which is no server's."""
+        assert not self.is_cluster
         return Path(self.database_url.removeprefix(kinds.SQLITE_URL))
 
     @property

@@ -1,5 +1,6 @@
 """Settings that are fine one by one and impossible together."""
 
+from stagedoor.settings import kinds
 from stagedoor.settings.errors import SettingsError
 from stagedoor.settings.model import ALGORITHMS_WITH_SECRET, TABLE, Identity, Settings
 from stagedoor.settings.setting import Source
@@ -14,6 +15,11 @@ def refuse_contradictions(settings: Settings) -> None:
     _opening(settings)
     _secrets(settings)
     _keeping(settings)
+    _passwords(settings)
+    if settings.is_cluster:
+        _cluster(settings)
+    else:
+        _embedded(settings)
     if settings.identity is Identity.DEMO:
         _demo_identity(settings)
     else:
@@ -43,6 +49,44 @@ def _keeping(settings: Settings) -> None:
         raise SettingsError(
             f"{_named(settings, 'keep_keys_hours')} is {_shown(settings, 'keep_keys_hours')}, but it has to be at most "
             f"{_named(settings, 'keep_places_hours')}, which is {_shown(settings, 'keep_places_hours')}."
+        )
+
+
+def _passwords(settings: Settings) -> None:
+    for name in ("database_url", "redis_url"):
+        url = getattr(settings, name)
+        if url is not None and settings.origins[name].source is Source.FLAG and kinds.has_password(url):
+            raise SettingsError(
+                f"{_named(settings, name)} has a password in it, and command lines can be read by others: say it as "
+                f"{_SHOWN[name].variable} or in a file."
+            )
+
+
+def _cluster(settings: Settings) -> None:
+    for name, why in (
+        ("redis_url", "the line of all processes is kept there"),
+        ("secret", "a pass that one process has issued is honoured by all of them"),
+    ):
+        if getattr(settings, name) is None:
+            raise SettingsError(
+                f"{_named(settings, 'database_url')} is {_shown(settings, 'database_url')}, which needs "
+                f"{_SHOWN[name].variable} to be set: {why}."
+            )
+
+
+def _embedded(settings: Settings) -> None:
+    for name in ("redis_url", "kafka_bootstrap"):
+        if getattr(settings, name) is not None:
+            raise SettingsError(
+                f"{_named(settings, name)} is set, but {_SHOWN['database_url'].variable} is "
+                f"{_shown(settings, 'database_url')}, a file, which one process serves from with a line of its own: "
+                "name a database server, or leave it out."
+            )
+    if settings.workers > 1:
+        raise SettingsError(
+            f"{_named(settings, 'workers')} is {settings.workers}, but {_SHOWN['database_url'].variable} is "
+            f"{_shown(settings, 'database_url')}, a file, which one process serves from: name a database server, or "
+            "serve with one."
         )
 
 

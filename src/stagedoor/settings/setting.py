@@ -53,7 +53,8 @@ class Kind:
     *allowed* completes "it has to be". *read* takes text (from a flag or the
     environment) or a TOML value and raises `UnfitError`. *show* returns what
     `doctor` and the docs print; *mask* does the same for a value, read or
-    not, that was refused. *metavar* stands for a value in the help.
+    not, that was refused. *metavar* stands for a value in the help. *hides*
+    is for what nobody may see as it is.
     """
 
     allowed: str
@@ -61,6 +62,7 @@ class Kind:
     read: Callable[[object], Any]
     show: Callable[[Any], str] = str
     mask: Callable[[object], str] = _written
+    hides: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ def setting(  # noqa: PLR0913 -- the columns of a table
         "group": group,
         "has_flag": has_flag,
     }
-    return field(default=default, repr=has_flag, metadata={"setting": described})
+    return field(default=default, repr=not kind.hides, metadata={"setting": described})
 
 
 def described(name: str, metadata: Mapping[str, Any]) -> Setting | None:

@@ -13,7 +13,7 @@ from tests.integration.cli.command import commands_in, refused
         ({"MAX_ACTIV": "1"}, "There is no setting STAGEDOOR_MAX_ACTIV; did you mean STAGEDOOR_MAX_ACTIVE?"),
         ({"MAX_ACTIVE": "-1"}, 'STAGEDOOR_MAX_ACTIVE is "-1", but it has to be a whole number from 0 to 1000000.'),
         ({"SECRET": "too short"}, "STAGEDOOR_SECRET is 9 bytes long, but it has to be at least 32 bytes long"),
-        ({"DATABASE_URL": "postgresql://a:b@c/d"}, 'STAGEDOOR_DATABASE_URL is "postgresql://***@c/d"'),
+        ({"DATABASE_URL": "mysql://a:b@c/d"}, 'STAGEDOOR_DATABASE_URL is "mysql://***@c/d"'),
         ({"HOST": "0.0.0.0"}, "STAGEDOOR_ALLOW_DEMO_IDENTITY_PUBLIC=true"),  # noqa: S104 -- it is refused
         ({"IDENTITY": "jwt"}, "STAGEDOOR_IDENTITY is jwt, which needs STAGEDOOR_IDENTITY_ISSUER to be set."),
         ({"CONFIG": "gone.toml"}, "STAGEDOOR_CONFIG names the file gone.toml, which is not there."),

@@ -21,6 +21,12 @@ from stagedoor.waiting_room.room_change import POLICY_RANGES
 
 LONG_SECRET = "0123456789abcdef0123456789abcdef"
 SHORT_SECRET = "0123456789abcdef0123456789abcde"
+CLUSTER = {
+    "DATABASE_URL": "mariadb://ann:pa55@db:3306/stagedoor",
+    "REDIS_URL": "rediss://:pa55@cache/1",
+    "KAFKA_BOOTSTRAP": "one:9092, [::1]:29092",
+    "SECRET": LONG_SECRET,
+}
 
 
 def loaded(**environ: str) -> Settings:
@@ -144,7 +150,22 @@ def test_what_is_just_possible_is_taken(name: str, text: str, value: object) -> 
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("DATABASE_URL", "sqlite:///folder/"),
         ("DATABASE_URL", "sqlite:///x.db?mode=ro"),
-        ("DATABASE_URL", "postgresql://db/stagedoor"),
+        ("DATABASE_URL", "postgresql://db"),
+        ("DATABASE_URL", "postgresql:///stagedoor"),
+        ("DATABASE_URL", "postgresql://db/a/b"),
+        ("DATABASE_URL", "postgresql://db:70000/stagedoor"),
+        ("DATABASE_URL", "postgresql+asyncpg://db/stagedoor"),
+        ("DATABASE_URL", "postgresql://db/stagedoor?password=x"),
+        ("DATABASE_URL", "mysql://db/stagedoor"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "http://cache"),
+        ("REDIS_URL", "redis://cache/zero"),
+        ("REDIS_URL", "redis://cache/0?password=x"),
+        ("KAFKA_BOOTSTRAP", ""),
+        ("KAFKA_BOOTSTRAP", "broker"),
+        ("KAFKA_BOOTSTRAP", "broker:0"),
+        ("KAFKA_BOOTSTRAP", "broker:9092,"),
+        ("WORKERS", "0"),
         ("SECRET", SHORT_SECRET),
         ("SECRET", "열여섯글자열여섯"),
         ("SECRET", ""),
@@ -177,7 +198,15 @@ def test_a_refused_secret_is_not_shown(name: str) -> None:
     assert "31 bytes long" in sentence
 
 
-@pytest.mark.parametrize("url", ["mysql://ann:pa55@db/x", "postgresql+asyncpg://ann:pa@55@db/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://ann:pa55@db/x",
+        "postgresql+asyncpg://ann:pa@55@db/x",
+        "mariadb://ann:pa/55@db/x",
+        "mariadb://a:5#5@db/x",
+    ],
+)
 def test_a_refused_database_url_does_not_show_its_password(url: str) -> None:
     sentence = refusal(DATABASE_URL=url)
 
@@ -186,10 +215,63 @@ def test_a_refused_database_url_does_not_show_its_password(url: str) -> None:
 
 
 def test_secrets_are_in_no_representation_of_settings() -> None:
-    settings = loaded(SECRET=LONG_SECRET, SECRET_PREVIOUS=LONG_SECRET[::-1])
+    settings = loaded(**CLUSTER, SECRET_PREVIOUS=LONG_SECRET[::-1])
 
     assert LONG_SECRET not in repr(settings)
     assert LONG_SECRET[::-1] not in repr(settings)
+    assert "pa55" not in repr(settings)
+
+
+def test_passwords_are_not_shown() -> None:
+    settings = loaded(**CLUSTER)
+
+    for row in TABLE:
+        assert "pa55" not in row.show(getattr(settings, row.name))
+    assert settings.database_shown == "mariadb://***@db:3306/stagedoor"
+
+
+@pytest.mark.parametrize("name", ["database_url", "redis_url"])
+def test_a_password_is_no_flag(name: str) -> None:
+    environ = {f"STAGEDOOR_{each}": value for each, value in CLUSTER.items()}
+    flags = {name: environ.pop(f"STAGEDOOR_{name.upper()}")}
+
+    with pytest.raises(SettingsError, match="command lines can be read by others") as refused:
+        load(flags=flags, environ=environ)
+
+    assert "pa55" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"REDIS_URL": "none"}, "which needs STAGEDOOR_REDIS_URL to be set: the line of all processes is kept there."),
+        ({"SECRET": None}, "which needs STAGEDOOR_SECRET to be set: a pass that one process has issued"),
+        (
+            {"DATABASE_URL": "sqlite:///a.db"},
+            "STAGEDOOR_REDIS_URL is set, but STAGEDOOR_DATABASE_URL is sqlite:///a.db",
+        ),
+        (
+            {"DATABASE_URL": "sqlite:///a.db", "REDIS_URL": "none"},
+            "STAGEDOOR_KAFKA_BOOTSTRAP is set, but STAGEDOOR_DATABASE_URL is sqlite:///a.db, a file",
+        ),
+        (
+            {"DATABASE_URL": "sqlite:///a.db", "REDIS_URL": "none", "KAFKA_BOOTSTRAP": "none", "WORKERS": "2"},
+            "STAGEDOOR_WORKERS is 2, but STAGEDOOR_DATABASE_URL is sqlite:///a.db, a file, which one",
+        ),
+    ],
+)
+def test_half_a_cluster_is_refused(changed: Mapping[str, str | None], sentence: str) -> None:
+    environ = {name: value for name, value in {**CLUSTER, **changed}.items() if value is not None}
+
+    assert sentence in refusal(**environ)
+
+
+def test_a_whole_cluster_is_taken() -> None:
+    settings = loaded(**CLUSTER, WORKERS="4")
+
+    assert settings.is_cluster
+    assert settings.kafka_bootstrap == ("one:9092", "[::1]:29092")
+    assert not loaded().is_cluster
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,15 @@
 
 from stagedoor.settings.kinds.narrowed import optional
 from stagedoor.settings.kinds.numbers import Allowance, allowance, decimal, hours, seconds, whole
-from stagedoor.settings.kinds.places import SECRET_BYTES_MIN, SQLITE_URL, database_url, folder, key_set, secret
+from stagedoor.settings.kinds.places import SECRET_BYTES_MIN, folder, key_set, secret
+from stagedoor.settings.kinds.servers import (
+    SQLITE_URL,
+    brokers,
+    database_url,
+    has_password,
+    redis_url,
+    without_credentials,
+)
 from stagedoor.settings.kinds.times import instant, time_zone
 from stagedoor.settings.kinds.words import (
     IPNetwork,
@@ -23,20 +31,24 @@ __all__ = [
     "address",
     "allowance",
     "as_enum",
+    "brokers",
     "choice",
     "database_url",
     "decimal",
     "folder",
+    "has_password",
     "hours",
     "instant",
     "key_set",
     "networks",
     "optional",
+    "redis_url",
     "seconds",
     "secret",
     "several",
     "text",
     "time_zone",
     "whole",
+    "without_credentials",
     "yes_no",
 ]
