@@ -15,7 +15,7 @@ from stagedoor.adapters.sql import schema, tables
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.invariants import check_all
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.adapters.sql.outbox import SqlOutbox
+from stagedoor.adapters.sql.outbox import SqlOutbox, SqlOutboxLeftovers
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.wallets import SqlWallets
@@ -26,6 +26,7 @@ from stagedoor.holds.model import HoldPolicy
 from stagedoor.kernel.clock import HOUR_MS, Clock, Instant, later
 from stagedoor.kernel.ids import PerformanceId
 from stagedoor.observability.invariants import Finding
+from stagedoor.outbox.model import Outlet
 from stagedoor.wallet.model import FUNDING, TransferKind
 from tests.builders.sale import BALANCE, NOON, OVER, PRICE, ROOMS, SEATS
 
@@ -35,19 +36,22 @@ MEMBERS = 200
 class House:
     """The sale over one database, with the ports that read what it did."""
 
-    def __init__(self, lanes: Lanes, clock: Clock) -> None:
+    def __init__(self, lanes: Lanes, clock: Clock, *, for_broker: bool = False) -> None:
         self.lanes = lanes
         self.clock = clock
         self.changed: list[frozenset[PerformanceId]] = []
         self.wakes = 0
-        self.book = SqlSalesBook(lanes, clock, committed=self.changed.append, events_written=self._wake)
+        self.book = SqlSalesBook(
+            lanes, clock, committed=self.changed.append, events_written=self._wake, for_broker=for_broker
+        )
         random_bits = Random(7).getrandbits
         self._sale = SettleSale(book=self.book, policy=HoldPolicy(), event_ids=random_bits)
         self._tidying = TidyHolds(book=self.book, event_ids=random_bits)
         self.records = SqlBuyerRecords(lanes)
         self.wallets = SqlWallets(lanes)
         self.seating = SqlSeatingPlan(lanes)
-        self.outbox = SqlOutbox(lanes)
+        self.outbox = SqlOutbox(lanes, Outlet.LINE, lease=None)
+        self.old_events = SqlOutboxLeftovers(lanes)
 
     async def batch(self, *commands: SaleCommand) -> Sequence[Outcome]:
         """Settle *commands* in one transaction."""
@@ -83,7 +87,7 @@ class House:
     async def events(self) -> list[str]:
         """Name the events that wait to be told, in order."""
         waiting = await self.outbox.waiting(limit=1_000, at=self.clock.now())
-        return [type(record.event).__name__ for record in waiting]
+        return [record.event.name for record in waiting if record.event is not None]
 
     def _wake(self) -> None:
         self.wakes += 1

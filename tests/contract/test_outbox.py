@@ -1,20 +1,36 @@
-"""The outbox: in order for each subject, at least once, and what cannot be sent holds up nothing."""
+"""The outbox: in order for each subject, at least once, by two outlets, and what cannot be sent holds up nothing."""
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
+from stagedoor.adapters.sql.leases import SqlLeases
+from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.adapters.sql.outbox_rows import store_events
 from stagedoor.checkout.events import OrderPaid, PlaceClosed
 from stagedoor.holds.events import HoldExpired, HoldExtended, HoldPlaced, HoldReleased
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.kernel.events import DomainEvent
 from stagedoor.kernel.ids import MAIN_ROOM, EventId, HoldId, OrderId, QueueNumber, SeatId
+from stagedoor.kernel.lease import Fence, LeaseLost
 from stagedoor.kernel.money import Won
-from stagedoor.outbox.model import ATTEMPTS_MAX, retry_after_ms
+from stagedoor.outbox.model import ATTEMPTS_MAX, OutboxState, Outlet, retry_after_ms
 from tests.builders.sale import ANN, DEADLINE, NOON, PLAY
 from tests.builders.store import House
 
 SEAT_IDS = (SeatId(1), SeatId(2))
+ONLY = Fence(0)
+LEASE = "relay"
+
+
+@pytest.fixture(params=Outlet)
+def outlet(request: pytest.FixtureRequest) -> Outlet:
+    return Outlet(request.param)
+
+
+@pytest.fixture
+def outbox(house: House, outlet: Outlet) -> SqlOutbox:
+    """Each way out of the outbox, with nobody else at work."""
+    return SqlOutbox(house.lanes, outlet, lease=None)
 
 
 def placed(event_id: str, *, hold_id: int = 1) -> HoldPlaced:
@@ -46,18 +62,24 @@ def released(event_id: str, *, hold_id: int = 1) -> HoldReleased:
 
 async def store(house: House, *events: DomainEvent) -> None:
     def write(connection: Connection) -> None:
-        store_events(connection, events)
+        store_events(connection, events, for_broker=True)
 
     async with house.lanes.writing() as transaction:
         await transaction.run(write)
         await transaction.commit(proof=lambda _: False)
 
 
-async def waiting(house: House, *, at: Instant = NOON, limit: int = 100) -> list[str]:
-    return [record.event.event_id for record in await house.outbox.waiting(limit=limit, at=at)]
+async def alter(house: House, statement: str) -> None:
+    async with house.lanes.writing() as transaction:
+        await transaction.run(lambda connection: connection.execute(text(statement)).rowcount)
+        await transaction.commit(proof=lambda _: False)
 
 
-async def test_every_event_comes_back_as_it_was(house: House) -> None:
+async def waiting(outbox: SqlOutbox, *, at: Instant = NOON, limit: int = 100) -> list[str]:
+    return [record.event_id for record in await outbox.waiting(limit=limit, at=at)]
+
+
+async def test_every_event_comes_back_as_it_was(house: House, outbox: SqlOutbox) -> None:
     events = [
         placed("a"),
         released("b"),
@@ -98,97 +120,212 @@ async def test_every_event_comes_back_as_it_was(house: House) -> None:
             amount_won=Won(100_000),
             place_over=True,
         ),
-        PlaceClosed(
-            event_id=EventId("f"),
-            occurred_at=NOON,
-            buyer_id=ANN,
-            room_id=MAIN_ROOM,
-            place_number=QueueNumber(1),
-        ),
     ]
 
     await store(house, *events)
 
-    records = await house.outbox.waiting(limit=10, at=NOON)
+    records = await outbox.waiting(limit=10, at=NOON)
     assert [record.event for record in records] == events
-    assert [record.subject_id for record in records] == [1] * 6
+    assert [record.subject_id for record in records] == [1] * 5
     assert [record.sequence for record in records] == sorted(record.sequence for record in records)
 
 
-async def test_the_oldest_first_and_no_more_than_asked(house: House) -> None:
+async def test_the_oldest_first_and_no_more_than_asked(house: House, outbox: SqlOutbox) -> None:
     await store(house, *(placed(f"e{number}", hold_id=number) for number in range(1, 6)))
 
-    assert await waiting(house, limit=3) == ["e1", "e2", "e3"]
+    assert await waiting(outbox, limit=3) == ["e1", "e2", "e3"]
 
 
-async def test_what_was_published_waits_no_more(house: House) -> None:
+async def test_what_was_published_waits_no_more(house: House, outbox: SqlOutbox) -> None:
     await store(house, placed("a"), placed("b", hold_id=2))
 
-    await house.outbox.published([EventId("a")], at=NOON)
-    await house.outbox.published([EventId("a"), EventId("nobody's")], at=NOON)
+    await outbox.published([EventId("a")], at=NOON, fence=ONLY)
+    await outbox.published([EventId("a"), EventId("nobody's")], at=NOON, fence=ONLY)
 
-    assert await waiting(house) == ["b"]
+    assert await waiting(outbox) == ["b"]
 
 
-async def test_nothing_published_is_nothing_to_do(house: House) -> None:
-    await house.outbox.published([], at=NOON)
-    await house.outbox.failed([], at=NOON, cause="none")
+async def test_nothing_published_is_nothing_to_do(outbox: SqlOutbox) -> None:
+    await outbox.published([], at=NOON, fence=ONLY)
+    await outbox.failed([], at=NOON, cause="none", fence=ONLY)
 
-    assert await waiting(house) == []
+    assert await waiting(outbox) == []
 
 
 class TestFailing:
-    async def test_it_is_due_again_later_and_longer_each_time(self, house: House) -> None:
+    async def test_it_is_due_again_later_and_longer_each_time(self, house: House, outbox: SqlOutbox) -> None:
         await store(house, placed("a"))
         now = NOON
         for attempts in (1, 2, 3):
-            await house.outbox.failed([EventId("a")], at=now, cause="refused")
+            await outbox.failed([EventId("a")], at=now, cause="refused", fence=ONLY)
             due = later(now, retry_after_ms(attempts))
-            assert await waiting(house, at=later(due, -1)) == []
-            [record] = await house.outbox.waiting(limit=1, at=due)
+            assert await waiting(outbox, at=later(due, -1)) == []
+            [record] = await outbox.waiting(limit=1, at=due)
             assert record.attempts == attempts
             now = due
 
-    async def test_what_follows_of_its_subject_waits_behind_it_and_nothing_else(self, house: House) -> None:
+    async def test_what_follows_of_its_subject_waits_behind_it_and_nothing_else(
+        self, house: House, outbox: SqlOutbox
+    ) -> None:
         await store(house, placed("a"), placed("other", hold_id=2), released("b"))
 
-        await house.outbox.failed([EventId("a")], at=NOON, cause="refused")
+        await outbox.failed([EventId("a")], at=NOON, cause="refused", fence=ONLY)
 
-        assert await waiting(house) == ["other"]
-        assert await waiting(house, at=later(NOON, retry_after_ms(1))) == ["a", "other", "b"]
+        assert await waiting(outbox) == ["other"]
+        assert await waiting(outbox, at=later(NOON, retry_after_ms(1))) == ["a", "other", "b"]
 
-    async def test_what_came_after_is_not_overtaken_by_its_follower(self, house: House) -> None:
+    async def test_what_came_after_is_not_overtaken_by_its_follower(self, house: House, outbox: SqlOutbox) -> None:
         await store(house, placed("a"))
-        await house.outbox.failed([EventId("a")], at=NOON, cause="refused")
+        await outbox.failed([EventId("a")], at=NOON, cause="refused", fence=ONLY)
         await store(house, released("b"))
 
-        assert await waiting(house, at=later(NOON, 10)) == []
+        assert await waiting(outbox, at=later(NOON, 10)) == []
 
-    async def test_many_that_fail_take_nobodys_turn(self, house: House) -> None:
+    async def test_many_that_fail_take_nobodys_turn(self, house: House, outbox: SqlOutbox) -> None:
         await store(house, *(placed(f"bad{number}", hold_id=number) for number in range(1, 11)))
         await store(house, *(released(f"after{number}", hold_id=number) for number in range(1, 11)))
         await store(house, placed("good", hold_id=99))
 
-        await house.outbox.failed([EventId(f"bad{number}") for number in range(1, 11)], at=NOON, cause="refused")
+        await outbox.failed([EventId(f"bad{number}") for number in range(1, 11)], at=NOON, cause="refused", fence=ONLY)
 
-        assert await waiting(house, limit=1) == ["good"]
+        assert await waiting(outbox, limit=1) == ["good"]
 
-    async def test_it_is_parked_in_the_end_and_lets_the_others_by(self, house: House) -> None:
+    async def test_it_is_parked_in_the_end_and_lets_the_others_by(self, house: House, outbox: SqlOutbox) -> None:
         await store(house, placed("a"), released("b"))
         now = NOON
         for attempts in range(1, ATTEMPTS_MAX + 1):
-            await house.outbox.failed([EventId("a")], at=now, cause="refused " * 100)
+            await outbox.failed([EventId("a")], at=now, cause="refused " * 100, fence=ONLY)
             now = later(now, retry_after_ms(attempts))
 
-        assert await waiting(house) == ["b"]
-        assert await waiting(house, at=later(now, 10**9)) == ["b"]
+        assert await waiting(outbox) == ["b"]
+        assert await waiting(outbox, at=later(now, 10**9)) == ["b"]
 
     @pytest.mark.parametrize("sent", [True, False])
-    async def test_what_no_longer_waits_cannot_fail(self, house: House, *, sent: bool) -> None:
+    async def test_what_no_longer_waits_cannot_fail(self, house: House, outbox: SqlOutbox, *, sent: bool) -> None:
         await store(house, placed("a"))
         if sent:
-            await house.outbox.published([EventId("a")], at=NOON)
+            await outbox.published([EventId("a")], at=NOON, fence=ONLY)
 
-        await house.outbox.failed([EventId("a"), EventId("nobody's")], at=NOON, cause="refused")
+        await outbox.failed([EventId("a"), EventId("nobody's")], at=NOON, cause="refused", fence=ONLY)
 
-        assert await waiting(house, at=later(NOON, 10**9)) == ([] if sent else ["a"])
+        assert await waiting(outbox, at=later(NOON, 10**9)) == ([] if sent else ["a"])
+
+    async def test_what_is_parked_is_shown_and_can_be_sent_again(self, house: House, outbox: SqlOutbox) -> None:
+        await store(house, placed("a"), placed("b", hold_id=2))
+        for _ in range(ATTEMPTS_MAX):
+            await outbox.failed([EventId("a")], at=NOON, cause="too large", fence=ONLY)
+
+        [parked] = await outbox.parked(limit=10)
+        assert (parked.event_id, parked.name, parked.subject_id) == ("a", "HoldPlaced", 1)
+        assert (parked.attempts, parked.failure) == (ATTEMPTS_MAX, "too large")
+        assert (await outbox.backlog())[OutboxState.PARKED] == 1
+
+        ids = [EventId("a"), EventId("b"), EventId("nobody's")]
+        assert await outbox.send_again(ids, at=NOON) == ["a"]
+        assert await outbox.send_again([], at=NOON) == []
+        assert await waiting(outbox) == ["a", "b"]
+        assert await outbox.parked(limit=10) == []
+
+    async def test_no_more_parked_ones_are_shown_than_asked(self, house: House, outbox: SqlOutbox) -> None:
+        ids = [EventId(f"e{number}") for number in range(5)]
+        await store(house, *(placed(each, hold_id=number) for number, each in enumerate(ids)))
+        for _ in range(ATTEMPTS_MAX):
+            await outbox.failed(ids, at=NOON, cause="too large", fence=ONLY)
+
+        assert [each.event_id for each in await outbox.parked(limit=3)] == ids[:3]
+
+
+class TestReading:
+    async def test_what_a_newer_version_has_stored_is_handed_over_unread(self, house: House, outbox: SqlOutbox) -> None:
+        await store(house, placed("new"), placed("good", hold_id=2), placed("damaged", hold_id=3))
+        await alter(house, "UPDATE outbox SET type = 'HoldBlessed' WHERE event_id = 'new'")
+        await alter(house, "UPDATE outbox SET payload = '{}' WHERE event_id = 'damaged'")
+
+        records = await outbox.waiting(limit=10, at=NOON)
+
+        assert [(record.event_id, record.event is None) for record in records] == [
+            ("new", True),
+            ("good", False),
+            ("damaged", True),
+        ]
+
+
+class TestOutlets:
+    async def test_neither_waits_for_the_other(self, house: House, outlet: Outlet) -> None:
+        one = SqlOutbox(house.lanes, outlet, lease=None)
+        other = SqlOutbox(house.lanes, next(each for each in Outlet if each is not outlet), lease=None)
+        await store(house, placed("a"), placed("b", hold_id=2))
+
+        await one.failed([EventId("a")], at=NOON, cause="refused", fence=ONLY)
+        await one.published([EventId("b")], at=NOON, fence=ONLY)
+
+        assert await waiting(one) == []
+        assert await waiting(other) == ["a", "b"]
+        assert [(await each.backlog())[OutboxState.WAITING] for each in (one, other)] == [1, 2]
+
+    async def test_what_is_not_public_waits_for_the_line_alone(self, house: House) -> None:
+        line, broker = (SqlOutbox(house.lanes, outlet, lease=None) for outlet in Outlet)
+        closed = PlaceClosed(
+            event_id=EventId("c"),
+            occurred_at=NOON,
+            buyer_id=ANN,
+            room_id=MAIN_ROOM,
+            place_number=QueueNumber(7),
+        )
+        await store(house, closed)
+
+        [record] = await line.waiting(limit=10, at=NOON)
+        assert (record.event, record.subject_id) == (closed, 7)
+        assert await waiting(broker) == []
+
+    async def test_without_a_broker_nothing_waits_for_one(self, house: House) -> None:
+        def write(connection: Connection) -> None:
+            store_events(connection, [placed("a")], for_broker=False)
+
+        async with house.lanes.writing() as transaction:
+            await transaction.run(write)
+            await transaction.commit(proof=lambda _: False)
+
+        assert await waiting(SqlOutbox(house.lanes, Outlet.BROKER, lease=None)) == []
+
+    async def test_an_event_is_kept_until_it_has_left_by_both(self, house: House) -> None:
+        line, broker = (SqlOutbox(house.lanes, outlet, lease=None) for outlet in Outlet)
+        await store(house, placed("a"), placed("b", hold_id=2), placed("c", hold_id=3))
+        await line.failed([EventId("c")], at=NOON, cause="refused", fence=ONLY)
+        await line.published([EventId("a"), EventId("b"), EventId("c")], at=NOON, fence=ONLY)
+        await broker.published([EventId("b")], at=NOON, fence=ONLY)
+
+        assert await house.old_events.forget(published_before=later(NOON, 1), limit=10) == 1
+        assert await house.old_events.forget(published_before=later(NOON, 1), limit=10) == 0
+        assert await waiting(broker) == ["a", "c"]
+
+        await broker.published([EventId("a"), EventId("c")], at=NOON, fence=ONLY)
+        assert await house.old_events.forget(published_before=later(NOON, 1), limit=10) == 2
+
+
+class TestFence:
+    async def test_who_has_slept_writes_nothing(self, house: House, outlet: Outlet) -> None:
+        outbox, leases = SqlOutbox(house.lanes, outlet, lease=LEASE), SqlLeases(house.lanes)
+        sleeper = await leases.take(LEASE, await leases.look(LEASE), holder="sleeper")
+        assert sleeper is not None
+        await store(house, placed("a"))
+        await outbox.failed([EventId("a")], at=NOON, cause="refused", fence=sleeper)
+        leader = await leases.take(LEASE, await leases.look(LEASE), holder="leader")
+        assert leader is not None
+
+        with pytest.raises(LeaseLost):
+            await outbox.failed([EventId("a")], at=NOON, cause="refused", fence=sleeper)
+        with pytest.raises(LeaseLost):
+            await outbox.published([EventId("a")], at=NOON, fence=sleeper)
+
+        [record] = await outbox.waiting(limit=1, at=later(NOON, retry_after_ms(1)))
+        assert record.attempts == 1
+        await outbox.published([EventId("a")], at=NOON, fence=leader)
+        assert await waiting(outbox, at=later(NOON, retry_after_ms(1))) == []
+
+    async def test_who_never_held_it_writes_nothing(self, house: House, outlet: Outlet) -> None:
+        outbox = SqlOutbox(house.lanes, outlet, lease=LEASE)
+        await store(house, placed("a"))
+
+        with pytest.raises(LeaseLost):
+            await outbox.published([EventId("a")], at=NOON, fence=Fence(1))

@@ -110,7 +110,7 @@ async def test_a_write_that_fails_in_the_middle_leaves_nothing(
 ) -> None:
     before = await everything(house)
 
-    def fails(*_arguments: object) -> None:
+    def fails(*_arguments: object, **_named: object) -> None:
         raise OperationalError("INSERT", None, Exception("database or disk is full"))
 
     monkeypatch.setattr(sale_writes, step, fails)

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from stagedoor.adapters.sql.sale_leftovers import SqlSaleLeftovers
 from stagedoor.checkout.outcomes import Settled
 from stagedoor.kernel.clock import DAY_MS, FOREVER, ManualClock, later
-from stagedoor.kernel.ids import EventId
+from stagedoor.kernel.lease import Fence
 from tests.builders.sale import ANN, BOB, NOON, a_key, charge, leave, pay, reserve
 from tests.builders.store import House
 
@@ -20,8 +20,8 @@ def leftovers(house: House) -> SqlSaleLeftovers:
 
 async def publish(house: House, *, at: int = NOON, leaving: int = 0) -> None:
     records = await house.outbox.waiting(limit=1_000, at=FOREVER)
-    ids = [EventId(record.event.event_id) for record in records]
-    await house.outbox.published(ids[: len(ids) - leaving], at=later(NOON, at - NOON))
+    ids = [record.event_id for record in records]
+    await house.outbox.published(ids[: len(ids) - leaving], at=later(NOON, at - NOON), fence=Fence(0))
 
 
 async def count(house: House, table: str) -> int:
@@ -58,19 +58,19 @@ async def test_published_events_are_removed_and_those_that_wait_are_not(house: H
     await publish(house, leaving=1)
     stored = await count(house, "outbox")
 
-    assert await house.outbox.forget(published_before=NOON, limit=10) == 0
-    assert await house.outbox.forget(published_before=LATER, limit=10) == stored - 1
-    assert await house.outbox.forget(published_before=LATER, limit=10) == 0
+    assert await house.old_events.forget(published_before=NOON, limit=10) == 0
+    assert await house.old_events.forget(published_before=LATER, limit=10) == stored - 1
+    assert await house.old_events.forget(published_before=LATER, limit=10) == 0
     assert len(await house.events()) == 1
 
 
 async def test_an_event_that_was_sent_twice_is_removed_too(house: House) -> None:
     await house.one(reserve(ANN, 1))
     [record] = await house.outbox.waiting(limit=10, at=NOON)
-    await house.outbox.failed([record.event.event_id], at=NOON, cause="refused")
-    await house.outbox.published([record.event.event_id], at=NOON)
+    await house.outbox.failed([record.event_id], at=NOON, cause="refused", fence=Fence(0))
+    await house.outbox.published([record.event_id], at=NOON, fence=Fence(0))
 
-    assert await house.outbox.forget(published_before=LATER, limit=10) == 1
+    assert await house.old_events.forget(published_before=LATER, limit=10) == 1
 
 
 async def test_at_most_so_many_events_a_call(house: House) -> None:
@@ -78,7 +78,7 @@ async def test_at_most_so_many_events_a_call(house: House) -> None:
         await house.one(reserve(seat_id, seat_id))
     await publish(house)
 
-    assert [await house.outbox.forget(published_before=LATER, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [await house.old_events.forget(published_before=LATER, limit=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 async def test_a_closed_place_is_kept_until_what_closed_it_is_forgotten(
@@ -91,9 +91,9 @@ async def test_a_closed_place_is_kept_until_what_closed_it_is_forgotten(
     assert await leftovers.forget_closed_places(closed_before=LATER, limit=10) == 0
     await publish(house)
     assert await leftovers.forget_closed_places(closed_before=LATER, limit=10) == 0
-    await house.outbox.forget(published_before=LATER, limit=3)
+    await house.old_events.forget(published_before=LATER, limit=3)
     assert await leftovers.forget_closed_places(closed_before=later(NOON, 1), limit=10) == 1
-    await house.outbox.forget(published_before=LATER, limit=10)
+    await house.old_events.forget(published_before=LATER, limit=10)
     assert await leftovers.forget_closed_places(closed_before=LATER, limit=10) == 1
     assert await count(house, "closed_place") == 0
 
@@ -102,7 +102,7 @@ async def test_closed_places_are_looked_through_stretch_by_stretch(house: House,
     for buyer in range(1, 6):
         await house.batch(reserve(buyer, buyer), leave(buyer))
     await publish(house)
-    await house.outbox.forget(published_before=LATER, limit=100)
+    await house.old_events.forget(published_before=LATER, limit=100)
 
     removed = [await leftovers.forget_closed_places(closed_before=LATER, limit=2) for _ in range(4)]
 

@@ -26,6 +26,7 @@ from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -157,7 +158,12 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         NotifyOfPaidOrders(log=SqlNotifications(stores.lanes), clock=stores.clock),
         stores.metrics.count_events,
     )
-    relay = RelayEvents(outbox=stores.outbox, publisher=InProcessPublisher(subscribers=subscribers), clock=stores.clock)
+    relay = RelayEvents(
+        outbox=stores.outbox,
+        publisher=InProcessPublisher(subscribers=subscribers),
+        clock=stores.clock,
+        leads=OnlyProcess(),
+    )
     admit = AdmitCounted(
         admit_next=AdmitNext(
             line=stores.line, rooms=stores.rooms, supply=stores.supply, may_admit=lambda: not house.disk.is_low
@@ -173,7 +179,7 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
     forget_old = ForgetOld(
         line=stores.line,
         sale=stores.leftovers,
-        outbox=stores.outbox,
+        outbox=stores.old_events,
         clock=stores.clock,
         keep_places_ms=hours_in_ms(settings.keep_places_hours),
         keep_keys_ms=hours_in_ms(settings.keep_keys_hours),

@@ -15,7 +15,7 @@ from stagedoor.adapters.sql.clock_stop import SqlClockStop
 from stagedoor.adapters.sql.credited_lanes import CreditedLanes
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.members import SqlMembers
-from stagedoor.adapters.sql.outbox import SqlOutbox
+from stagedoor.adapters.sql.outbox import SqlOutbox, SqlOutboxLeftovers
 from stagedoor.adapters.sql.room_book import SqlRoomBook
 from stagedoor.adapters.sql.sale_leftovers import SqlSaleLeftovers
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
@@ -32,6 +32,7 @@ from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import BuyerId, PerformanceId, PlaceRef, RandomBits
 from stagedoor.observability.metrics import Metrics
+from stagedoor.outbox.model import Outlet
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
@@ -62,6 +63,7 @@ class Stores:
     line: EmbeddedLine
     supply: SqlSupply
     outbox: SqlOutbox
+    old_events: SqlOutboxLeftovers
     leftovers: SqlSaleLeftovers
     clock_stop: SqlClockStop
     records: SqlBuyerRecords
@@ -131,7 +133,8 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         rooms=rooms,
         line=line,
         supply=supply,
-        outbox=SqlOutbox(lanes),
+        outbox=SqlOutbox(lanes, Outlet.LINE, lease=None),
+        old_events=SqlOutboxLeftovers(lanes),
         leftovers=SqlSaleLeftovers(lanes),
         clock_stop=clock_stop,
         records=SqlBuyerRecords(lanes),

@@ -1,6 +1,7 @@
 """What happened to holds."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.events import DomainEvent
@@ -18,10 +19,17 @@ class HoldEvent(DomainEvent):
     performance_id: PerformanceId
     seat_ids: tuple[SeatId, ...]
 
+    @property
+    def subject_id(self) -> int:
+        """The hold."""
+        return self.hold_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldPlaced(HoldEvent):
     """Seats went off sale for a buyer until *expires_at*."""
+
+    name: ClassVar[str] = "HoldPlaced"
 
     expires_at: Instant
 
@@ -30,10 +38,14 @@ class HoldPlaced(HoldEvent):
 class HoldReleased(HoldEvent):
     """The buyer let the seats go."""
 
+    name: ClassVar[str] = "HoldReleased"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldExpired(HoldEvent):
     """The deadline *expires_at* passed unpaid."""
+
+    name: ClassVar[str] = "HoldExpired"
 
     expires_at: Instant
 
@@ -41,6 +53,8 @@ class HoldExpired(HoldEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldExtended(HoldEvent):
     """The deadline moved later, to *expires_at*, for the cause named."""
+
+    name: ClassVar[str] = "HoldExtended"
 
     expires_at: Instant
     extended_ms: int

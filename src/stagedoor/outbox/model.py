@@ -1,14 +1,25 @@
 """An outbox record: an event saved with its cause, to be sent later."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from stagedoor.kernel.clock import MINUTE_MS, SECOND_MS
 from stagedoor.kernel.events import DomainEvent
+from stagedoor.kernel.ids import EventId
 
 ATTEMPTS_MAX = 10
 FIRST_RETRY_MS = SECOND_MS
 RETRY_MS_MAX = MINUTE_MS
+
+
+class Outlet(StrEnum):
+    """The ways out of the outbox. Neither waits for the other."""
+
+    LINE = "line"
+    """The subscribers in the serving processes: the line above all."""
+
+    BROKER = "broker"
+    """Everybody else, by a broker."""
 
 
 class OutboxState(IntEnum):
@@ -26,13 +37,26 @@ class OutboxRecord:
 
     *sequence* orders the records of one subject (ids of different subjects may
     commit out of order); *subject_id* is the hold, or the place, it is about;
-    *attempts* counts how often sending it failed.
+    *attempts* counts how often sending it failed. *event* is None where what is
+    stored cannot be read: a newer version may have written it.
     """
 
     sequence: int
+    event_id: EventId
     subject_id: int
-    event: DomainEvent
+    event: DomainEvent | None
     attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedRecord:
+    """A record that was set aside; *name* is its event's, *failure* why the last attempt failed."""
+
+    event_id: EventId
+    name: str
+    subject_id: int
+    attempts: int
+    failure: str
 
 
 def retry_after_ms(attempts: int) -> int:

@@ -15,6 +15,7 @@ from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.notifications import NotifyOfPaidOrders
 from stagedoor.kernel.clock import DAY_MS, HOUR_MS, ManualClock
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
+from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.waiting_room.model import EndCause
 from stagedoor.waiting_room.ports import EndPlace, Join, Rooms, Turn
 from stagedoor.waiting_room.room import Room
@@ -48,7 +49,7 @@ class Evening:
         self.forget = ForgetOld(
             line=self.line,
             sale=SqlSaleLeftovers(file),
-            outbox=self.house.outbox,
+            outbox=self.house.old_events,
             clock=self.clock,
             keep_places_ms=DAY_MS,
             keep_keys_ms=DAY_MS,
@@ -59,7 +60,10 @@ class Evening:
             NotifyOfPaidOrders(log=SqlNotifications(file), clock=self.clock),
         )
         self.relay = RelayEvents(
-            outbox=self.house.outbox, publisher=InProcessPublisher(subscribers=subscribers), clock=self.clock
+            outbox=self.house.outbox,
+            publisher=InProcessPublisher(subscribers=subscribers),
+            clock=self.clock,
+            leads=OnlyProcess(),
         )
 
     async def night(self, buyers: range, first_seat: int) -> None:

@@ -141,7 +141,7 @@ async def test_a_crash_in_the_middle_gives_nothing_and_the_next_start_gives_it_a
     await clock_stop_.beat()
     clock.advance(MINUTE_MS)
 
-    def crashes(*_arguments: object) -> None:
+    def crashes(*_arguments: object, **_named: object) -> None:
         raise OperationalError("INSERT", None, Exception("the power went"))
 
     monkeypatch.setattr(clock_stop, "store_events", crashes)

@@ -7,10 +7,17 @@ import pytest
 from sqlalchemy import Connection, text
 
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
+from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.kernel.clock import ManualClock
-from stagedoor.kernel.ids import EventId
+from stagedoor.kernel.lease import Fence
+from stagedoor.outbox.model import Outlet
 from tests.builders.sale import ANN, BOB, NOON, a_key, charge, leave, pay, release, reserve
 from tests.builders.store import House
+
+
+@pytest.fixture
+def house(sold_from: SqliteFile, clock: ManualClock) -> House:
+    return House(sold_from, clock, for_broker=True)
 
 
 @pytest.fixture
@@ -38,9 +45,11 @@ async def an_evening(house: House, clock: ManualClock) -> None:
     await house.batch(pay(ANN, key=a_key()), release(BOB), leave(3), pay(404, hold_id=4), reserve(BOB, 2, hold_id=9))
     clock.advance(10**6)
     await house.tidy()
-    records = await house.outbox.waiting(limit=100, at=clock.now())
-    await house.outbox.failed([EventId(records[0].event.event_id)], at=NOON, cause="refused")
-    await house.outbox.published([record.event.event_id for record in records], at=NOON)
+    for outlet in Outlet:
+        outbox = SqlOutbox(house.lanes, outlet, lease=None)
+        records = await outbox.waiting(limit=100, at=clock.now())
+        await outbox.failed([records[0].event_id], at=NOON, cause="refused", fence=Fence(0))
+        await outbox.published([record.event_id for record in records], at=NOON, fence=Fence(0))
 
 
 async def reading_too_much(file: SqliteFile, statements: Iterable[str]) -> list[str]:

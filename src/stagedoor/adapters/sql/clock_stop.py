@@ -95,7 +95,8 @@ class SqlClockStop:
     The durable sign of life of the service, and what is given back when it had stopped.
 
     *clock* is the machine's; *service_clock* goes on with each sign of life,
-    from the first one on. *credit_line* runs in the transaction that notes an
+    from the first one on. With *for_broker* there is a broker, which has to
+    hear of moved deadlines as well. *credit_line* runs in the transaction that notes an
     outage; *given_back* is told after it, on the event loop, of each outage
     once and in order.
     """
@@ -107,6 +108,7 @@ class SqlClockStop:
         service_clock: ServiceClock,
         *,
         credit_max_ms: int,
+        for_broker: bool = False,
         credit_line: CreditLine = _no_line,
         given_back: GivenBack = _nobody,
     ) -> None:
@@ -116,6 +118,7 @@ class SqlClockStop:
         self._clock = clock
         self._service_clock = service_clock
         self._credit_max_ms = credit_max_ms
+        self._for_broker = for_broker
         self._credit_line = credit_line
         self._given_back = given_back
         self._heard_at: Instant | None = None
@@ -173,7 +176,8 @@ class SqlClockStop:
         claims = [(after.expires_at, held.seat_id, after.id) for _, after in extensions for held in after.seats]
         claims_moved = _EXTEND_CLAIMS(connection, claims)
         assert claims_moved == len(claims)
-        store_events(connection, [credit.tell(extension, stop.ended_at) for extension in extensions])
+        events = [credit.tell(extension, stop.ended_at) for extension in extensions]
+        store_events(connection, events, for_broker=self._for_broker)
         connection.execute(insert(outage).values(**stop._asdict(), holds_extended=len(extensions)))
         self._credit_line(connection, stop)
 

@@ -21,7 +21,7 @@ def _decoder(stored: type[T]) -> Callable[[str], T]:
 
 
 _EVENTS: Mapping[str, Callable[[str], DomainEvent]] = {
-    event.__name__: _decoder(event)
+    event.name: _decoder(event)
     for event in (HoldPlaced, HoldReleased, HoldExpired, HoldExtended, OrderPaid, PlaceClosed)
 }
 
@@ -36,9 +36,8 @@ _RECEIPTS: Mapping[str, Callable[[str], Receipt]] = {
 
 def encode_event(event: DomainEvent) -> tuple[str, str]:
     """Return the event's stored type and payload."""
-    name = type(event).__name__
-    assert name in _EVENTS
-    return name, _encoder.encode(event).decode()
+    assert event.name in _EVENTS
+    return event.name, _encoder.encode(event).decode()
 
 
 def decode_event(name: str, payload: str) -> DomainEvent:

@@ -2,149 +2,123 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, select
 
-from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
+from stagedoor.adapters.sql.driver import Row
 from stagedoor.adapters.sql.encoding import decode_event
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.adapters.sql.sized import SizedQuery, SizedWrite, listed
-from stagedoor.adapters.sql.tables import outbox
+from stagedoor.adapters.sql.leases import refuse_sleepers
+from stagedoor.adapters.sql.outbox_queue import BROKER, LINE
+from stagedoor.adapters.sql.tables import broker_outbox, outbox
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.kernel.ids import EventId
-from stagedoor.outbox.model import ATTEMPTS_MAX, OutboxRecord, OutboxState, retry_after_ms
-from stagedoor.outbox.ports import Outbox, OutboxBacklog, OutboxLeftovers
+from stagedoor.kernel.lease import Fence
+from stagedoor.outbox.model import OutboxRecord, OutboxState, Outlet, ParkedRecord
+from stagedoor.outbox.ports import Outbox, OutboxBacklog, OutboxLeftovers, ParkedRecords
 
-FAILURE_LENGTH_MAX = 500
-
-_WAITING = OutboxState.WAITING.value
-
-_RECORD = select(outbox.c.sequence, outbox.c.subject_id, outbox.c.type, outbox.c.payload, outbox.c.attempts)
-
-# What has failed and is not due yet holds up its subject, and nothing else.
-_HELD_UP = select(outbox.c.subject_id).where(
-    outbox.c.state == _WAITING, outbox.c.attempts > 0, outbox.c.next_attempt_at > bindparam("at")
-)
-
-_NEW = SizedQuery(
-    _RECORD.where(outbox.c.state == _WAITING, outbox.c.attempts == 0, outbox.c.subject_id.not_in(_HELD_UP))
-    .order_by(outbox.c.sequence)
-    .limit(bindparam("at_most"))
-)
-
-_DUE_AGAIN = SizedQuery(
-    _RECORD.where(
-        outbox.c.state == _WAITING,
-        outbox.c.attempts > 0,
-        outbox.c.next_attempt_at <= bindparam("at"),
-        outbox.c.subject_id.not_in(_HELD_UP),
-    )
-    .order_by(outbox.c.sequence)
-    .limit(bindparam("at_most"))
-)
-
-_PUBLISH = SizedWrite(
-    update(outbox)
-    # By id. As a plain column the state would tempt SQLite to walk through everything that waits instead.
-    .where(outbox.c.event_id.in_(listed("ids")), outbox.c.state + 0 == _WAITING)
-    .values(state=OutboxState.PUBLISHED.value, published_at=bindparam("at")),
-    "ids",
-)
-
-_STATES = SizedQuery(
-    select(outbox.c.event_id, outbox.c.state, outbox.c.attempts).where(outbox.c.event_id.in_(listed("ids"))), "ids"
-)
+_QUEUES = {Outlet.LINE: LINE, Outlet.BROKER: BROKER}
 
 _NOT_PUBLISHED = (OutboxState.WAITING, OutboxState.PARKED)
 
+# What the broker has not had yet keeps its event. It is looked for among the oldest, so that an outage of the broker,
+# in which everything is kept, does not make a long search of it.
+_SENT = select(outbox.c.sequence, outbox.c.published_at, broker_outbox.c.event_id).join_from(
+    outbox, broker_outbox, outbox.c.event_id == broker_outbox.c.event_id, isouter=True
+)
+
 # Few were ever sent twice, so the oldest of the others are simply the first ones. Those few are looked through.
 _FIRST_SENT = (
-    select(outbox.c.sequence, outbox.c.published_at)
-    .where(outbox.c.state == OutboxState.PUBLISHED.value, outbox.c.attempts == 0)
+    _SENT.where(outbox.c.state == OutboxState.PUBLISHED.value, outbox.c.attempts == 0)
     .order_by(outbox.c.sequence)
     .limit(bindparam("at_most"))
 )
 
-_SENT_AGAIN_BEFORE = (
-    select(outbox.c.sequence, outbox.c.published_at)
-    .where(
-        outbox.c.state == OutboxState.PUBLISHED.value,
-        outbox.c.attempts > 0,
-        outbox.c.published_at < bindparam("before"),
-    )
-    .limit(bindparam("at_most"))
-)
+_SENT_AGAIN_BEFORE = _SENT.where(
+    outbox.c.state == OutboxState.PUBLISHED.value,
+    outbox.c.attempts > 0,
+    outbox.c.published_at < bindparam("before"),
+).limit(bindparam("at_most"))
 
 _FORGET = delete(outbox).where(outbox.c.sequence.in_(bindparam("sequences", expanding=True)))
 
-_COUNT = select(func.count()).where(outbox.c.state == bindparam("state"))
 
-_FAIL = Bulk(
-    {
-        ANY_DIALECT: update(outbox)
-        .where(outbox.c.event_id == bindparam("failed_id"))
-        .values(
-            state=bindparam("new_state"),
-            attempts=bindparam("new_attempts"),
-            next_attempt_at=bindparam("due_at"),
-            failure=bindparam("cause"),
+class SqlOutbox(Outbox, OutboxBacklog, ParkedRecords):
+    """The stored events of a SQL database on their way to one outlet."""
+
+    def __init__(self, lanes: Lanes, outlet: Outlet, *, lease: str | None) -> None:
+        """
+        Read and write through *lanes*.
+
+        Whoever writes has to hold the *lease* of that name; None where there is only one process anyway.
+        """
+        self._lanes = lanes
+        self._queue = _QUEUES[outlet]
+        self._lease = lease
+
+    async def waiting(self, *, limit: int, at: Instant) -> Sequence[OutboxRecord]:
+        """Return the oldest records to be sent, in order."""
+        rows = await self._lanes.reading(lambda connection: self._queue.waiting(connection, limit=limit, at=at))
+        return [_record(row) for row in rows]
+
+    async def backlog(self) -> Mapping[OutboxState, int]:
+        """Count the records that are not published, by what they wait for."""
+        return await self._lanes.reading(
+            lambda connection: {state: self._queue.count(connection, state) for state in _NOT_PUBLISHED}
         )
-    },
-    ("new_state", "new_attempts", "due_at", "cause", "failed_id"),
-)
+
+    async def published(self, event_ids: Sequence[EventId], *, at: Instant, fence: Fence) -> None:
+        """Record that these were taken by everybody."""
+        if not event_ids:
+            return
+
+        def write(connection: Connection) -> None:
+            self._refuse_sleepers(connection, fence)
+            self._queue.take(connection, event_ids, at)
+
+        async with self._lanes.writing() as transaction:
+            await transaction.run(write)
+            await transaction.commit(proof=lambda connection: self._queue.none_waits(connection, event_ids))
+
+    async def failed(self, event_ids: Sequence[EventId], *, at: Instant, cause: str, fence: Fence) -> None:
+        """Count one more failed attempt of each that still waits; park what has had all of them."""
+        if not event_ids:
+            return
+
+        def write(connection: Connection) -> Mapping[str, int]:
+            self._refuse_sleepers(connection, fence)
+            return self._queue.fail(connection, event_ids, at, cause)
+
+        async with self._lanes.writing() as transaction:
+            failures = await transaction.run(write)
+            await transaction.commit(proof=lambda connection: self._queue.are_counted(connection, failures))
+
+    async def parked(self, *, limit: int) -> Sequence[ParkedRecord]:
+        """Return the oldest parked records."""
+        return await self._lanes.reading(lambda connection: self._queue.parked(connection, limit))
+
+    async def send_again(self, event_ids: Sequence[EventId], *, at: Instant) -> Sequence[EventId]:
+        """Let these wait to be sent as if they had never failed; return those that were parked."""
+        if not event_ids:
+            return []
+        async with self._lanes.writing() as transaction:
+            again = await transaction.run(lambda connection: self._queue.send_again(connection, event_ids, at))
+            # Whoever asks for it again is as well served.
+            await transaction.commit(proof=lambda _: False)
+        return again
+
+    def _refuse_sleepers(self, connection: Connection, fence: Fence) -> None:
+        if self._lease is not None:
+            refuse_sleepers(connection, self._lease, fence)
 
 
-class SqlOutbox(Outbox, OutboxBacklog, OutboxLeftovers):
-    """The stored events of a SQL database."""
+class SqlOutboxLeftovers(OutboxLeftovers):
+    """The events of a SQL database that have left by every outlet."""
 
     def __init__(self, lanes: Lanes) -> None:
         """Read and write through *lanes*."""
         self._lanes = lanes
-
-    async def waiting(self, *, limit: int, at: Instant) -> Sequence[OutboxRecord]:
-        """Return the oldest records to be sent, in order."""
-
-        def read(connection: Connection) -> Sequence[OutboxRecord]:
-            rows = [*_NEW(connection, at=at, at_most=limit), *_DUE_AGAIN(connection, at=at, at_most=limit)]
-            # By their sequence, which no two share.
-            rows.sort()
-            return [
-                OutboxRecord(
-                    sequence=sequence, subject_id=subject_id, event=decode_event(name, payload), attempts=attempts
-                )
-                for sequence, subject_id, name, payload, attempts in rows[:limit]
-            ]
-
-        return await self._lanes.reading(read)
-
-    async def backlog(self) -> Mapping[OutboxState, int]:
-        """Count the records that are not published, by what they wait for."""
-
-        def count(connection: Connection) -> Mapping[OutboxState, int]:
-            return {state: connection.scalar(_COUNT, {"state": state.value}) or 0 for state in _NOT_PUBLISHED}
-
-        return await self._lanes.reading(count)
-
-    async def published(self, event_ids: Sequence[EventId], *, at: Instant) -> None:
-        """Record that these were taken by everybody."""
-        if not event_ids:
-            return
-        ids = list(event_ids)
-
-        def is_done(connection: Connection) -> bool:
-            return all(state != _WAITING for _, state, _ in _STATES(connection, ids=ids))
-
-        async with self._lanes.writing() as transaction:
-            await transaction.run(lambda connection: _PUBLISH(connection, ids=ids, at=at))
-            await transaction.commit(proof=is_done)
-
-    async def failed(self, event_ids: Sequence[EventId], *, at: Instant, cause: str) -> None:
-        """Count one more failed attempt of each that still waits; park what has had all of them."""
-        if not event_ids:
-            return
-        async with self._lanes.writing() as transaction:
-            failures = await transaction.run(lambda connection: _count_failure(connection, event_ids, at, cause))
-            await transaction.commit(proof=lambda connection: _are_counted(connection, failures))
 
     async def forget(self, *, published_before: Instant, limit: int) -> int:
         """Remove the oldest published records; how old they were is noted with that."""
@@ -163,36 +137,21 @@ class SqlOutbox(Outbox, OutboxBacklog, OutboxLeftovers):
         return removed
 
 
+def _record(row: Row) -> OutboxRecord:
+    sequence, event_id, subject_id, name, payload, attempts = row
+    try:
+        event = decode_event(name, payload)
+    except (KeyError, msgspec.DecodeError):
+        # One row that cannot be read must not keep everything behind it from being sent.
+        event = None
+    return OutboxRecord(
+        sequence=sequence, event_id=EventId(event_id), subject_id=subject_id, event=event, attempts=attempts
+    )
+
+
 def _published_before(connection: Connection, instant: Instant, limit: int) -> Mapping[int, int]:
-    """Return when each of the oldest records was published."""
+    """Return when each of the oldest records was published, of those that no broker waits for."""
     first = connection.execute(_FIRST_SENT, {"at_most": limit})
-    old = [(sequence, published_at) for sequence, published_at in first if published_at < instant]
+    old = [(sequence, published_at) for sequence, published_at, kept in first if published_at < instant and not kept]
     again = connection.execute(_SENT_AGAIN_BEFORE, {"before": instant, "at_most": limit - len(old)})
-    return dict([*old, *((sequence, published_at) for sequence, published_at in again)])
-
-
-def _count_failure(connection: Connection, event_ids: Sequence[EventId], at: Instant, cause: str) -> Mapping[str, int]:
-    failures = {
-        event_id: attempts + 1
-        for event_id, state, attempts in _STATES(connection, ids=list(event_ids))
-        if state == _WAITING
-    }
-    rows = [
-        (
-            OutboxState.PARKED.value if attempts >= ATTEMPTS_MAX else _WAITING,
-            attempts,
-            later(at, retry_after_ms(attempts)),
-            cause[:FAILURE_LENGTH_MAX],
-            event_id,
-        )
-        for event_id, attempts in failures.items()
-    ]
-    _FAIL(connection, rows)
-    return failures
-
-
-def _are_counted(connection: Connection, failures: Mapping[str, int]) -> bool:
-    if not failures:
-        return True
-    found = {event_id: attempts for event_id, _, attempts in _STATES(connection, ids=list(failures))}
-    return found == failures
+    return dict([*old, *((sequence, published_at) for sequence, published_at, kept in again if not kept)])

@@ -6,9 +6,7 @@ from sqlalchemy import Connection
 
 from stagedoor.adapters.sql.bulk import Bulk
 from stagedoor.adapters.sql.encoding import encode_event
-from stagedoor.adapters.sql.tables import outbox
-from stagedoor.checkout.events import OrderPaid, PlaceClosed
-from stagedoor.holds.events import HoldEvent
+from stagedoor.adapters.sql.tables import broker_outbox, outbox
 from stagedoor.kernel.events import DomainEvent
 from stagedoor.outbox.model import OutboxState
 
@@ -23,25 +21,23 @@ _STORE = Bulk.insert(
     "attempts",
     "next_attempt_at",
 )
+_STORE_FOR_BROKER = Bulk.insert(broker_outbox, "event_id", "subject_id", "state", "attempts", "next_attempt_at")
 _WAITING = OutboxState.WAITING.value
 
 
-def store_events(connection: Connection, events: Sequence[DomainEvent]) -> None:
-    """Write *events*, in their order, to be sent once the transaction has been committed."""
+def store_events(connection: Connection, events: Sequence[DomainEvent], *, for_broker: bool) -> None:
+    """
+    Write *events*, in their order, to be sent once the transaction has been committed.
+
+    With *for_broker* those that are public wait for the broker as well.
+    """
     rows = []
+    for_others = []
     for event in events:
         name, payload = encode_event(event)
-        occurred_at = event.occurred_at
-        rows.append((event.event_id, _subject_id(event), name, payload, occurred_at, _WAITING, 0, occurred_at))
+        occurred_at, subject_id = event.occurred_at, event.subject_id
+        rows.append((event.event_id, subject_id, name, payload, occurred_at, _WAITING, 0, occurred_at))
+        if for_broker and event.is_public:
+            for_others.append((event.event_id, subject_id, _WAITING, 0, occurred_at))
     _STORE(connection, rows)
-
-
-def _subject_id(event: DomainEvent) -> int:
-    # The order of a hold's events matters up to its order, so a payment is told of under the hold it paid.
-    match event:
-        case HoldEvent() | OrderPaid():
-            return event.hold_id
-        case PlaceClosed():
-            return event.place_number
-        case _:
-            raise AssertionError(f"nobody has said what {type(event).__name__} is about")
+    _STORE_FOR_BROKER(connection, for_others)

@@ -80,8 +80,12 @@ _SELL = SizedWrite(
 )
 
 
-def write(connection: Connection, writes: SaleWrites) -> None:
-    """Write the batch. Raises `AssertionError` where a row is no longer what was decided on."""
+def write(connection: Connection, writes: SaleWrites, *, for_broker: bool) -> None:
+    """
+    Write the batch. Raises `AssertionError` where a row is no longer what was decided on.
+
+    With *for_broker* its public events wait for the broker as well.
+    """
     _open_holds(connection, writes.holds_opened.values())
     _write_claims(connection, writes)
     _end_holds(connection, writes)
@@ -89,7 +93,7 @@ def write(connection: Connection, writes: SaleWrites) -> None:
     _move_money(connection, writes)
     CLOSE_PLACES(connection, [(place.room_id, place.number, writes.now) for place in writes.closed_places])
     _store_keys(connection, writes.keys, writes.now)
-    store_events(connection, writes.events)
+    store_events(connection, writes.events, for_broker=for_broker)
     for credit in writes.credits:
         audit.append(connection, _credit_entry(credit))
 

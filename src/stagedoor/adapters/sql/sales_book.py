@@ -25,7 +25,8 @@ class SqlSalesBook(SalesBook):
     The sale in a SQL database.
 
     *committed* is told, after each commit, the performances whose claims have
-    changed; *events_written* that there is something to relay.
+    changed; *events_written* that there is something to relay. With
+    *for_broker* there is a broker, which the events wait for as well.
     """
 
     def __init__(
@@ -34,18 +35,21 @@ class SqlSalesBook(SalesBook):
         clock: Clock,
         committed: Committed = _nobody_asks,
         events_written: EventsWritten = _nobody_asks,
+        *,
+        for_broker: bool = False,
     ) -> None:
         """Write through *lanes*; *clock* is the store's and judges every deadline."""
         self._lanes = lanes
         self._clock = clock
         self._committed = committed
         self._events_written = events_written
+        self._for_broker = for_broker
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SaleWork]:
         """Open a unit of work."""
         async with self._lanes.writing() as transaction:
-            yield _SqlSaleWork(transaction, self._clock, self._tell)
+            yield _SqlSaleWork(transaction, self._clock, self._tell, for_broker=self._for_broker)
 
     def _tell(self, writes: SaleWrites) -> None:
         claims = [*writes.claims_before.values(), *(claim for claim in writes.claims.values() if claim is not None)]
@@ -56,10 +60,13 @@ class SqlSalesBook(SalesBook):
 
 
 class _SqlSaleWork(SaleWork):
-    def __init__(self, transaction: WriteTransaction, clock: Clock, tell: Callable[[SaleWrites], None]) -> None:
+    def __init__(
+        self, transaction: WriteTransaction, clock: Clock, tell: Callable[[SaleWrites], None], *, for_broker: bool
+    ) -> None:
         self._transaction = transaction
         self._clock = clock
         self._tell = tell
+        self._for_broker = for_broker
         self._written: SaleWrites | None = None
 
     async def load(self, commands: Sequence[SaleCommand], policy: HoldPolicy) -> SaleRows:
@@ -71,7 +78,9 @@ class _SqlSaleWork(SaleWork):
         return await self._transaction.run(lambda connection: sale_reads.load_overdue(connection, limit, self._clock))
 
     async def write(self, writes: SaleWrites) -> None:
-        await self._transaction.run(lambda connection: sale_writes.write(connection, writes))
+        await self._transaction.run(
+            lambda connection: sale_writes.write(connection, writes, for_broker=self._for_broker)
+        )
         self._written = writes
 
     async def commit(self) -> None:

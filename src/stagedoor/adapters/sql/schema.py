@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The last step of `migrations/versions`."""
 
 

@@ -251,6 +251,21 @@ outbox = Table(
     Index("ix_outbox_state_attempts_sequence", "state", "attempts", "sequence"),
 )
 
+# What waits for a broker: a row is written with its event and removed once the broker has it. It is a table of its own
+# so that neither relay writes, or waits for, a row of the other's.
+broker_outbox = Table(
+    "broker_outbox",
+    metadata,
+    Column("sequence", Id, primary_key=True),
+    Column("event_id", String(32), nullable=False, unique=True),
+    Column("subject_id", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("failure", String(500)),
+    Index("ix_broker_outbox_state_attempts_sequence", "state", "attempts", "sequence"),
+)
+
 notification = Table(
     "notification",
     metadata,
@@ -355,5 +370,16 @@ forgotten = Table(
     metadata,
     Column("what", String(16), primary_key=True),
     Column("until_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who leads in something that one process at a time may do.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("fence", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("holder", String(100)),
     sqlite_with_rowid=False,
 )
