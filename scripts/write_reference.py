@@ -61,11 +61,12 @@ Every command also takes `--data-dir`, `--database-url` and `--config`, which sa
 
 LABELS = {
     "cache": "which list",
+    "cause": "what it is: `disk` nearly full, `database` not written to, `line` without a turn",
     "call": "the call's name, never its path",
     "code": "the refusal's code on the wire",
     "fault": "what kind of failure",
     "outcome": "`placed`, `released`, `expired` or `paid`",
-    "result": "`hit` or `miss`",
+    "result": "`hit`, `miss`, or `stale` in an outage",
     "room": "the waiting room's id",
     "state": "what the record waits for",
     "status": "the HTTP status; 499 for a client that did not wait",

@@ -15,7 +15,7 @@ from stagedoor.observability.metrics import Metrics
 from stagedoor.waiting_room.model import LineView
 
 NAME = re.compile(r"stagedoor(_[a-z]+)+")
-LABELS = {"cache", "call", "code", "fault", "outcome", "result", "room", "state", "status", "version"}
+LABELS = {"cache", "call", "cause", "code", "fault", "outcome", "result", "room", "state", "status", "version"}
 """Everything that may be told apart; each has few values, and rooms are what operators made."""
 
 A_LINE = LineView(

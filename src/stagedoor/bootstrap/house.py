@@ -1,6 +1,6 @@
 """A built server: what the edge calls, and what runs beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -43,7 +43,9 @@ from stagedoor.workers.admit import AdmitCounted
 from stagedoor.workers.backlog import CountBacklog
 from stagedoor.workers.disk import DiskWatch
 from stagedoor.workers.forget import ForgetOld
+from stagedoor.workers.hindrances import Hindrances
 from stagedoor.workers.pulse import Pulse
+from stagedoor.workers.regularly import Regularly
 from stagedoor.workers.relay import BATCH_MAX as RELAY_MAX
 from stagedoor.workers.relay import RelayEvents
 from stagedoor.workers.supervisor import Supervisor, Worker
@@ -68,6 +70,8 @@ class House:
     stores: Stores
     pulse: Pulse
     disk: DiskWatch
+    admit: Regularly
+    hindrances: Hindrances
     supervisor: Supervisor = field(default_factory=Supervisor)
     draining: bool = False
 
@@ -92,7 +96,14 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
     login = await identity(settings, clock)
     stores = await open_stores(settings, lanes, clock)
     pulse = Pulse(stores.clock_stop.beat, stores.machine_clock)
-    house = House(stores=stores, pulse=pulse, disk=_disk(settings, stores))
+    disk = _disk(settings, stores)
+    admit = Regularly(_admission(stores, lambda: hindrances.may_admit()), stores.machine_clock)  # noqa: PLW0108 -- made below
+    hindrances = Hindrances(
+        {"disk": lambda: disk.is_low, "database": lambda: stores.clock.stands, "line": lambda: admit.is_late},
+        blind=("database", "line"),
+        metrics=stores.metrics,
+    )
+    house = House(stores=stores, pulse=pulse, disk=disk, admit=admit, hindrances=hindrances)
     services = _services(settings, house, queue_tokens, login)
     stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
     for name, batcher in stores.batchers.items():
@@ -104,6 +115,14 @@ async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, 
 
 def _disk(settings: Settings, stores: Stores) -> DiskWatch:
     return DiskWatch(settings.database_file.absolute().parent, settings.disk_reserve, stores.metrics)
+
+
+def _admission(stores: Stores, may_admit: Callable[[], bool]) -> AdmitCounted:
+    return AdmitCounted(
+        admit_next=AdmitNext(line=stores.line, rooms=stores.rooms, supply=stores.supply, may_admit=may_admit),
+        refresh_supply=stores.supply.refresh,
+        metrics=stores.metrics,
+    )
 
 
 def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:
@@ -128,8 +147,8 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         metrics=stores.metrics,
         listings=stores.listings,
         issue_token=IssueToken(is_member=stores.known, rooms=rooms, join=house.disk.sparing(stores.join)),
-        check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock),
-        room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=stores.clock),
+        check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock, conditions=house.hindrances),
+        room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=stores.clock, conditions=house.hindrances),
         enter_room=EnterRoom(line=line),
         recognize_place=RecognizePlace(line=line),
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
@@ -164,13 +183,6 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         clock=stores.clock,
         leads=OnlyProcess(),
     )
-    admit = AdmitCounted(
-        admit_next=AdmitNext(
-            line=stores.line, rooms=stores.rooms, supply=stores.supply, may_admit=lambda: not house.disk.is_low
-        ),
-        refresh_supply=stores.supply.refresh,
-        metrics=stores.metrics,
-    )
 
     async def relay_some() -> int:
         # A full batch is followed by the next at once; what is left of it gathers until the relay has rested.
@@ -192,7 +204,8 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         return forgotten
 
     return (
-        Worker(name="admit", tick=admit, every_s=ADMIT_EVERY_S),
+        Worker(name="admit", tick=house.admit, every_s=ADMIT_EVERY_S),
+        Worker(name="hindrances", tick=house.hindrances.tick, every_s=ADMIT_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
         Worker(
             name="relay",

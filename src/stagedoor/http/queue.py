@@ -159,6 +159,7 @@ async def leave_line(scope: Scope) -> Answer[LeftLine]:
             "held": 96,
             "pollsPerSecond": 5000,
             "pollAfterMs": 2000,
+            "admissionPaused": False,
         },
     ).opt,
 )
@@ -182,7 +183,7 @@ def place_report(status: PlaceStatus) -> PlaceReport:
     return PlaceReport(
         queue_position=place.position,
         status=_WORDS[place.state],
-        estimated_wait_seconds=0 if is_admitted else _estimate(place),
+        estimated_wait_seconds=0 if is_admitted else None if status.is_paused else _estimate(place),
         poll_after_ms=place.poll_after_ms,
         room_state=_ROOM_WORDS[status.room_state],
         opens_at=UNSET if opens_at is None else rfc3339(opens_at),
@@ -198,6 +199,8 @@ def place_report(status: PlaceStatus) -> PlaceReport:
         next_hold_ends_in_seconds=(
             seconds_until(supply.next_hold_ends_at, now) if short and supply.next_hold_ends_at is not None else UNSET
         ),
+        admission_paused=status.is_paused or UNSET,
+        stale=status.is_stale or UNSET,
     )
 
 
@@ -227,6 +230,8 @@ def room_document(report: RoomReport) -> RoomDocument:
         closes_at=UNSET if room.closes_at is None else rfc3339(room.closes_at),
         polls_per_second=room.policy.polls_per_second,
         poll_after_ms=DOCUMENT_POLL_AFTER_MS,
+        admission_paused=report.is_paused,
+        stale=report.is_stale or UNSET,
     )
 
 

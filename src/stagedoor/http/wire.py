@@ -10,6 +10,8 @@ from stagedoor.kernel.money import CHARGE_WON_MAX
 
 ROOM_NAME_MAX = 64
 
+STALE = "Only in an outage: this is how things were when it began."
+
 Id = Annotated[int, Meta(ge=1, le=WIRE_ID_MAX)]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[int, Meta(ge=0)]
@@ -96,6 +98,11 @@ class PlaceReport(_Wire):
     free: Count | UnsetType = UNSET
     held: Count | UnsetType = UNSET
     next_hold_ends_in_seconds: Seconds | UnsetType = UNSET
+    admission_paused: (
+        Annotated[bool, Meta(description="Only while nobody is let in: part of the service is out, or nearly full.")]
+        | UnsetType
+    ) = UNSET
+    stale: Annotated[bool, Meta(description=STALE)] | UnsetType = UNSET
 
 
 class LeftLine(_Wire):
@@ -122,10 +129,14 @@ class RoomDocument(_Wire):
     held: Count
     polls_per_second: Annotated[Count, Meta(description="What the polls of the whole line are spread over.")]
     poll_after_ms: Annotated[Milliseconds, Meta(description="When to read this document again.")]
+    admission_paused: Annotated[
+        bool, Meta(description="Nobody is let in, though the room may be open: part of the service is out or full.")
+    ]
     next_hold_ends_in_seconds: Seconds | UnsetType = UNSET
     opens_at: Rfc3339 | UnsetType = UNSET
     opens_in_seconds: Seconds | UnsetType = UNSET
     closes_at: Rfc3339 | UnsetType = UNSET
+    stale: Annotated[bool, Meta(description=STALE)] | UnsetType = UNSET
 
 
 class Balance(_Wire):

@@ -79,6 +79,12 @@ class Metrics:
         )
 
         self.admissions = Counter("stagedoor_admissions_total", "Buyers let in.", ["room"], registry=registry)
+        self.admission_paused = Gauge(
+            "stagedoor_admission_paused",
+            "1 while this keeps buyers from being let in.",
+            ["cause"],
+            registry=registry,
+        )
         self.admission_failures = Counter(
             "stagedoor_admission_failures_total",
             "Ticks of admission that failed and admitted nobody.",

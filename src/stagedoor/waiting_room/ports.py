@@ -98,6 +98,12 @@ class WaitingLine(Protocol):
     Whatever a method has returned survives a crash of the process. Numbers are
     handed out by one counter a room, in the order of the sequence; a living
     place of a buyer in a room is unique.
+
+    Where the line's store cannot be asked, everything that changes the line
+    (`join`, `turn`, `end`, `forget`) fails closed: it raises `Fault`, and
+    nobody has joined, been let in or lost her place. What only looks
+    (`look_at_once`, `view`) goes on from memory, and `Conditions` says that it
+    may be out of date.
     """
 
     async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
@@ -166,6 +172,20 @@ class WaitingLine(Protocol):
         ...
 
 
+class Conditions(Protocol):
+    """How the service is, apart from what its rooms say: as of a moment ago, so that asking costs nothing."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nobody is let in though the room may be open: a store is out, the disk is nearly full."""
+        ...
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what is told of a line may be out of date, because its store cannot be asked."""
+        ...
+
+
 class LineLeftovers(Protocol):
     """What a line keeps for a while only, because nobody may ask for it later."""
 
@@ -212,7 +232,12 @@ class RoomSupply:
 
 
 class Supply(Protocol):
-    """What admission must know of the sale: whether anything is free."""
+    """
+    What admission must know of the sale: whether anything is free.
+
+    While the sale cannot be read it says what it last knew, and nobody is
+    admitted by that.
+    """
 
     def of(self, room_id: RoomId) -> RoomSupply:
         """Return the room's supply, at most 250 ms behind the sale; nothing free for a room without performances."""

@@ -11,6 +11,7 @@ from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, PlaceRef, RoomId
 from stagedoor.waiting_room.model import EndCause, LineView, PlaceView, Standing
 from stagedoor.waiting_room.ports import (
+    Conditions,
     EndPlace,
     Join,
     Joined,
@@ -52,14 +53,30 @@ class IssueToken:
         return outcome
 
 
+class AsUsual(Conditions):
+    """A service that nothing ails."""
+
+    is_paused = False
+    is_stale = False
+
+
+AS_USUAL = AsUsual()
+
+
 class PlaceStatus(NamedTuple):
-    """A place, with what its buyer wants to know of what surrounds it; a tuple, because one is made for every poll."""
+    """
+    A place, with what its buyer wants to know of what surrounds it; a tuple, because one is made for every poll.
+
+    *is_paused* and *is_stale* are the `Conditions`.
+    """
 
     place: PlaceView
     room: Room
     room_state: RoomState
     supply: RoomSupply
     now: Instant
+    is_paused: bool = False
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +87,7 @@ class CheckPlace:
     rooms: Rooms
     supply: Supply
     clock: Clock
+    conditions: Conditions = AS_USUAL
 
     def is_settled(self, ref: PlaceRef) -> bool:
         """Say whether the place can be checked without waiting."""
@@ -85,19 +103,22 @@ class CheckPlace:
         room = self.rooms.get(ref.room_id)
         if place is None or room is None:
             raise UnknownPlace
-        now = self.clock.now()
-        return PlaceStatus(place, room, room.state_at(now), self.supply.of(ref.room_id), now)
+        now, conditions = self.clock.now(), self.conditions
+        supply = self.supply.of(ref.room_id)
+        return PlaceStatus(place, room, room.state_at(now), supply, now, conditions.is_paused, conditions.is_stale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomReport:
-    """A room as everybody may see it."""
+    """A room as everybody may see it; *is_paused* and *is_stale* are the `Conditions`."""
 
     room: Room
     room_state: RoomState
     supply: RoomSupply
     line: LineView
     now: Instant
+    is_paused: bool = False
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +129,7 @@ class RoomStatus:
     rooms: Rooms
     supply: Supply
     clock: Clock
+    conditions: Conditions = AS_USUAL
 
     def status(self, *, room_id: RoomId) -> RoomReport:
         """Return the room with its line and what is left in it. Raises `UnknownRoom`."""
@@ -121,6 +143,8 @@ class RoomStatus:
             supply=self.supply.of(room_id),
             line=self.line.view(room_id),
             now=now,
+            is_paused=self.conditions.is_paused,
+            is_stale=self.conditions.is_stale,
         )
 
 

@@ -135,6 +135,8 @@ class FakeDoor:
         self.room = a_room()
         self.supply = a_supply()
         self.replayed = False
+        self.is_paused = False
+        self.is_stale = False
 
     def _take(self, **asked: Any) -> None:  # noqa: ANN401 -- whatever it was asked
         self.asked.append(asked)
@@ -155,14 +157,26 @@ class FakeDoor:
         self._take(ref=ref)
         now = self._clock.now()
         return PlaceStatus(
-            place=self.place, room=self.room, room_state=self.room.state_at(now), supply=self.supply, now=now
+            place=self.place,
+            room=self.room,
+            room_state=self.room.state_at(now),
+            supply=self.supply,
+            now=now,
+            is_paused=self.is_paused,
+            is_stale=self.is_stale,
         )
 
     def status(self, *, room_id: RoomId) -> RoomReport:
         self._take(room_id=room_id)
         now = self._clock.now()
         return RoomReport(
-            room=self.room, room_state=self.room.state_at(now), supply=self.supply, line=a_line(), now=now
+            room=self.room,
+            room_state=self.room.state_at(now),
+            supply=self.supply,
+            line=a_line(),
+            now=now,
+            is_paused=self.is_paused,
+            is_stale=self.is_stale,
         )
 
     def enter(self, ref: PlaceRef) -> PlaceView:

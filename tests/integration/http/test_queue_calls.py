@@ -70,6 +70,35 @@ async def test_nobody_can_say_how_long(stage: Stage, client: Asking) -> None:
     assert (await client.ask("POST", "/queue/token/check", token=stage.token())).data["estimatedWaitSeconds"] is None
 
 
+async def test_while_nobody_is_let_in_one_is_told_so_and_nobody_can_say_how_long(stage: Stage, client: Asking) -> None:
+    stage.door.place = a_place()
+    stage.door.is_paused = True
+
+    poll = await client.ask("POST", "/queue/token/check", token=stage.token())
+    document = await client.ask("GET", "/queue/status")
+
+    assert poll.data == {
+        "queuePosition": 30,
+        "status": "WAITING",
+        "estimatedWaitSeconds": None,
+        "pollAfterMs": 2_000,
+        "roomState": "OPEN",
+        "admissionPaused": True,
+    }
+    assert document.data["admissionPaused"] is True
+    assert "stale" not in document.data
+
+
+async def test_what_may_be_out_of_date_says_so(stage: Stage, client: Asking) -> None:
+    stage.door.is_paused = stage.door.is_stale = True
+
+    poll = await client.ask("POST", "/queue/token/check", token=stage.token())
+    document = await client.ask("GET", "/queue/status")
+
+    assert (poll.data["stale"], document.data["stale"]) == (True, True)
+    assert poll.data["status"] == "PROGRESS"
+
+
 async def test_once_admitted_the_ends_are_told(stage: Stage, client: Asking) -> None:
     stage.door.place = an_admitted_place()
     stage.clock.advance(1_500)
@@ -199,6 +228,7 @@ async def test_the_document_for_everybody(stage: Stage, client: Asking) -> None:
         "held": 96,
         "pollsPerSecond": 5_000,
         "pollAfterMs": 2_000,
+        "admissionPaused": False,
         "nextHoldEndsInSeconds": 1,
         "opensAt": "2027-01-02T03:05:05.678Z",
         "opensInSeconds": 60,

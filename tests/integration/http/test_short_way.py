@@ -114,6 +114,7 @@ def as_at_first(stage: Stage) -> None:
     stage.door.refusal = None
     stage.door.place = an_admitted_place()
     stage.door.undecided.clear()
+    stage.door.is_paused = stage.door.is_stale = False
     stage.is_draining = False
     stage.seating.is_out = False
     assert not stage.till.outcomes
@@ -257,6 +258,21 @@ async def test_a_waiting_place_and_a_place_of_another_room(ways: Ways) -> None:
         )
 
         assert short == long
+
+
+async def test_a_poll_in_an_outage_says_so_on_both_ways(ways: Ways) -> None:
+    def break_it(stage: Stage) -> None:
+        stage.door.place = a_place()
+        stage.door.is_paused = stage.door.is_stale = True
+
+    ways.both(break_it)
+    short, long = await ways.answers(
+        a_request(b"POST " + BASE + b"/queue/token/check", token=ways.short.token(a_place()))
+    )
+
+    assert short == long
+    assert b'"admissionPaused":true,"stale":true' in short
+    assert ways.noted.at_once_taken == ["/v1/api/queue/token/check"]
 
 
 async def test_a_place_that_is_being_decided_is_waited_for(ways: Ways) -> None:

@@ -11,6 +11,7 @@ from stagedoor.kernel.idempotency import IdempotencyKey, KeyReused
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef, RoomId
 from stagedoor.waiting_room.model import EndCause, LineView, PlaceState, PlaceView
 from stagedoor.waiting_room.ports import (
+    Conditions,
     EndPlace,
     HoldNote,
     Join,
@@ -185,6 +186,21 @@ async def test_to_check_is_to_be_told() -> None:
 
     assert line.looked == [(a_ref(1), True)]
     assert (status.place, status.room_state, status.supply.free, status.now) == (a_place(), RoomState.OPEN, 5, NOON)
+
+
+class Out(Conditions):
+    is_paused = True
+    is_stale = True
+
+
+async def test_the_conditions_are_told_with_a_place_and_with_a_room() -> None:
+    line, rooms, clock = FakeLine(place=a_place()), await read(a_room()), ManualClock(NOON)
+    place = CheckPlace(line=line, rooms=rooms, supply=OnlyMainSells(), clock=clock, conditions=Out()).check(a_ref(1))
+    room = RoomStatus(line=line, rooms=rooms, supply=OnlyMainSells(), clock=clock, conditions=Out()).status(
+        room_id=MAIN_ROOM
+    )
+
+    assert (place.is_paused, place.is_stale, room.is_paused, room.is_stale) == (True, True, True, True)
 
 
 @pytest.mark.parametrize("room_id", [MAIN_ROOM, VIP_ROOM])
