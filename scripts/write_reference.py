@@ -15,6 +15,7 @@ from typer.main import get_command
 from stagedoor.cli import application
 from stagedoor.cli.options import DATA_FLAGS, SETTING_FLAGS, Parameters
 from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breakers import Breakers
 from stagedoor.settings import TABLE, Setting, SettingsError, load
 from stagedoor.settings.setting import PREFIX
 
@@ -65,10 +66,12 @@ LABELS = {
     "call": "the call's name, never its path",
     "code": "the refusal's code on the wire",
     "fault": "what kind of failure",
+    "kind": "how the call ended: `successful`, `failed`, `ignored`, `not_permitted`",
+    "name": "the breaker's instance",
     "outcome": "`placed`, `released`, `expired` or `paid`",
     "result": "`hit`, `miss`, or `stale` in an outage",
     "room": "the waiting room's id",
-    "state": "what the record waits for",
+    "state": "what the record waits for; of a breaker, the state",
     "status": "the HTTP status; 499 for a client that did not wait",
     "version": "the version that runs",
 }
@@ -201,9 +204,10 @@ def _families() -> Iterator[tuple[Metric, Sequence[str]]]:
     """Yield every metric of ours with the names of its labels."""
     metrics = Metrics()
     metrics.watch_lines(list)
+    metrics.watch_breakers(Breakers({}, now_ns=lambda: 0))
     for collector in metrics.registry._collector_to_names:  # noqa: SLF001 -- there is no other way to list them
         for family in collector.collect():
-            if family.name.startswith("stagedoor_"):
+            if family.name.startswith(("stagedoor_", "resilience4j_")):
                 labels = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
                 yield family, tuple(labels)
 

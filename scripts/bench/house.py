@@ -9,6 +9,7 @@ whoever is inside was admitted by a turn. Tokens are issued by the product's own
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from stagedoor.bootstrap.stores import Stores, open_stores, take_up_the_line
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import DAY_MS, HOUR_MS, Instant, later
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId
+from stagedoor.resilience.breakers import Breakers
 from stagedoor.settings import Settings, load
 from stagedoor.waiting_room.ports import Join, Joined, Turn
 
@@ -102,7 +104,7 @@ async def _build(plan: Plan, folder: Path) -> House:
         async with file.writing() as transaction:
             await transaction.run(lambda connection: _furnish(connection, plan, settings, now))
             await transaction.commit(proof=lambda _: False)
-        stores = await open_stores(settings, file, clock)
+        stores = await open_stores(settings, file, clock, Breakers({}, now_ns=time.monotonic_ns))
         await take_up_the_line(stores)
         issue = await tokens(settings, file, clock)
         inside = await _line_up(stores, issue, range(1, plan.inside + 1))

@@ -12,10 +12,25 @@ from prometheus_client.registry import Collector
 import stagedoor
 from stagedoor.kernel.ids import RoomId
 from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.waiting_room.model import LineView
 
-NAME = re.compile(r"stagedoor(_[a-z]+)+")
-LABELS = {"cache", "call", "cause", "code", "fault", "outcome", "result", "room", "state", "status", "version"}
+NAME = re.compile(r"(stagedoor|resilience4j)(_[a-z]+)+")
+LABELS = {
+    "cache",
+    "call",
+    "cause",
+    "code",
+    "fault",
+    "kind",
+    "name",
+    "outcome",
+    "result",
+    "room",
+    "state",
+    "status",
+    "version",
+}
 """Everything that may be told apart; each has few values, and rooms are what operators made."""
 
 A_LINE = LineView(
@@ -26,7 +41,10 @@ A_LINE = LineView(
 def families() -> list[Metric]:
     metrics = Metrics()
     metrics.watch_lines(lambda: [A_LINE])
-    return [family for family in metrics.registry.collect() if family.name.startswith("stagedoor")]
+    breakers = Breakers({}, now_ns=lambda: 0)
+    breakers.of(Instance.DATABASE)
+    metrics.watch_breakers(breakers)
+    return [family for family in metrics.registry.collect() if NAME.fullmatch(family.name)]
 
 
 def label_names() -> Iterator[tuple[str, str]]:
@@ -60,6 +78,18 @@ def test_there_are_the_families_that_are_promised() -> None:
         "stagedoor_faults",
         "stagedoor_outbox_records",
         "stagedoor_cache_requests",
+    } | {
+        f"resilience4j_circuitbreaker_{name}"
+        for name in (
+            "state",
+            "calls_seconds",
+            "calls_seconds_max",
+            "buffered_calls",
+            "slow_calls",
+            "failure_rate",
+            "slow_call_rate",
+            "not_permitted_calls",
+        )
     }
 
 

@@ -70,7 +70,7 @@ async def _until_death(disk: Disk, life: Awaitable[None]) -> None:
 
 async def _serve(settings: Settings, disk: Disk, loop: VirtualLoop, story: Story) -> None:
     clock = VirtualClock(loop, NOON)
-    house, services = await build(settings, disk.file, clock)
+    house, services = await build(settings, disk.file, clock, now_ns=lambda: round(loop.time() * 1_000_000_000))
     await take_up_the_line(house.stores)
     async with asyncio.TaskGroup() as group:
         group.create_task(house.supervisor.run())

@@ -1,5 +1,6 @@
 """A built server: what the edge calls, and what runs beside it."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +28,8 @@ from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.lease import OnlyProcess
+from stagedoor.resilience.breaker import MonotonicNs
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -54,6 +57,7 @@ TIDY_MAX = 500
 
 ADMIT_EVERY_S = 0.1
 READ_EVERY_S = 0.2
+TICK_BREAKERS_EVERY_S = 0.25
 PULSE_EVERY_S = 0.1
 RELAY_EVERY_S = 0.5
 RELAY_REST_S = 0.1
@@ -90,11 +94,14 @@ class House:
             batcher.close()
 
 
-async def build(settings: Settings, lanes: Lanes, clock: Clock) -> tuple[House, Services]:
+async def build(
+    settings: Settings, lanes: Lanes, clock: Clock, *, now_ns: MonotonicNs = time.monotonic_ns
+) -> tuple[House, Services]:
     """Put everything together; nothing runs before the house's supervisor does."""
     queue_tokens = await tokens(settings, lanes, clock)
     login = await identity(settings, clock)
-    stores = await open_stores(settings, lanes, clock)
+    breakers = Breakers(settings.breakers, now_ns=now_ns)
+    stores = await open_stores(settings, lanes, clock, breakers)
     pulse = Pulse(stores.clock_stop.beat, stores.machine_clock)
     disk = _disk(settings, stores)
     admit = Regularly(_admission(stores, lambda: hindrances.may_admit()), stores.machine_clock)  # noqa: PLW0108 -- made below
@@ -122,6 +129,7 @@ def _admission(stores: Stores, may_admit: Callable[[], bool]) -> AdmitCounted:
         admit_next=AdmitNext(line=stores.line, rooms=stores.rooms, supply=stores.supply, may_admit=may_admit),
         refresh_supply=stores.supply.refresh,
         metrics=stores.metrics,
+        guard=stores.breakers.of(Instance.QUEUE),
     )
 
 
@@ -160,6 +168,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         charge=Charge(settle=settle, random_bits=random_bits, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,
+        breakers=stores.breakers,
         ready=house.ready,
         draining=lambda: house.draining,
         authorize_view=gate.may_view,
@@ -206,6 +215,7 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
     return (
         Worker(name="admit", tick=house.admit, every_s=ADMIT_EVERY_S),
         Worker(name="hindrances", tick=house.hindrances.tick, every_s=ADMIT_EVERY_S),
+        Worker(name="breakers", tick=stores.breakers.tick, every_s=TICK_BREAKERS_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
         Worker(
             name="relay",

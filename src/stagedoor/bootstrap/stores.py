@@ -10,6 +10,7 @@ import structlog
 from stagedoor.adapters.batching import Batcher
 from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.embedded.line_restore import credit_passes
+from stagedoor.adapters.guarding import GuardedLanes
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
 from stagedoor.adapters.sql.credited_lanes import CreditedLanes
@@ -31,8 +32,10 @@ from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import BuyerId, PerformanceId, PlaceRef, RandomBits
+from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
 from stagedoor.outbox.model import Outlet
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
@@ -59,6 +62,7 @@ class Stores:
     clock: ServiceClock
     machine_clock: Clock
     metrics: Metrics
+    breakers: Breakers
     rooms: ReadRooms
     line: EmbeddedLine
     supply: SqlSupply
@@ -83,9 +87,13 @@ class Stores:
         return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end, "use_up": self.use_up}
 
 
-async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> Stores:
+async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, breakers: Breakers) -> Stores:
     """Make the adapters over *file*, and read the rooms and what is left in them."""
     metrics = Metrics()
+    metrics.watch_breakers(breakers)
+    breakers.subscribe(log_breaker)
+    # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
+    guarded = GuardedLanes(file, writes=breakers.of(Instance.DATABASE), reads=breakers.of(Instance.DATABASE_READS))
     clock = ServiceClock(machine_clock)
 
     def given_back(outage: Outage) -> None:
@@ -97,19 +105,21 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         log.info("server.outage_credited", outage_ms=outage.credited_ms)
 
     clock_stop = SqlClockStop(
-        file,
+        guarded,
         machine_clock,
         clock,
         credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
         credit_line=credit_passes,
         given_back=given_back,
     )
-    lanes = CreditedLanes(file, clock_stop)
+    lanes = CreditedLanes(guarded, clock_stop)
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
     supply = SqlSupply(lanes, clock)
     fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
-    listings = Listings(SqlSeatingPlan(lanes), clock, fallback, count=metrics.count_cache)
+    listings = Listings(
+        SqlSeatingPlan(lanes), clock, fallback, count=metrics.count_cache, guard=breakers.of(Instance.CONCERT)
+    )
     relay_wake = asyncio.Event()
     random_bits = PooledBits()
 
@@ -130,6 +140,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock) -> 
         clock=clock,
         machine_clock=machine_clock,
         metrics=metrics,
+        breakers=breakers,
         rooms=rooms,
         line=line,
         supply=supply,

@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
 from stagedoor.kernel.errors import DeadlineMissed, Fault
+from stagedoor.resilience.breaker import CircuitBreaker
 
 T = TypeVar("T")
 
@@ -60,9 +61,15 @@ class Kept(Generic[T]):
         fallback: Fallback,
         *,
         good_until: Callable[[T], Instant],
+        guard: CircuitBreaker,
     ) -> None:
-        """Read by *read*; a value is good until the instant that *good_until* says, or until `changed`."""
+        """
+        Read by *read*; a value is good until the instant that *good_until* says, or until `changed`.
+
+        *guard* counts whoever has to wait for a read, and while it is open nothing is read.
+        """
         self._read = read
+        self._guard = guard
         self._clock = clock
         self._fallback = fallback
         self._good_until = good_until
@@ -96,11 +103,16 @@ class Kept(Generic[T]):
         return self._value[0] if self._value and self._may_be_given(self._clock.now()) else None
 
     async def get(self) -> Given[T]:
-        """Return the value, read again if need be. Raises `DeadlineMissed` and whatever the read raises."""
+        """
+        Return the value, read again if need be.
+
+        Raises `CallNotPermitted`, `DeadlineMissed` and whatever the read raises.
+        """
         if (value := self.at_once()) is not None:
             return Given(value)
         try:
-            return Given(await self._read_again())
+            with self._guard.call():
+                return Given(await self._read_again())
         except Fault as fault:
             return self._last_good(fault)
 

@@ -14,6 +14,7 @@ from stagedoor.http.times import local_date, local_time, rfc3339, whole_seconds
 from stagedoor.http.wire import ConcertItem, ScheduleItem
 from stagedoor.kernel.clock import FOREVER, SECOND_MS, Clock, Instant, later
 from stagedoor.kernel.ids import PerformanceId, RoomId
+from stagedoor.resilience.breaker import CircuitBreaker
 from stagedoor.seating.model import Claims, Performance
 from stagedoor.seating.ports import SeatingPlan
 from stagedoor.seating.rejections import UnknownPerformance
@@ -55,13 +56,26 @@ class _Shown:
 class _SeatList:
     """One performance's seats: the part that never changes, the claims, and both lists made of them."""
 
-    def __init__(self, performance: Performance, seating: SeatingPlan, clock: Clock, fallback: Fallback) -> None:
+    def __init__(
+        self,
+        performance: Performance,
+        seating: SeatingPlan,
+        clock: Clock,
+        fallback: Fallback,
+        guard: CircuitBreaker,
+    ) -> None:
         self.performance = performance
         self._seating = seating
         self._clock = clock
         self._seats: SeatBytes | None = None
         self._shown: dict[bool, tuple[Claims, Rendered]] = {}
-        self.claims = Kept(self._read, clock, fallback, good_until=lambda claims: claims.next_hold_ends_at or FOREVER)
+        self.claims = Kept(
+            self._read,
+            clock,
+            fallback,
+            good_until=lambda claims: claims.next_hold_ends_at or FOREVER,
+            guard=guard,
+        )
 
     async def _read(self) -> Claims:
         if self._seats is None:
@@ -90,16 +104,23 @@ class Listings:
     never read, every method raises `Fault`: an outage is never an empty list.
     """
 
-    def __init__(self, seating: SeatingPlan, clock: Clock, fallback: Fallback, *, count: CountCache) -> None:
-        """Read from *seating*, nothing yet."""
+    def __init__(
+        self, seating: SeatingPlan, clock: Clock, fallback: Fallback, *, count: CountCache, guard: CircuitBreaker
+    ) -> None:
+        """Read from *seating*, nothing yet; *guard* counts whoever has to wait for that."""
         self._seating = seating
         self._clock = clock
         self._fallback = fallback
+        self._guard = guard
         self._count = count
         self._programme = Kept(
-            self._read_programme, clock, fallback, good_until=lambda found: later(found.read_at, PROGRAMME_GOOD_MS)
+            self._read_programme,
+            clock,
+            fallback,
+            good_until=lambda found: later(found.read_at, PROGRAMME_GOOD_MS),
+            guard=guard,
         )
-        self._availability = Kept(self._read_availability, clock, fallback, good_until=lambda _: FOREVER)
+        self._availability = Kept(self._read_availability, clock, fallback, good_until=lambda _: FOREVER, guard=guard)
         self._seat_lists: dict[PerformanceId, _SeatList] = {}
         self._shown: dict[tuple[RoomId, bool] | None, _Shown] = {}
 
@@ -168,7 +189,7 @@ class Listings:
     def _seat_list(self, performance: Performance) -> _SeatList:
         seat_list = self._seat_lists.get(performance.id)
         if seat_list is None or (seat_list.performance is not performance and seat_list.performance != performance):
-            seat_list = _SeatList(performance, self._seating, self._clock, self._fallback)
+            seat_list = _SeatList(performance, self._seating, self._clock, self._fallback, self._guard)
             self._seat_lists[performance.id] = seat_list
         return seat_list
 

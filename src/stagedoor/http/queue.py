@@ -17,6 +17,7 @@ from stagedoor.http.tokens import QueueClaims
 from stagedoor.http.wire import JoinBody, LeftLine, PlaceReport, PlaceStatusWord, RoomDocument, RoomStateWord, Ticket
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
+from stagedoor.resilience.breakers import Instance
 from stagedoor.waiting_room.model import PlaceState, PlaceView
 from stagedoor.waiting_room.room import RoomState
 from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
@@ -62,6 +63,7 @@ async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
         buyer_id=buyer_id,
         call=call.name,
         key=key,
+        guard=services.breakers.of(Instance.QUEUE),
     )
     place = joined.place
     ticket = Ticket(queue_token=services.tokens.issue(place), queue_position=place.position, status=_WORDS[place.state])
@@ -90,12 +92,18 @@ async def check_token(scope: Scope) -> Answer[PlaceReport]:
     """Tell position and status; asking is a sign of presence, and `pollAfterMs` says when to ask again."""
     call = call_of(scope)
     claims = call.claims()
-    await call.services.check_place.settled(claims.ref)
+    with call.services.breakers.of(Instance.QUEUE).call():
+        await call.services.check_place.settled(claims.ref)
     return _checked(call, claims)
 
 
 def check_at_once(call: Call) -> Answer[PlaceReport] | None:
-    """Answer as `check_token`, None where that would have to wait."""
+    """
+    Answer as `check_token`, None where that would have to wait.
+
+    No breaker is asked and none counts it: what is answered from memory says nothing about
+    a store, and thousands of such answers would hide a hundred joins that fail.
+    """
     claims = call.claims()
     return _checked(call, claims) if call.services.check_place.is_settled(claims.ref) else None
 
@@ -131,6 +139,7 @@ async def leave_line(scope: Scope) -> Answer[LeftLine]:
         buyer_id=claims.buyer_id,
         call=call.name,
         key=key,
+        guard=services.breakers.of(Instance.QUEUE),
     )
     left = LeftLine(queue_position=ended.place.position, status=_WORDS[ended.place.state])
     return success(left, Cache.NOBODY, replayed=ended.replayed)

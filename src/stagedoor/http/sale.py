@@ -31,6 +31,7 @@ from stagedoor.http.times import local_instant, rfc3339, seconds_left
 from stagedoor.http.tokens import QueueClaims
 from stagedoor.http.wire import Id, PayBody, Payment, Released, Reservation, ReserveBody
 from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, SeatId
+from stagedoor.resilience.breakers import Instance
 from stagedoor.waiting_room.rejections import ForeignIdentity, StillWaiting
 
 _USER_ID = Field(name="userId", kind=Id, description="Instead of a token, under the demo identity.")
@@ -87,7 +88,9 @@ async def reserve_seats(data: JSONBody[ReserveBody], scope: Scope) -> Answer[Res
         ref=claims.ref, buyer_id=buyer_id, performance_id=performance_id, seat_ids=seat_ids, key=key
     )
     try:
-        settled = await services.under_way.settle(work, buyer_id=buyer_id, call=call.name, key=key)
+        settled = await services.under_way.settle(
+            work, buyer_id=buyer_id, call=call.name, key=key, guard=services.breakers.of(Instance.SALE)
+        )
     except StillWaiting as rejection:
         raise ReservedTooEarly from rejection
     assert isinstance(settled.receipt, HoldReceipt)
@@ -121,6 +124,7 @@ async def release_seats(reservation_id: FromPath[str], scope: Scope) -> Answer[R
         buyer_id=buyer_id,
         call=call.name,
         key=key,
+        guard=services.breakers.of(Instance.SALE),
     )
     assert isinstance(settled.receipt, ReleaseReceipt)
     released = Released(reservation_id=settled.receipt.hold_id, seat_status="AVAILABLE")
@@ -160,6 +164,7 @@ async def pay(data: JSONBody[PayBody], scope: Scope) -> Answer[Payment]:
         buyer_id=buyer_id,
         call=call.name,
         key=key,
+        guard=services.breakers.of(Instance.SALE),
     )
     receipt = settled.receipt
     assert isinstance(receipt, OrderReceipt)

@@ -19,6 +19,7 @@ from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, PlaceRef, RoomId, SeatId
 from stagedoor.kernel.money import Won
 from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breakers import Breakers
 from stagedoor.waiting_room.model import PlaceView
 from stagedoor.waiting_room.ports import Joined, PlaceEnded
 from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
@@ -168,6 +169,7 @@ class Services:
     charge: ChargesWallets
     wallets: Wallets
     buyer_records: BuyerRecords
+    breakers: Breakers
     ready: Callable[[], Awaitable[Mapping[str, str]]]
     draining: Callable[[], bool]
     authorize_view: Callable[[Mapping[str, str], ClientAddress], Awaitable[bool]]

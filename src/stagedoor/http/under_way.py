@@ -11,6 +11,7 @@ from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.errors import DeadlineMissed, Fault
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
+from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker
 
 T = TypeVar("T")
 
@@ -50,10 +51,20 @@ class UnderWay:
         self._timer: asyncio.TimerHandle | None = None
 
     async def settle(
-        self, work: Coroutine[Any, Any, T], *, buyer_id: BuyerId | None, call: str, key: IdempotencyKey | None
+        self,
+        work: Coroutine[Any, Any, T],
+        *,
+        buyer_id: BuyerId | None,
+        call: str,
+        key: IdempotencyKey | None,
+        guard: CircuitBreaker | None = None,
     ) -> T:
         """
         Return what *work* returns, at the deadline at the latest.
+
+        *guard* counts how that went for the caller, a missed deadline as a
+        failure whatever becomes of the work; while it is open nothing is begun,
+        and `CallNotPermitted` is raised.
 
         A second call with the same key finds its turn in the store, where the
         first is before it, and so gets the first one's answer. Raises
@@ -61,6 +72,17 @@ class UnderWay:
         that was not repeated.
         """
         scope = None if key is None else (buyer_id, call, key)
+        if guard is None:
+            return await self._answer(work, scope)
+        try:
+            with guard.call():
+                return await self._answer(work, scope)
+        except CallNotPermitted:
+            # Puts away what was not begun. Where a breaker further in refused, the work has ended.
+            work.close()
+            raise
+
+    async def _answer(self, work: Coroutine[Any, Any, T], scope: Scope | None) -> T:
         late = StillRunning if scope in self._running else _missed
         loop = asyncio.get_running_loop()
         # Not the task itself: whoever is cut off while she waits for that would cut the work off.

@@ -29,6 +29,7 @@ from stagedoor.http.wire import (
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.kernel.money import Won
+from stagedoor.resilience.breakers import Instance
 from stagedoor.waiting_room.rejections import UnknownBuyer
 from stagedoor.wallet.model import Transfer, TransferKind, wallet_account
 
@@ -77,6 +78,7 @@ async def charge(data: JSONBody[ChargeBody], scope: Scope) -> Answer[Balance]:
         buyer_id=buyer_id,
         call=call.name,
         key=key,
+        guard=services.breakers.of(Instance.SALE),
     )
     assert isinstance(settled.receipt, WalletReceipt)
     return success(Balance(amount=settled.receipt.balance_won), replayed=settled.replayed)

@@ -24,7 +24,15 @@ class Fault(Exception):  # noqa: N818 -- the glossary's word
         self.retry_after_ms = retry_after_ms
 
 
-class Overloaded(Fault):
+class TurnedAway(Fault):
+    """
+    A dependency was not even asked: this process turned the call away before that.
+
+    So it says nothing about the dependency, and no breaker counts it.
+    """
+
+
+class Overloaded(TurnedAway):
     """A bounded line of work inside this process is full."""
 
 

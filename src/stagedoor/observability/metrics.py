@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.platform_collector import PlatformCollector
@@ -24,6 +25,9 @@ from stagedoor import __version__
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.holds.events import HoldExpired, HoldPlaced, HoldReleased
 from stagedoor.kernel.events import DomainEvent
+from stagedoor.observability.breaker_figures import CallCounts
+from stagedoor.resilience.breaker import State
+from stagedoor.resilience.breakers import Breakers
 from stagedoor.waiting_room.model import LineView
 
 _CHANGES = {HoldPlaced: "placed", HoldReleased: "released", HoldExpired: "expired", OrderPaid: "paid"}
@@ -118,6 +122,12 @@ class Metrics:
         """Show the lines' figures as they are whenever somebody looks."""
         self.registry.register(_Lines(views))
 
+    def watch_breakers(self, breakers: Breakers) -> None:
+        """Show every breaker's state and rates as they are whenever somebody looks, and count its calls."""
+        counts = CallCounts()
+        breakers.subscribe(counts)
+        self.registry.register(_BreakerStates(breakers, counts))
+
     def count_cache(self, cache: str, result: str) -> None:
         """Count one look into *cache*: a `hit`, a `miss`, or `stale`, what it last held given in an outage."""
         found = self._cache_results.get((cache, result))
@@ -199,6 +209,75 @@ class _Answers(Collector):
                 "stagedoor_http_request_duration_seconds",
                 "From a request's first byte read to its answer's last byte handed over.",
                 labels=["call"],
+            ),
+        )
+
+
+_R4J = "resilience4j_circuitbreaker_"
+_NS = 1e-9
+
+
+class _BreakerStates(Collector):
+    """The breakers by the names and labels of Resilience4j's Micrometer binder, which its dashboards draw."""
+
+    def __init__(self, breakers: Breakers, counts: CallCounts) -> None:
+        self._breakers = breakers
+        self._counts = counts
+
+    def describe(self) -> Iterable[Metric]:
+        # Nothing is asked of the breakers when this is registered.
+        return [*self._gauges().values(), *self._calls()]
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        gauges = self._gauges()
+        seconds, longest, refused = self._calls()
+        for breaker in self._breakers.all():
+            name, now = breaker.name, breaker.snapshot()
+            for state in State:
+                gauges["state"].add_metric([name, state.value], float(state is now.state))
+            good, slow_good = now.buffered_calls - now.failed_calls, now.slow_calls - now.slow_failed_calls
+            gauges["buffered_calls"].add_metric([name, "successful"], good)
+            gauges["buffered_calls"].add_metric([name, "failed"], now.failed_calls)
+            gauges["slow_calls"].add_metric([name, "successful"], slow_good)
+            gauges["slow_calls"].add_metric([name, "failed"], now.slow_failed_calls)
+            gauges["failure_rate"].add_metric([name], now.failure_rate)
+            gauges["slow_call_rate"].add_metric([name], now.slow_call_rate)
+            minute = self._counts.minute
+            for kind in ("successful", "failed", "ignored"):
+                tally = self._counts.calls[name, kind]
+                seconds.add_metric([name, kind], tally.count, tally.sum_ns * _NS)
+                longest.add_metric([name, kind], tally.longest_ns(minute) * _NS)
+            refused.add_metric([name, "not_permitted"], self._counts.refused[name])
+        yield from gauges.values()
+        yield from (seconds, longest, refused)
+
+    def _gauges(self) -> Mapping[str, GaugeMetricFamily]:
+        of_kind, of_all = ["name", "kind"], ["name"]
+        return {
+            "state": GaugeMetricFamily(f"{_R4J}state", "1 in the state the breaker is in.", labels=["name", "state"]),
+            "buffered_calls": GaugeMetricFamily(
+                f"{_R4J}buffered_calls", "Calls in the window that the rates are of.", labels=of_kind
+            ),
+            "slow_calls": GaugeMetricFamily(
+                f"{_R4J}slow_calls", "Those of them that took longer than the threshold.", labels=of_kind
+            ),
+            "failure_rate": GaugeMetricFamily(
+                f"{_R4J}failure_rate", "Percent of failed calls; -1 below the minimum number of calls.", labels=of_all
+            ),
+            "slow_call_rate": GaugeMetricFamily(
+                f"{_R4J}slow_call_rate", "Percent of slow calls; -1 below the minimum number of calls.", labels=of_all
+            ),
+        }
+
+    def _calls(self) -> tuple[SummaryMetricFamily, GaugeMetricFamily, CounterMetricFamily]:
+        return (
+            SummaryMetricFamily(f"{_R4J}calls_seconds", "Calls that ended.", labels=["name", "kind"]),
+            GaugeMetricFamily(
+                f"{_R4J}calls_seconds_max", "The longest of this minute and the last.", labels=["name", "kind"]
+            ),
+            CounterMetricFamily(
+                f"{_R4J}not_permitted_calls_total", "Calls refused, in OPEN or HALF_OPEN.", labels=["name", "kind"]
             ),
         )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.errors import TurnedAway
 
 RECOVERY = 1.25
 """Enough is left again when it is this many times what has to be left: a figure that wavers must not flap."""
@@ -10,7 +10,7 @@ RECOVERY = 1.25
 RETRY_AFTER_MS = 10_000
 
 
-class NearlyFull(Fault):
+class NearlyFull(TurnedAway):
     """There is too little room left to begin anything."""
 
 

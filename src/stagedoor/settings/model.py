@@ -10,6 +10,8 @@ from pathlib import Path
 from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, Instant
 from stagedoor.observability.logs import LogFormat, LogLevel
+from stagedoor.resilience.breaker import BreakerSettings
+from stagedoor.resilience.breakers import Instance
 from stagedoor.resilience.reserve import Reserve
 from stagedoor.settings import kinds
 from stagedoor.settings.setting import Origin, Setting, described, setting
@@ -372,6 +374,7 @@ class Settings:
         group=LIMITS,
     )
 
+    breakers: Mapping[Instance, BreakerSettings] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
 
     @property

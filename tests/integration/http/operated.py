@@ -36,11 +36,13 @@ from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.ids import BuyerId, RoomId
 from stagedoor.observability.metrics import Metrics
 from stagedoor.operators.model import Role
+from stagedoor.resilience.breakers import Breakers
 from stagedoor.waiting_room.model import PlaceView
 from stagedoor.waiting_room.ports import Join, Joined, Rooms, RoomSupply, Supply
 from stagedoor.waiting_room.revoking import RevokePlace
 from stagedoor.waiting_room.room import Room, RoomDefaults, RoomPolicy, RoomState
 from stagedoor.waiting_room.use_cases import CheckPlace, RoomStatus
+from tests.builders.guards import NS_PER_MS
 
 NOON = Instant(1_800_000_000_000)
 MAIN = Room(id=RoomId("main"), name="Main", state=RoomState.OPEN, policy=RoomPolicy())
@@ -179,6 +181,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         charge=Charge(settle=settle, random_bits=lambda _: next(numbers), fans_may_charge=False),
         wallets=NEVER,
         buyer_records=NEVER,
+        breakers=Breakers({}, now_ns=lambda: clock.now() * NS_PER_MS),
         ready=is_ready,
         draining=lambda: False,
         authorize_view=gate.may_view,

@@ -24,6 +24,7 @@ from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import BuyerId, PerformanceId, PlaceRef, QueueNumber, RoomId, SeatId
 from stagedoor.kernel.money import Won
 from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.seating.model import Availability, Claims, Performance, Seat, SeatState
 from stagedoor.seating.ports import SeatingPlan
 from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView
@@ -327,11 +328,13 @@ class Stage:
         self.seating = FakeSeating()
         self.wallets = FakeWallets()
         self.records = FakeRecords()
+        self.breakers = Breakers({}, now_ns=lambda: self.clock.now() * 1_000_000)
         self.listings = Listings(
             self.seating,
             self.clock,
             Fallback(machine_clock=self.clock, stale_ms_max=STALE_LIST_MS_MAX),
             count=self.metrics.count_cache,
+            guard=self.breakers.of(Instance.CONCERT),
         )
         self.parts = {"database": "ok", "line": "ok"}
         self.is_draining = False
@@ -356,6 +359,7 @@ class Stage:
             "charge": self.till,
             "wallets": self.wallets,
             "buyer_records": self.records,
+            "breakers": self.breakers,
             "ready": self._ready,
             "draining": lambda: self.is_draining,
             "authorize_view": self._may_view,

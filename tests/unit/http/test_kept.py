@@ -6,6 +6,8 @@ import pytest
 from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Fallback, Kept
 from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
 from stagedoor.kernel.errors import DeadlineMissed, Fault
+from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
+from tests.builders.guards import a_breaker
 
 AGED_MS_MAX = 60_000
 
@@ -34,8 +36,14 @@ def clock() -> ManualClock:
     return ManualClock(Instant(1_000_000))
 
 
-def kept(store: Store, clock: ManualClock, good_until: Callable[[str], Instant] = lambda _: FOREVER) -> Kept[str]:
-    return Kept(store.read, clock, Fallback(machine_clock=clock, stale_ms_max=AGED_MS_MAX), good_until=good_until)
+def kept(
+    store: Store,
+    clock: ManualClock,
+    good_until: Callable[[str], Instant] = lambda _: FOREVER,
+    guard: CircuitBreaker | None = None,
+) -> Kept[str]:
+    fallback = Fallback(machine_clock=clock, stale_ms_max=AGED_MS_MAX)
+    return Kept(store.read, clock, fallback, good_until=good_until, guard=guard or a_breaker(clock))
 
 
 async def got(value: Kept[str]) -> str:
@@ -181,6 +189,7 @@ async def test_a_value_ages_by_the_machines_clock_while_that_of_the_service_stan
         clock,
         Fallback(machine_clock=machine, stale_ms_max=AGED_MS_MAX),
         good_until=lambda _: later(clock.now(), 1),
+        guard=a_breaker(clock),
     )
     await value.get()
     store.is_out = True
@@ -226,4 +235,37 @@ async def test_a_reader_who_gives_up_takes_nothing_from_the_others(clock: Manual
     store.gate.set()
 
     assert await second == "first"
+    assert store.reads == 1
+
+
+async def test_the_guard_counts_who_waits_for_a_read_and_nobody_else(clock: ManualClock) -> None:
+    store, guard = Store(), a_breaker(clock)
+    value = kept(store, clock, guard=guard)
+    store.gate.clear()
+    waiting = [await begun(got(value)) for _ in range(3)]
+    store.gate.set()
+    await asyncio.gather(*waiting)
+
+    for _ in range(10):
+        await got(value)
+
+    assert store.reads == 1
+    assert guard.snapshot().buffered_calls == 3
+
+
+async def test_while_the_guard_is_open_nothing_is_read(clock: ManualClock) -> None:
+    store, guard = Store(), a_breaker(clock)
+    value, never_read = kept(store, clock, guard=guard), kept(store, clock, guard=guard)
+    await got(value)
+    guard.transition_to(State.FORCED_OPEN)
+    fresh = await value.get()
+    value.changed()
+    clock.advance(STALE_MS_MAX + 1)
+
+    old = await value.get()
+    with pytest.raises(CallNotPermitted):
+        await never_read.get()
+
+    assert fresh.fault is None
+    assert (old.value, type(old.fault)) == ("first", CallNotPermitted)
     assert store.reads == 1

@@ -11,6 +11,7 @@ from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, ManualClock, later
 from stagedoor.kernel.ids import PerformanceId, RoomId, SeatId
 from stagedoor.seating.model import SeatState
 from stagedoor.seating.rejections import UnknownPerformance
+from tests.builders.guards import a_breaker
 from tests.integration.http.stage import (
     CLUB_NIGHT,
     ELSEWHERE,
@@ -33,7 +34,7 @@ class Desk:
         self.seating = FakeSeating()
         self.counted: Counter[tuple[str, str]] = Counter()
         fallback = Fallback(machine_clock=self.clock, stale_ms_max=STALE_LIST_MS_MAX)
-        self.listings = Listings(self.seating, self.clock, fallback, count=self._count)
+        self.listings = Listings(self.seating, self.clock, fallback, count=self._count, guard=a_breaker(self.clock))
 
     def _count(self, cache: str, result: str) -> None:
         self.counted[cache, result] += 1

@@ -1,12 +1,16 @@
 import asyncio
+import contextlib
 
 import pytest
 
 from stagedoor.http.rejections import StillRunning
 from stagedoor.http.under_way import UnderWay
-from stagedoor.kernel.errors import DeadlineMissed
+from stagedoor.kernel.clock import Instant, ManualClock
+from stagedoor.kernel.errors import DeadlineMissed, Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
+from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
+from tests.builders.guards import a_breaker
 
 ALICE = BuyerId(1)
 KEY = IdempotencyKey(value="k", fingerprint="f")
@@ -104,3 +108,62 @@ async def test_a_timeout_inside_the_work_is_its_own() -> None:
 
     with pytest.raises(TimeoutError, match="inside"):
         await UnderWay().settle(slow(), buyer_id=ALICE, call="pay", key=None)
+
+
+@pytest.fixture
+def guard() -> CircuitBreaker:
+    return a_breaker(ManualClock(Instant(0)))
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"), [(None, (1, 0)), (Fault("gone"), (1, 1)), (Rejection(), (0, 0)), (KeyError("bug"), (0, 0))]
+)
+async def test_the_guard_counts_how_it_went(
+    guard: CircuitBreaker, error: Exception | None, counted: tuple[int, int]
+) -> None:
+    async def work() -> None:
+        if error is not None:
+            raise error
+
+    with contextlib.suppress(Fault, Rejection, KeyError):
+        await UnderWay().settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+
+    now = guard.snapshot()
+    assert (now.buffered_calls, now.failed_calls) == counted
+
+
+async def test_a_missed_deadline_is_a_failure_whatever_becomes_of_the_work(guard: CircuitBreaker) -> None:
+    work, under_way = Work(), UnderWay(deadline_ms=1)
+
+    with pytest.raises(DeadlineMissed):
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+    work.may_end.set()
+    await under_way.drain()
+
+    assert work.ended == 1
+    assert guard.snapshot().failed_calls == 1
+
+
+async def test_a_caller_who_hangs_up_says_nothing(guard: CircuitBreaker) -> None:
+    work, under_way = Work(), UnderWay()
+    caller = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard))
+    await asyncio.sleep(0)
+
+    caller.cancel()
+    await asyncio.wait([caller])
+    work.may_end.set()
+    await under_way.drain()
+
+    assert work.ended == 1
+    assert guard.snapshot().buffered_calls == 0
+
+
+async def test_while_the_guard_is_open_nothing_is_begun(guard: CircuitBreaker) -> None:
+    work, under_way = Work(), UnderWay()
+    guard.transition_to(State.FORCED_OPEN)
+
+    with pytest.raises(CallNotPermitted):
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+    await under_way.drain()
+
+    assert work.ended == 0

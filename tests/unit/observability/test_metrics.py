@@ -1,15 +1,21 @@
 import pytest
+from structlog.testing import capture_logs
 
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.holds.events import HoldExpired, HoldPlaced, HoldReleased
 from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.ids import BuyerId, EventId, HoldId, OrderId, PerformanceId, QueueNumber, RoomId, SeatId
 from stagedoor.kernel.money import Won
+from stagedoor.observability.breaker_figures import CallCounts
+from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breaker import CallSucceeded, State
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.waiting_room.model import LineView
 
 
-def shown(metrics: Metrics, name: str, **labels: str) -> float | None:
+def shown(metrics: Metrics, name: str, /, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
@@ -119,3 +125,127 @@ def test_everybody_else_gets_the_text_format(accept: str | None) -> None:
 
     assert media_type.startswith("text/plain; version=0.0.4")
     assert b"stagedoor_build_info" in body
+
+
+class Night:
+    """Breakers that are watched, over a clock that stands unless moved."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.metrics = Metrics()
+        self.breakers = Breakers({}, now_ns=lambda: self.now_ns)
+        self.metrics.watch_breakers(self.breakers)
+        self.sale = self.breakers.of(Instance.SALE)
+
+    def shown(self, name: str, **labels: str) -> float | None:
+        return shown(self.metrics, f"resilience4j_circuitbreaker_{name}", name="saleService", **labels)
+
+    def call(self, seconds: int, error: Exception | None = None) -> None:
+        if error is None:
+            self.sale.record_success(self.sale.acquire(), seconds * 10**9)
+        else:
+            self.sale.record_error(self.sale.acquire(), seconds * 10**9, error)
+
+
+def test_a_breakers_calls_by_how_they_ended() -> None:
+    night = Night()
+
+    night.call(1)
+    night.call(2)
+    night.call(4, Fault("gone"))
+    night.call(8, Rejection())
+
+    for kind, count, total, longest in (("successful", 2, 3, 2), ("failed", 1, 4, 4), ("ignored", 1, 8, 8)):
+        assert night.shown("calls_seconds_count", kind=kind) == count
+        assert night.shown("calls_seconds_sum", kind=kind) == pytest.approx(total)
+        assert night.shown("calls_seconds_max", kind=kind) == pytest.approx(longest)
+
+
+def test_a_breakers_window_and_rates() -> None:
+    night = Night()
+
+    for _ in range(30):
+        night.call(1)
+        night.call(61)
+    for _ in range(20):
+        night.call(61, Fault("gone"))
+
+    assert night.shown("buffered_calls", kind="successful") == 60
+    assert night.shown("buffered_calls", kind="failed") == 20
+    assert night.shown("slow_calls", kind="successful") == 30
+    assert night.shown("slow_calls", kind="failed") == 20
+    assert night.shown("failure_rate") == 25
+    assert night.shown("slow_call_rate") == 62.5
+
+
+def test_a_rate_that_is_none_yet() -> None:
+    assert Night().shown("failure_rate") == -1
+
+
+def test_the_state_a_breaker_is_in_and_those_it_is_not_in() -> None:
+    night = Night()
+
+    for _ in range(50):
+        night.call(1, Fault("gone"))
+    refused = night.sale.try_acquire()
+
+    assert refused is None
+    assert {state: night.shown("state", state=state.value) for state in State} == {
+        **dict.fromkeys(State, 0.0),
+        State.OPEN: 1.0,
+    }
+    assert night.shown("not_permitted_calls_total", kind="not_permitted") == 1
+
+
+def test_the_longest_call_is_forgotten_after_the_next_minute() -> None:
+    clock = [0]
+    counts = CallCounts(now_ns=lambda: clock[0])
+    counts(CallSucceeded(breaker="saleService", duration_ns=9, slow=False))
+    tally = counts.calls["saleService", "successful"]
+
+    seen = []
+    for minute in (0, 1, 2):
+        clock[0] = minute * 60 * 10**9
+        seen.append(tally.longest_ns(counts.minute))
+
+    assert seen == [9, 9, 0]
+
+
+def test_the_longest_call_of_a_quiet_time_ago_is_forgotten() -> None:
+    counts = CallCounts(now_ns=lambda: 0)
+    counts(CallSucceeded(breaker="saleService", duration_ns=9, slow=False))
+
+    assert counts.calls["saleService", "successful"].longest_ns(5) == 0
+
+
+def test_a_change_of_state_is_logged_with_its_rates() -> None:
+    night = Night()
+    night.breakers.subscribe(log_breaker)
+
+    with capture_logs() as lines:
+        for _ in range(50):
+            night.call(1, Fault("gone"))
+        night.sale.reset()
+
+    assert lines == [
+        {
+            "event": "breaker.changed",
+            "log_level": "warning",
+            "breaker": "saleService",
+            "left": "closed",
+            "entered": "open",
+            "cause": "rates",
+            "failure_rate": 100.0,
+            "slow_call_rate": 0.0,
+        },
+        {
+            "event": "breaker.changed",
+            "log_level": "info",
+            "breaker": "saleService",
+            "left": "open",
+            "entered": "closed",
+            "cause": "order",
+            "failure_rate": 100.0,
+            "slow_call_rate": 0.0,
+        },
+    ]

@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
-from stagedoor.kernel.errors import DeadlineMissed, Fault, Rejection
-from stagedoor.resilience.breaker import FAULTS_FAIL, ByClass, State, Verdict
+from stagedoor.kernel.errors import DeadlineMissed, Fault, Overloaded, Rejection, TurnedAway
+from stagedoor.resilience.breaker import FAULTS_FAIL, ByClass, CallNotPermitted, State, Verdict
+from stagedoor.resilience.reserve import NearlyFull
 from tests.unit.resilience.breakers import FAST_NS, Bench, DatabaseGone, SoldOut, a_half_open_breaker
 
 
@@ -15,6 +16,10 @@ from tests.unit.resilience.breakers import FAST_NS, Bench, DatabaseGone, SoldOut
         (DeadlineMissed("late"), Verdict.FAILURE),
         (Rejection(), Verdict.NONE),
         (SoldOut(), Verdict.NONE),
+        (TurnedAway("not even asked"), Verdict.NONE),
+        (Overloaded("a full line"), Verdict.NONE),
+        (NearlyFull("the reserve"), Verdict.NONE),
+        (CallNotPermitted("further in", State.OPEN, retry_after_ms=1), Verdict.NONE),
         (KeyError("our bug"), Verdict.NONE),
         (ExceptionGroup("", [KeyError(), ExceptionGroup("", [DatabaseGone("gone")])]), Verdict.FAILURE),
         (ExceptionGroup("", [SoldOut(), KeyError()]), Verdict.NONE),

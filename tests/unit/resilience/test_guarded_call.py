@@ -134,3 +134,36 @@ async def test_a_slow_answer_from_before_the_outage_cannot_close_it() -> None:
 
     assert bench.state is State.HALF_OPEN
     assert bench.breaker.snapshot().buffered_calls == 1
+
+
+def test_a_block_that_asked_nobody_says_nothing() -> None:
+    bench = Bench()
+
+    with bench.breaker.call() as call:
+        call.say_nothing()
+
+    assert bench.breaker.snapshot().buffered_calls == 0
+
+
+def test_a_block_that_asked_nobody_gives_its_trial_back() -> None:
+    bench = a_half_open_breaker()
+
+    for _ in range(ON_SALE.permitted_number_of_calls_in_half_open_state + 1):
+        with bench.breaker.call() as call:
+            call.say_nothing()
+
+    assert bench.breaker.state is State.HALF_OPEN
+
+
+def test_a_block_that_fails_fails_whatever_it_says() -> None:
+    bench = Bench()
+
+    def fail() -> None:
+        with bench.breaker.call() as call:
+            call.say_nothing()
+            raise DatabaseGone("gone")
+
+    with pytest.raises(DatabaseGone):
+        fail()
+
+    assert bench.breaker.snapshot().failed_calls == 1

@@ -1,7 +1,7 @@
 """A call as a `with` block: entering asks for the permit, and the way out of the block is the way the call ended."""
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from stagedoor.resilience.breaker.permits import Permit
 from stagedoor.resilience.breaker.windows import MonotonicNs
@@ -36,20 +36,26 @@ class GuardedCall:
     """
 
     # A class and not a generator: half the cost, on a path that every request takes.
-    __slots__ = ("_guard", "_now_ns", "_permit", "_started_ns")
+    __slots__ = ("_guard", "_now_ns", "_permit", "_says_nothing", "_started_ns")
 
     def __init__(self, guard: Guard, now_ns: MonotonicNs) -> None:
         self._guard = guard
         self._now_ns = now_ns
+        self._says_nothing = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._permit = self._guard.acquire()
         self._started_ns = self._now_ns()
+        return self
+
+    def say_nothing(self) -> None:
+        """Let a good end count as nothing: the dependency was not asked after all."""
+        self._says_nothing = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is None and not self._says_nothing:
             self._guard.record_success(self._permit, self._now_ns() - self._started_ns)
         elif isinstance(error, Exception):
             self._guard.record_error(self._permit, self._now_ns() - self._started_ns, error)

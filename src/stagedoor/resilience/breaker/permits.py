@@ -2,7 +2,7 @@
 
 from typing import Final, NewType
 
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.errors import TurnedAway
 from stagedoor.resilience.breaker.states import State
 
 Permit = NewType("Permit", int)
@@ -12,7 +12,7 @@ UNCOUNTED: Final = Permit(0)
 """The permit of a disabled breaker: however the call ends, it counts nowhere."""
 
 
-class CallNotPermitted(Fault):
+class CallNotPermitted(TurnedAway):
     """The breaker *breaker* did not let the call through; the dependency was not asked."""
 
     def __init__(self, breaker: str, state: State, *, retry_after_ms: int) -> None:

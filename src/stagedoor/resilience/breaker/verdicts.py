@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from stagedoor.kernel.errors import Fault, Rejection
+from stagedoor.kernel.errors import Fault, Rejection, TurnedAway
 
 
 class Verdict(Enum):
@@ -33,6 +33,8 @@ class ByClass:
     Resilience4j counts whatever is in neither list as a success once *recorded* is
     narrower than all exceptions; `otherwise=Verdict.SUCCESS` does the same. Here the
     default is no verdict, for what is neither a rejection nor a fault is a defect of ours.
+    A fault that turned the call away before anybody was asked (another breaker, a full
+    line) is ignored: of nested breakers only the one whose dependency failed opens.
     An exception group is a failure if one of its members is: a fault does not stop
     being one because it came out of a task group.
 
@@ -41,7 +43,7 @@ class ByClass:
     """
 
     recorded: tuple[type[Exception], ...] = (Fault,)
-    ignored: tuple[type[Exception], ...] = (Rejection,)
+    ignored: tuple[type[Exception], ...] = (Rejection, TurnedAway)
     otherwise: Verdict = Verdict.NONE
 
     def __post_init__(self) -> None:
@@ -64,4 +66,4 @@ class ByClass:
 
 
 FAULTS_FAIL: Final = ByClass()
-"""A fault is a failure; a rejection and a defect say nothing."""
+"""A fault is a failure, unless nobody was asked; a rejection and a defect say nothing."""

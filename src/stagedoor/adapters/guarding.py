@@ -1,0 +1,40 @@
+"""Where breakers stand before a dependency: what reaches it is counted, and while it is given up on nothing does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
+from stagedoor.resilience.breaker import CircuitBreaker
+
+T = TypeVar("T")
+
+
+class GuardedLanes(Lanes):
+    """
+    Lanes that are not gone down while the breaker before them is open.
+
+    A transaction is one call, from the moment it is asked for to its end: the
+    turn it waits for, its steps and its commit. How many commands a batch puts
+    into it makes no difference. Everything raises `CallNotPermitted`, a
+    `Fault`, while its breaker is open; a transaction that was begun is never
+    refused its commit.
+    """
+
+    def __init__(self, lanes: Lanes, *, writes: CircuitBreaker, reads: CircuitBreaker) -> None:
+        """Guard *lanes*, each kind of transaction by a breaker of its own."""
+        self._lanes = lanes
+        self._writes = writes
+        self._reads = reads
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[WriteTransaction]:
+        """Open a transaction for writing."""
+        with self._writes.call():
+            async with self._lanes.writing() as transaction:
+                yield transaction
+
+    async def reading(self, step: Step[T]) -> T:
+        """Run *step* in a transaction that writes nothing."""
+        with self._reads.call():
+            return await self._lanes.reading(step)
