@@ -1,4 +1,5 @@
-# Everything here needs Python 3.11 or newer, make and a package registry; `make k6` needs Go as well.
+# Everything here needs Python 3.11 or newer, make and a package registry; `make k6` needs Go as well, `make tools` also
+# Java and Maven.
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
@@ -38,10 +39,10 @@ bench:  ## Measure the server beside the floor, with wrk (ONLY="check_waiting or
 	@exec $(WITH_RUN) -m scripts.bench $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ONLY)
 
 k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent)
-	@exec $(WITH_RUN) scripts/k6.py run $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")
+	@exec $(WITH_RUN) -m scripts.k6 $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")
 
-tools:  ## Build k6, once per machine, outside of this folder
-	@exec $(WITH_RUN) scripts/k6.py build
+tools:  ## Build k6 and fetch Kafka, once per machine, outside of this folder
+	@exec $(WITH_RUN) -m scripts.tools
 
 requirements:  ## Compile requirements/*.txt from pyproject.toml (needs uv; UPGRADE=1 for newer versions)
 	@sh scripts/compile-requirements $(if $(UPGRADE),--upgrade)

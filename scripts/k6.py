@@ -23,13 +23,14 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from scripts.services.kept import TOOLS
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_LOG = ROOT / "build" / "k6" / "server.log"
 OWN_SCRIPT = ROOT / "load" / "seed.js"
 
 K6_VERSION = "v1.8.1"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-K6 = CACHE / "stagedoor" / "tools" / f"k6-{K6_VERSION}" / "k6"
+K6 = TOOLS / f"k6-{K6_VERSION}" / "k6"
 
 SCRIPTED_ADDRESS = "host.docker.internal:8080"
 READY = re.compile(r"Stagedoor is ready on http://127\.0\.0\.1:(\d+)")
@@ -66,20 +67,16 @@ class Result:
 
 
 def main() -> None:
-    """Build k6, or run a script with it; exit 1 if anything about the run is wrong."""
-    parser = argparse.ArgumentParser(description="Load tests with k6.")
-    commands = parser.add_subparsers(required=True, dest="command")
-    commands.add_parser("build", help="build k6 where it is not built yet")
-    run_parser = commands.add_parser("run", help="run a script against a server of its own")
-    run_parser.add_argument("script", nargs="?", type=Path, default=OWN_SCRIPT)
-    run_parser.add_argument("--min-progress", type=float, default=0.0, metavar="PERCENT")
+    """Run a script with k6, built first where it is not there yet; exit 1 if anything about the run is wrong."""
+    parser = argparse.ArgumentParser(description="Run a k6 script against a server of its own.")
+    parser.add_argument("script", nargs="?", type=Path, default=OWN_SCRIPT)
+    parser.add_argument("--min-progress", type=float, default=0.0, metavar="PERCENT")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
     try:
         build()
-        if arguments.command == "run":
-            run(arguments.script, min_progress=arguments.min_progress)
+        run(arguments.script, min_progress=arguments.min_progress)
     except KeyboardInterrupt:
         sys.exit("Interrupted.")
 

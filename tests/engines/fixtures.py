@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
-from scripts.services import MariaDB, PostgreSQL, Redis, Server
+from scripts.services import Kafka, MariaDB, PostgreSQL, Redis, Server
 
 AServer = TypeVar("AServer", bound=Server)
 
@@ -40,6 +41,11 @@ def redis_server() -> Iterator[Redis]:
     yield from held(Redis())
 
 
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    yield from held(Kafka())
+
+
 @pytest.fixture
 def mariadb_url(mariadb: MariaDB) -> Iterator[str]:
     """The URL of an empty database in MariaDB."""
@@ -61,3 +67,16 @@ def redis_url(redis_server: Redis) -> str:
     """The URL of a Redis that knows no key and no script."""
     redis_server.empty()
     return redis_server.url
+
+
+@pytest.fixture
+async def kafka_bootstrap(kafka: Kafka) -> str:
+    """The address of a Kafka that has no topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        while topics := [name for name in await admin.list_topics() if not name.startswith("__")]:
+            await admin.delete_topics(topics)
+    finally:
+        await admin.close()
+    return kafka.bootstrap

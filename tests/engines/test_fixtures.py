@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -89,3 +90,14 @@ async def test_a_redis_is_empty_in_each_turn(turn: int, redis_url: str) -> None:
         await client.set("seat", turn)
 
         assert await client.get("seat") == str(turn).encode()
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+async def test_a_kafka_is_empty_in_each_turn(turn: int, kafka_bootstrap: str) -> None:
+    message = str(turn).encode()
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, enable_idempotence=True) as producer:
+        sent = await producer.send_and_wait("seats", message)
+    async with AIOKafkaConsumer("seats", bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest") as consumer:
+        received = await consumer.getone()
+
+    assert (sent.offset, received.value) == (0, message)
