@@ -21,6 +21,8 @@ from stagedoor.checkout.notifications import NotifyOfPaidOrders
 from stagedoor.checkout.use_cases import Charge, CloseLeftPlace, Pay, ReleaseSeats, ReserveSeats
 from stagedoor.http.identity import Identity
 from stagedoor.http.limits import Limits
+from stagedoor.http.load import LOOK_EVERY_S as LOOK_AT_LOAD_EVERY_S
+from stagedoor.http.load import Load
 from stagedoor.http.operators import OperatorGate
 from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
@@ -76,6 +78,7 @@ class House:
     disk: DiskWatch
     admit: Regularly
     hindrances: Hindrances
+    load: Load
     supervisor: Supervisor = field(default_factory=Supervisor)
     draining: bool = False
 
@@ -110,7 +113,8 @@ async def build(
         blind=("database", "line"),
         metrics=stores.metrics,
     )
-    house = House(stores=stores, pulse=pulse, disk=disk, admit=admit, hindrances=hindrances)
+    load = Load(stores.metrics, target_s=settings.wait_target_seconds)
+    house = House(stores=stores, pulse=pulse, disk=disk, admit=admit, hindrances=hindrances, load=load)
     services = _services(settings, house, queue_tokens, login)
     stores.metrics.watch_lines(lambda: [stores.line.view(room.id) for room in stores.rooms.all()])
     for name, batcher in stores.batchers.items():
@@ -153,6 +157,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         identity=login,
         limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
+        load=house.load,
         listings=stores.listings,
         issue_token=IssueToken(is_member=stores.known, rooms=rooms, join=house.disk.sparing(stores.join)),
         check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock, conditions=house.hindrances),
@@ -227,6 +232,7 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         ),
         Worker(name="tidy", tick=partial(stores.tidy.tidy, limit=TIDY_MAX), every_s=TIDY_EVERY_S, eager=True),
         Worker(name="forget", tick=forget, every_s=FORGET_EVERY_S),
+        Worker(name="load", tick=house.load.look, every_s=LOOK_AT_LOAD_EVERY_S),
         Worker(name="disk", tick=house.disk.look, every_s=LOOK_AT_DISK_EVERY_S),
         Worker(
             name="backlog",

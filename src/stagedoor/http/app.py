@@ -15,6 +15,7 @@ from stagedoor.http import concerts, process, queue, sale, user
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import call_of
 from stagedoor.http.edge import Edge
+from stagedoor.http.handlers import Handlers
 from stagedoor.http.methods import Methods, listed
 from stagedoor.http.openapi import api_document
 from stagedoor.http.problems import answer_to
@@ -78,7 +79,7 @@ def create_app(services: Services) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
-    app.asgi_handler = Edge(app.asgi_handler, services, Methods(app.routes))
+    app.asgi_handler = Edge(app.asgi_handler, services, Methods(app.routes), Handlers(app.routes))
     return app
 
 

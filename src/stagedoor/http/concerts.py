@@ -10,6 +10,7 @@ from stagedoor.http.problems import NO_SCHEDULE, PLACE_OVER, STILL_WAITING
 from stagedoor.http.reading import Query
 from stagedoor.http.wire import ConcertItem, Id, ScheduleItem, SeatItem
 from stagedoor.kernel.ids import PerformanceId
+from stagedoor.resilience.priority import Priority
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting
 
 _ALL = Field(name="status", kind=str, description="`all` shows what is gone too; default `available`.")
@@ -20,6 +21,7 @@ _ALL = Field(name="status", kind=str, description="`all` shows what is gone too;
     opt=Entry(
         tag="concerts",
         summary="What is on",
+        priority=Priority.POLL,
         listing=True,
         quiet=True,
         example=[
@@ -53,6 +55,7 @@ async def list_concerts(scope: Scope) -> Answer[list[ConcertItem]]:
     opt=Entry(
         tag="concerts",
         summary="The room's schedule",
+        priority=Priority.READ,
         needs=Needs.QUEUE_TOKEN,
         refusals=(STILL_WAITING, PLACE_OVER),
         query=(_ALL,),
@@ -102,6 +105,7 @@ def schedule_at_once(call: Call) -> Answer[list[ScheduleItem]] | None:
     opt=Entry(
         tag="concerts",
         summary="A schedule's seats",
+        priority=Priority.READ,
         needs=Needs.QUEUE_TOKEN,
         refusals=(STILL_WAITING, NO_SCHEDULE, PLACE_OVER),
         query=(Field(name="scheduleId", kind=Id, description="Of the schedule.", required=True), _ALL),

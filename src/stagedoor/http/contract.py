@@ -7,6 +7,7 @@ from typing import Any, Self
 from litestar.handlers import BaseRouteHandler
 
 from stagedoor.http.problems import Refusal
+from stagedoor.resilience.priority import Priority
 
 OPT = "entry"
 
@@ -39,13 +40,15 @@ class Entry:
     *refusals* are those of its rules; those that every call of its kind has
     are added where the document is made. *path* says what its parameters are,
     where they are not just text. *repeatable*: it takes an idempotency key
-    (*key_required*: it is refused without one). *listing*: it has an entity
+    (*key_required*: it is refused without one). *priority*: how long it is served
+    when not everybody can be. *listing*: it has an entity
     tag. *quiet*: so many come that their success is logged at debug level only; a
     line of log costs what ten polls do.
     """
 
     tag: str
     summary: str
+    priority: Priority = Priority.OPERATOR
     needs: Needs = Needs.NOTHING
     refusals: tuple[Refusal, ...] = ()
     path: tuple[Field, ...] = ()
@@ -64,6 +67,12 @@ class Entry:
     def opt(self) -> dict[str, Any]:
         """How a handler carries it."""
         return {OPT: self}
+
+
+def priority_of(handler: BaseRouteHandler | None) -> Priority:
+    """Return how long a call is served when not everybody can be; what is not in the document can wait."""
+    entry = None if handler is None else entry_of(handler)
+    return Priority.JOIN if entry is None else entry.priority
 
 
 def entry_of(handler: BaseRouteHandler) -> Entry | None:

@@ -25,15 +25,18 @@ from litestar.types import (
 
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call, RequestIds
-from stagedoor.http.contract import entry_of
+from stagedoor.http.contract import entry_of, priority_of
+from stagedoor.http.handlers import Handlers
 from stagedoor.http.identity import Identity
+from stagedoor.http.load import SHED, Load
 from stagedoor.http.methods import Methods
-from stagedoor.http.problems import answer_to
+from stagedoor.http.problems import BUSY, answer_to, tell
 from stagedoor.http.reading import drain, read_body
 from stagedoor.http.rejections import BodyTooLarge, ClientGone
 from stagedoor.http.services import Services
 from stagedoor.http.under_way import StoppedWaiting
 from stagedoor.kernel.errors import Fault
+from stagedoor.resilience.priority import Priority
 
 _NO_CONTENT = 204
 _STOPPED = StoppedWaiting("the server stops")
@@ -54,10 +57,11 @@ class Edge:
     `call`, `awaited` and `close`.
     """
 
-    def __init__(self, app: ASGIApp, services: Services, methods: Methods) -> None:
-        """Stand in front of *app*, whose paths know *methods*."""
+    def __init__(self, app: ASGIApp, services: Services, methods: Methods, handlers: Handlers) -> None:
+        """Stand in front of *app*, whose paths know *methods* and lead to *handlers*."""
         self._app = app
         self._methods = methods
+        self._handlers = handlers
         self._services = services
         self._new_id = RequestIds()
         self._log = structlog.get_logger("stagedoor.http")
@@ -77,6 +81,11 @@ class Edge:
         """How long a body may be."""
         return self._services.body_bytes_max
 
+    @property
+    def load(self) -> Load:
+        """Who says whether a call may begin."""
+        return self._services.load
+
     def call(self, scope: HTTPScope) -> Call:
         """Begin a request."""
         return Call(scope, self._services, self._new_id())
@@ -94,6 +103,11 @@ class Edge:
             return answer_to(error, call)
         finally:
             self._under_way -= 1
+
+    def shed(self, call: Call, method: str) -> tuple[Answer[Any], bytes]:
+        """Put the call off; return the answer that says so, and its head."""
+        answer = self._put_off(call)
+        return answer, self.close(call, method, answer)
 
     def close(self, call: Call, method: str, answer: Answer[Any]) -> bytes:
         """Account for the request, and return the head of its answer."""
@@ -124,16 +138,24 @@ class Edge:
                 message["body"] = b""
             await send(message)
 
+        handler = self._handlers.of(scope["method"], scope["path"])
+        counted = _Counted(self.load, priority_of(handler))
         self._under_way += 1
         try:
-            await self._answer(call, method, receive, send_on)
+            if counted.may_begin():
+                await self._answer(call, method, receive, send_on, counted)
+            else:
+                if handler is not None:
+                    scope["route_handler"] = handler
+                await self._put_off(call)(scope, receive, send_on)
         finally:
+            counted.end()
             self._under_way -= 1
             self._account(call, method)
 
-    async def _answer(self, call: Call, method: str, receive: Receive, send: Send) -> None:
+    async def _answer(self, call: Call, method: str, receive: Receive, send: Send, counted: "_Counted") -> None:
         try:
-            receive = await self._measured(call, receive)
+            receive = await self._measured(call, receive, counted)
             if method == HttpMethod.OPTIONS and (allowed := self._methods.of(call.scope["path"])):
                 known = Answer[None](b"", status=_NO_CONTENT, headers=((b"allow", allowed.encode()),))
                 await known(call.scope, receive, send)
@@ -155,21 +177,30 @@ class Edge:
                 raise
             await answer_to(error, call)(call.scope, receive, send)
 
-    async def _measured(self, call: Call, receive: Receive) -> Receive:
+    def _put_off(self, call: Call) -> Answer[Any]:
+        call.cause = SHED
+        return tell(BUSY, call, retry_after_ms=self.load.put_off())
+
+    async def _measured(self, call: Call, receive: Receive, counted: "_Counted") -> Receive:
         """
         Return what the body is received from. Raises `BodyTooLarge`, whether or not the call would have read it.
 
         A length that was announced is enough; a body that comes in pieces is read first.
         """
-        chunked = False
+        chunked, announced = False, 0
         for name, value in call.scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self._services.body_bytes_max:
-                await drain(receive)
-                raise BodyTooLarge
+            if name == b"content-length" and value.isdigit():
+                announced = int(value)
+                if announced > self._services.body_bytes_max:
+                    await drain(receive)
+                    raise BodyTooLarge
             chunked = chunked or name == b"transfer-encoding"
-        if not chunked:
-            return receive
-        return _again(await read_body(call, receive), receive)
+        if chunked:
+            receive = _again(await read_body(call, receive), receive)
+        elif announced:
+            return counted.once_received(receive)
+        counted.begin()
+        return receive
 
     def _finish_head(self, call: Call, message: HTTPResponseStartEvent) -> None:
         call.status = message["status"]
@@ -188,6 +219,10 @@ class Edge:
             return
         if call.code is not None:
             metrics.refusals.labels(call.code).inc()
+        if call.cause is SHED:
+            # Most of all when everybody is put off, a line of log for each would cost more than the answer.
+            metrics.shed_calls.labels(name).inc()
+            return
         level = logging.INFO
         if isinstance(call.cause, Fault):
             metrics.faults.labels(type(call.cause).__name__).inc()
@@ -204,6 +239,41 @@ class Edge:
             if call.cause is not None:
                 facts["exc_info"] = call.cause
             self._log.log(level, "http.request", request_id=call.request_id, **facts)
+
+
+class _Counted:
+    """A call on the long way: under way once all of it is here, for a client who is slow to send is no load."""
+
+    def __init__(self, load: Load, priority: Priority) -> None:
+        self._load = load
+        self._priority = priority
+        self._began: float | None = None
+
+    def may_begin(self) -> bool:
+        """Say whether the call is let in."""
+        return not self._load.sheds(self._priority) and self._load.has_room(self._priority, perf_counter())
+
+    def begin(self) -> None:
+        """Count it, once."""
+        if self._began is None:
+            self._began = perf_counter()
+            self._load.begin(self._priority, self._began)
+
+    def end(self) -> None:
+        """Count its end, if it was counted at all."""
+        if self._began is not None:
+            self._load.end(self._priority, self._began)
+
+    def once_received(self, receive: Receive) -> Receive:
+        """Return what receives the body, with whose last piece the call begins."""
+
+        async def receive_and_begin() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            message = await receive()
+            if not message.get("more_body", False):
+                self.begin()
+            return message
+
+        return receive_and_begin
 
 
 def _is_quiet(call: Call) -> bool:

@@ -20,10 +20,12 @@ from litestar.types import HTTPScope
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call
 from stagedoor.http.concerts import schedule_at_once, seats_at_once
+from stagedoor.http.contract import priority_of
 from stagedoor.http.edge import Edge
 from stagedoor.http.problems import answer_to
 from stagedoor.http.queue import check_at_once
 from stagedoor.http.reading import read_whole
+from stagedoor.resilience.priority import Priority
 
 AtOnce = Callable[[Call], Answer[Any] | None]
 """Answers a call, whose body says nothing to it; None if that would have to wait."""
@@ -49,6 +51,7 @@ class HotCall(NamedTuple):
     run: Callable[..., Awaitable[Answer[Any]]]
     model: type[Any] | None
     at_once: AtOnce | None
+    priority: Priority
 
 
 class HotCalls:
@@ -58,6 +61,7 @@ class HotCalls:
         """Take the calls from *app*, whose edge is already in front of it."""
         assert isinstance(app.asgi_handler, Edge)
         self._edge = app.asgi_handler
+        self._load = app.asgi_handler.load
         self._rows = {(row.method.encode(), row.path.encode()): row for row in _rows(app)}
         self.body_bytes_max = self._edge.body_bytes_max
 
@@ -81,18 +85,32 @@ class HotCalls:
         return self._edge.call(cast("HTTPScope", scope))
 
     def at_once(self, row: HotCall, call: Call) -> tuple[Answer[Any], bytes] | None:
-        """Return the answer and the head it is sent under, None if the call has to wait for something."""
-        if row.at_once is None:
-            return None
-        try:
-            answer = row.at_once(call)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is told as what it is
-            answer = answer_to(error, call)
-        return None if answer is None else (answer, self._edge.close(call, row.method, answer))
+        """
+        Return the answer and the head it is sent under, None if the call has to wait for something.
+
+        What has to wait counts as under way from here on, and has to be given to `answer`.
+        """
+        if self._load.sheds(row.priority):
+            return self._edge.shed(call, row.method)
+        answer: Answer[Any] | None = None
+        if row.at_once is not None:
+            try:
+                answer = row.at_once(call)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it is told as what it is
+                answer = answer_to(error, call)
+        if answer is not None:
+            return answer, self._edge.close(call, row.method, answer)
+        if not self._load.has_room(row.priority, call.began):
+            return self._edge.shed(call, row.method)
+        self._load.begin(row.priority, call.began)
+        return None
 
     async def answer(self, row: HotCall, call: Call, body: bytes) -> tuple[Answer[Any], bytes]:
         """Return the answer and the head it is sent under. Nothing is raised but cancellation."""
-        answer = await self._edge.awaited(call, lambda: _run(row, call, body))
+        try:
+            answer = await self._edge.awaited(call, lambda: _run(row, call, body))
+        finally:
+            self._load.end(row.priority, call.began)
         return answer, self._edge.close(call, row.method, answer)
 
 
@@ -105,6 +123,7 @@ def _rows(app: Litestar) -> list[HotCall]:
             run=handler.fn,
             model=_model(handler),
             at_once=_AT_ONCE.get(handler.handler_name),
+            priority=priority_of(handler),
         )
         for route in app.routes
         if isinstance(route, HTTPRoute)

@@ -124,6 +124,13 @@ UNAVAILABLE = Refusal(
     "일시적으로 이용할 수 없습니다. 잠시 후 다시 시도해 주세요.",
 )
 
+BUSY = Refusal(
+    "503",
+    503,
+    "Very busy at the moment. Try again soon.",
+    "접속이 많아 일시적으로 처리할 수 없습니다. 잠시 후 다시 시도해 주세요.",
+)
+
 REFUSALS: dict[type[Rejection], Refusal] = {
     AlreadyPaid: PAID_ALREADY,
     BadIdentity: NOBODY,

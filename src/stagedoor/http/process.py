@@ -10,6 +10,7 @@ from stagedoor.http.contract import Entry, Needs
 from stagedoor.http.problems import TOO_MANY, UNAVAILABLE, tell
 from stagedoor.http.rejections import ViewNotAllowed
 from stagedoor.http.wire import Alive, Ready
+from stagedoor.resilience.priority import Priority
 
 FINE = "ok"
 """What a part of the process that can serve says of itself; anything else is why it cannot."""
@@ -19,7 +20,13 @@ _READY_AGAIN_MS = 1_000
 
 @get(
     "/healthz",
-    opt=Entry(tag="process", summary="The process turns", quiet=True, example={"status": "UP"}).opt,
+    opt=Entry(
+        tag="process",
+        summary="The process turns",
+        priority=Priority.HEALTH,
+        quiet=True,
+        example={"status": "UP"},
+    ).opt,
 )
 async def healthz(scope: Scope) -> Answer[Alive]:
     """Answer, which is all there is to it: a process that does not is to be started anew."""
@@ -32,6 +39,7 @@ async def healthz(scope: Scope) -> Answer[Alive]:
     opt=Entry(
         tag="process",
         summary="The process can serve",
+        priority=Priority.HEALTH,
         refusals=(TOO_MANY, UNAVAILABLE),
         quiet=True,
         example={"status": "READY"},
@@ -55,6 +63,7 @@ async def readyz(scope: Scope) -> Answer[Ready]:
     opt=Entry(
         tag="process",
         summary="Metrics for Prometheus",
+        priority=Priority.HEALTH,
         needs=Needs.OPERATOR,
         refusals=(TOO_MANY, UNAVAILABLE),
         quiet=True,

@@ -18,6 +18,7 @@ from stagedoor.http.wire import JoinBody, LeftLine, PlaceReport, PlaceStatusWord
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
 from stagedoor.resilience.breakers import Instance
+from stagedoor.resilience.priority import Priority
 from stagedoor.waiting_room.model import PlaceState, PlaceView
 from stagedoor.waiting_room.room import RoomState
 from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
@@ -43,6 +44,7 @@ _WORDS: dict[PlaceState, PlaceStatusWord] = {
     opt=Entry(
         tag="queue",
         summary="Take a place in the line",
+        priority=Priority.JOIN,
         needs=Needs.IDENTITY,
         refusals=(NOT_YOURS, NO_BUYER, NO_ROOM, ROOM_CLOSED, TOO_MANY, LINE_FULL),
         repeatable=True,
@@ -76,6 +78,7 @@ async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
     opt=Entry(
         tag="queue",
         summary="Ask how a place stands",
+        priority=Priority.POLL,
         needs=Needs.QUEUE_TOKEN,
         refusals=(TOO_MANY,),
         quiet=True,
@@ -123,6 +126,7 @@ def _checked(call: Call, claims: QueueClaims) -> Answer[PlaceReport]:
     opt=Entry(
         tag="queue",
         summary="Leave the line",
+        priority=Priority.RELEASE,
         needs=Needs.QUEUE_TOKEN,
         repeatable=True,
         example={"queuePosition": 0, "status": "EXPIRED"},
@@ -150,6 +154,7 @@ async def leave_line(scope: Scope) -> Answer[LeftLine]:
     opt=Entry(
         tag="queue",
         summary="How a room stands, for everybody",
+        priority=Priority.POLL,
         query=(Field(name="room", kind=str, description="Default `main`."),),
         refusals=(NO_ROOM,),
         quiet=True,

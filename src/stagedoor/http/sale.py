@@ -32,6 +32,7 @@ from stagedoor.http.tokens import QueueClaims
 from stagedoor.http.wire import Id, PayBody, Payment, Released, Reservation, ReserveBody
 from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, SeatId
 from stagedoor.resilience.breakers import Instance
+from stagedoor.resilience.priority import Priority
 from stagedoor.waiting_room.rejections import ForeignIdentity, StillWaiting
 
 _USER_ID = Field(name="userId", kind=Id, description="Instead of a token, under the demo identity.")
@@ -43,6 +44,7 @@ _USER_ID = Field(name="userId", kind=Id, description="Instead of a token, under 
     opt=Entry(
         tag="concerts",
         summary="Reserve seats for five minutes",
+        priority=Priority.RESERVE,
         quiet=True,
         needs=Needs.QUEUE_TOKEN,
         refusals=(
@@ -103,6 +105,7 @@ async def reserve_seats(data: JSONBody[ReserveBody], scope: Scope) -> Answer[Res
     opt=Entry(
         tag="concerts",
         summary="Release a reservation",
+        priority=Priority.RELEASE,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS, NO_RESERVATION, PAID_ALREADY, HOLD_OVER),
         path=(Field(name="reservationId", kind=Id, description="Of the reservation."),),
@@ -137,6 +140,7 @@ async def release_seats(reservation_id: FromPath[str], scope: Scope) -> Answer[R
     opt=Entry(
         tag="concerts",
         summary="Pay for a reservation",
+        priority=Priority.PAY,
         quiet=True,
         needs=Needs.WHO_SHE_IS,
         refusals=(BALANCE_SMALL, NOT_YOURS, NO_RESERVATION, PAID_ALREADY, HOLD_OVER),

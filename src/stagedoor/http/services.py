@@ -12,6 +12,7 @@ from stagedoor.http.client_address import ClientAddress, Network
 from stagedoor.http.identity import Identity
 from stagedoor.http.limits import Limits
 from stagedoor.http.listings import Listings
+from stagedoor.http.load import Load
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import Clock
@@ -145,7 +146,8 @@ class Services:
     process `ok`, or in a word why not. *draining* is true once the process is
     on its way out. *authorize_view* says whether a request's headers carry an
     operator's key; *public_bind* whether others than this machine can reach
-    the server; *trusted_proxies* may say on whose behalf they ask. *ops* are
+    the server; *trusted_proxies* may say on whose behalf they ask. *load* puts
+    calls off when there are too many. *ops* are
     the operators' calls, which answer as if they were not there while no key
     is configured; None for an app without them.
     """
@@ -156,6 +158,7 @@ class Services:
     identity: Identity
     limits: Limits
     metrics: Metrics
+    load: Load
     listings: Listings
     issue_token: IssuesTokens
     check_place: ChecksPlaces

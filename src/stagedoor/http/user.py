@@ -30,6 +30,7 @@ from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.kernel.money import Won
 from stagedoor.resilience.breakers import Instance
+from stagedoor.resilience.priority import Priority
 from stagedoor.waiting_room.rejections import UnknownBuyer
 from stagedoor.wallet.model import Transfer, TransferKind, wallet_account
 
@@ -57,6 +58,7 @@ _KINDS: dict[TransferKind, LedgerWord] = {
     opt=Entry(
         tag="user",
         summary="Charge the wallet",
+        priority=Priority.WALLET,
         quiet=True,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS, SHOP_ONLY, NO_BUYER, BALANCE_LARGE, TOO_MANY),
@@ -89,6 +91,7 @@ async def charge(data: JSONBody[ChargeBody], scope: Scope) -> Answer[Balance]:
     opt=Entry(
         tag="user",
         summary="Read the wallet",
+        priority=Priority.WALLET,
         quiet=True,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS, NO_BUYER),
@@ -111,6 +114,7 @@ async def read_balance(scope: Scope) -> Answer[Balance]:
     opt=Entry(
         tag="user",
         summary="Her reservations",
+        priority=Priority.WALLET,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS,),
         query=(_USER_ID, _LIMIT),
@@ -145,6 +149,7 @@ async def list_reservations(scope: Scope) -> Answer[list[ReservationItem]]:
     opt=Entry(
         tag="user",
         summary="Her orders",
+        priority=Priority.WALLET,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS,),
         query=(_USER_ID, _LIMIT),
@@ -174,6 +179,7 @@ async def list_orders(scope: Scope) -> Answer[list[OrderItem]]:
     opt=Entry(
         tag="user",
         summary="Her wallet's movements",
+        priority=Priority.WALLET,
         needs=Needs.WHO_SHE_IS,
         refusals=(NOT_YOURS,),
         query=(_USER_ID, _LIMIT),

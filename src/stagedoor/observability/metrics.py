@@ -34,6 +34,7 @@ _CHANGES = {HoldPlaced: "placed", HoldReleased: "released", HoldExpired: "expire
 
 HTTP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _HTTP_BUCKETS = (*map(str, HTTP_SECONDS), "+Inf")
+LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 _OPEN_METRICS = "application/openmetrics-text"
@@ -65,6 +66,25 @@ class Metrics:
         self.count_answer = self._answers.count
         self.http_under_way = Gauge(
             "stagedoor_http_requests_under_way", "Requests not answered yet.", registry=registry
+        )
+        self.shed_calls = Counter(
+            "stagedoor_shed_calls_total", "Calls put off because there were too many.", ["call"], registry=registry
+        )
+        self.shed_level = Gauge(
+            "stagedoor_shed_level",
+            "Up to which priority calls are put off because the event loop is late; 0 is nobody.",
+            registry=registry,
+        )
+        self.under_way_limit = Gauge(
+            "stagedoor_http_requests_under_way_limit",
+            "How many requests may wait for something at once; payments may be more.",
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "stagedoor_loop_lag_seconds",
+            "How late the event loop came to what was due, looked at 20 times a second.",
+            buckets=LAG_SECONDS,
+            registry=registry,
         )
         self.refusals = Counter("stagedoor_refusals_total", "Refusals, by their code.", ["code"], registry=registry)
         self.faults = Counter(

@@ -24,6 +24,7 @@ WAITING_ROOM = "Waiting room (defaults of every room; `stagedoor room set` chang
 SALE = "Seats, holds and time"
 
 KEEPING = "What is kept for how long, and the disk"
+OVERLOAD = "Overload and deadlines"
 LIMITS = "Limits (a client that is too eager is answered 429)"
 
 DAY_SECONDS = 86_400
@@ -323,6 +324,14 @@ class Settings:
         default=1_024,
         meaning="How much of it is enough, if that is less than the percentage. 0: no limit.",
         group=KEEPING,
+    )
+
+    wait_target_seconds: float = setting(
+        kinds.seconds(0.01, 60),
+        default=1.0,
+        meaning="How long calls may stand in a queue that does not drain, before further ones are put off with 503, "
+        "the least important first.",
+        group=OVERLOAD,
     )
 
     limit_joins_of_buyer: kinds.Allowance = setting(

@@ -37,6 +37,7 @@ def environment(database: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "STAGEDOOR_SECRET": SECRET,
         "STAGEDOOR_LOG_LEVEL": "warning",
         "STAGEDOOR_DISK_RESERVE_MIB": "0",  # a story must not depend on the machine's disk
+        "STAGEDOOR_WAIT_TARGET_SECONDS": "60",  # nor on its speed
     }
     return inherited | ours | {f"STAGEDOOR_{name}": value for name, value in settings.items()}
 

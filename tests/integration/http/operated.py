@@ -27,6 +27,7 @@ from stagedoor.holds.model import HoldPolicy
 from stagedoor.http.app import create_app
 from stagedoor.http.identity import DemoIdentity
 from stagedoor.http.limits import LimitPolicy, Limits
+from stagedoor.http.load import Load
 from stagedoor.http.operators import OperatorGate
 from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
@@ -161,13 +162,15 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         member_desk=SqlMemberDesk(file, clock),
         audit=SqlAuditTrail(file),
     )
+    metrics = Metrics()
     services = Services(
         clock=clock,
         service_clock=clock,
         tokens=tokens,
         identity=DemoIdentity(),
         limits=Limits(LimitPolicy()),
-        metrics=Metrics(),
+        metrics=metrics,
+        load=Load(metrics, target_s=60),
         listings=NEVER,
         issue_token=NEVER,
         check_place=CheckPlace(line=line, rooms=rooms, supply=NineSeats(), clock=clock),

@@ -16,6 +16,7 @@ from stagedoor.http.identity import DemoIdentity
 from stagedoor.http.kept import Fallback
 from stagedoor.http.limits import LimitPolicy, Limits
 from stagedoor.http.listings import Listings
+from stagedoor.http.load import Load
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens, signing_key
 from stagedoor.http.under_way import UnderWay
@@ -323,6 +324,7 @@ class Stage:
         self.clock = ManualClock(NOON)
         self.tokens = QueueTokens([signing_key(SECRET)], epoch="first")
         self.metrics = Metrics()
+        self.load = Load(self.metrics, target_s=60)
         self.door = FakeDoor(self.clock)
         self.till = FakeTill()
         self.seating = FakeSeating()
@@ -346,6 +348,7 @@ class Stage:
             "identity": DemoIdentity(),
             "limits": Limits(policy or LimitPolicy(loopback_exempt=True)),
             "metrics": self.metrics,
+            "load": self.load,
             "listings": self.listings,
             "issue_token": self.door,
             "check_place": self.door,
