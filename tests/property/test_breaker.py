@@ -207,7 +207,18 @@ class Model:
             slow_calls=sum(call.slow for call in window),
             slow_failed_calls=sum(call.failed and call.slow for call in window),
             not_permitted_calls=sum(stay in self.shown_stays() for stay in self.refusals),
+            retry_after_ms=self.retry_after_ms(),
         )
+
+    def retry_after_ms(self) -> int:
+        if self.state is State.FORCED_OPEN:
+            return self.settings.wait_duration_in_open_state_ms
+        if self.state is State.HALF_OPEN and self.trial_calls_left() == 0:
+            return 1_000
+        if self.state is not State.OPEN:
+            return 0
+        # The least whole number of milliseconds, from 1 on, after which the wait is over.
+        return next(ms for ms in range(1, 10_000) if self.now + ms * MS > self.wait_is_over_at())
 
 
 PERCENT = st.sampled_from([10, 25, 33.3, 50, 60, 100])

@@ -30,6 +30,7 @@ from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.lease import OnlyProcess
+from stagedoor.operators.steering import SteerBreakers
 from stagedoor.resilience.breaker import MonotonicNs
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
@@ -67,6 +68,7 @@ TIDY_EVERY_S = 1.0
 FORGET_EVERY_S = 1.0
 LOOK_AT_DISK_EVERY_S = 1.0
 BACKLOG_EVERY_S = 5.0
+SETTLE_AUDIT_EVERY_S = 1.0
 
 
 @dataclass(kw_only=True)
@@ -149,6 +151,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         revoke_place=RevokePlace(end=stores.end, close_place=close_place),
         member_desk=SqlMemberDesk(lanes, clock),
         audit=SqlAuditTrail(lanes),
+        steer_breakers=SteerBreakers(breakers=stores.breakers, pen=stores.audit_pen, clock=clock),
     )
     return Services(
         clock=clock,
@@ -239,5 +242,6 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
             tick=CountBacklog(outbox=stores.outbox, metrics=stores.metrics),
             every_s=BACKLOG_EVERY_S,
         ),
+        Worker(name="audit", tick=stores.audit_pen.settle, every_s=SETTLE_AUDIT_EVERY_S),
         Worker(name="pulse", tick=house.pulse.beat, every_s=PULSE_EVERY_S),
     )

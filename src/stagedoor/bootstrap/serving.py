@@ -81,6 +81,7 @@ async def _serve(settings: Settings, last_resort: LastResort, *, demo: bool, ann
             await house.stores.line.idle()
             # On a full disk the last pulse that was written counts, so the time since then is given back as well.
             with contextlib.suppress(Fault):
+                await house.stores.audit_pen.settle()
                 await house.pulse.beat()
 
 

@@ -11,6 +11,7 @@ from stagedoor.adapters.batching import Batcher
 from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.embedded.line_restore import credit_passes
 from stagedoor.adapters.guarding import GuardedLanes
+from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
 from stagedoor.adapters.sql.credited_lanes import CreditedLanes
@@ -71,6 +72,7 @@ class Stores:
     leftovers: SqlSaleLeftovers
     clock_stop: SqlClockStop
     records: SqlBuyerRecords
+    audit_pen: SqlAuditPen
     listings: Listings
     tidy: TidyHolds
     known: Batcher[BuyerId, bool]
@@ -149,6 +151,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, bre
         leftovers=SqlSaleLeftovers(lanes),
         clock_stop=clock_stop,
         records=SqlBuyerRecords(lanes),
+        audit_pen=SqlAuditPen(lanes),
         listings=listings,
         tidy=TidyHolds(book=book, event_ids=random_bits),
         known=Batcher(SqlMembers(lanes).known, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),

@@ -16,6 +16,7 @@ from stagedoor.http.problems import NO_PATH, ROLE_TOO_SMALL, TOO_MANY, Refusal
 from stagedoor.kernel.ids import PlaceRef
 from stagedoor.operators.model import Operator, Role
 from stagedoor.operators.ports import AuditTrail, MemberDesk
+from stagedoor.operators.steering import SteerBreakers
 from stagedoor.waiting_room.ports import PlaceEnded, Rooms
 from stagedoor.waiting_room.room_change import RoomDesk
 
@@ -46,6 +47,7 @@ class OpsDesk:
     revoke_place: RevokesPlaces
     member_desk: MemberDesk
     audit: AuditTrail
+    steer_breakers: SteerBreakers
 
 
 Desk = NamedDependency[OpsDesk]

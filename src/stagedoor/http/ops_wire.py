@@ -16,6 +16,7 @@ _SECONDS = POLICY_RANGES["idle_timeout_ms"]
 _FOLLOW = "null follows the setting of the same name again."
 
 StoredStateWord = Literal["OPEN", "PAUSED", "CLOSED"]
+BreakerStateWord = Literal["CLOSED", "OPEN", "HALF_OPEN", "DISABLED", "FORCED_OPEN", "METRICS_ONLY"]
 EndedWord = Literal["REVOKED", "DONE", "EXPIRED"]
 
 PolicySeconds = Annotated[
@@ -122,6 +123,48 @@ class RoomCard(_Told):
     closes_at: Rfc3339 | None
     policy: PolicyCard
     version: Annotated[int, Meta(ge=1, description="Rises with every change.")]
+
+
+Rate = Annotated[float | None, Meta(description="Percent; null below the minimum number of calls.")]
+
+
+class BreakerSettingsCard(_Told):
+    """What a breaker goes by, in Resilience4j's words; durations are in milliseconds."""
+
+    sliding_window_type: Literal["COUNT_BASED", "TIME_BASED"]
+    sliding_window_size: Count
+    minimum_number_of_calls: Count
+    failure_rate_threshold: float
+    slow_call_rate_threshold: float
+    slow_call_duration_threshold_ms: Count
+    wait_duration_in_open_state_ms: Count
+    permitted_number_of_calls_in_half_open_state: Count
+    max_wait_duration_in_half_open_state_ms: Annotated[Count, Meta(description="0: for ever.")]
+    automatic_transition_from_open_to_half_open_enabled: bool
+
+
+class BreakerCard(_Told):
+    """A breaker of the process that answers. Failed and slow calls both include the slow failed ones."""
+
+    name: str
+    state: BreakerStateWord
+    failure_rate: Rate
+    slow_call_rate: Rate
+    buffered_calls: Count
+    failed_calls: Count
+    slow_calls: Count
+    slow_failed_calls: Count
+    not_permitted_calls: Annotated[Count, Meta(description="Since the window was begun.")]
+    retry_after_ms: Annotated[Count, Meta(description="When a call may be let through; 0: the next one is.")]
+    settings: BreakerSettingsCard
+
+
+class SteeredCard(BreakerCard):
+    """A breaker as it is after the order, which has taken effect."""
+
+    audited: Annotated[
+        bool, Meta(description="false: the database is out; the entry is written as soon as it is back.")
+    ]
 
 
 class RevokedPlace(_Told):

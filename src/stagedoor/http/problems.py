@@ -29,6 +29,7 @@ from stagedoor.http.tokens import BadToken
 from stagedoor.http.wire import Failure, FlawDetail
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import KeyReused, TooManyKeys
+from stagedoor.operators.steering import UnknownBreaker
 from stagedoor.seating.rejections import UnknownPerformance, UnknownSeat
 from stagedoor.waiting_room.rejections import (
     ForeignIdentity,
@@ -75,6 +76,7 @@ NO_ROOM = Refusal("404", 404, "There is no such waiting room.", "존재하지 �
 NO_SCHEDULE = Refusal("404", 404, "There is no such schedule.", "존재하지 않는 일정입니다.")
 NO_SEAT = Refusal("404", 404, "There is no such seat in that schedule.", "해당 일정에 존재하지 않는 좌석입니다.")
 NO_RESERVATION = Refusal("404", 404, "There is no such reservation.", "존재하지 않는 예약입니다.")
+NO_BREAKER = Refusal("404", 404, "There is no such breaker.", "존재하지 않는 서킷 브레이커입니다.")
 NO_PATH = Refusal("404", 404, "There is nothing at this path.", "존재하지 않는 경로입니다.")
 RESERVED_TOO_EARLY = Refusal("001", 403, "You are still waiting in line.", "아직 대기 중입니다.")
 SOLD_OUT = Refusal("002", 409, "Sold out.", "매진되었습니다.")
@@ -159,6 +161,7 @@ REFUSALS: dict[type[Rejection], Refusal] = {
     TooManyKeys: TOO_MANY_KEYS,
     TooManyRequests: TOO_MANY,
     TooManySeats: TOO_MANY_SEATS,
+    UnknownBreaker: NO_BREAKER,
     UnknownBuyer: NO_BUYER,
     UnknownHold: NO_RESERVATION,
     UnknownPerformance: NO_SCHEDULE,

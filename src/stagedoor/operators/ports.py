@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stagedoor.kernel.ids import BuyerId
-from stagedoor.operators.model import AuditRecord, OperatorKey
+from stagedoor.operators.model import AuditEntry, AuditRecord, OperatorKey
 
 
 class OperatorKeys(Protocol):
@@ -21,6 +21,18 @@ class AuditTrail(Protocol):
 
     async def newest(self, *, limit: int, before_id: int | None = None) -> Sequence[AuditRecord]:
         """Return the newest entries, newest first; with *before_id* those older than that one."""
+        ...
+
+
+class AuditPen(Protocol):
+    """Writes down what has been done outside of the database, where no transaction of its own can carry the entry."""
+
+    async def note(self, entry: AuditEntry) -> bool:
+        """
+        Write *entry* at once, or, while that cannot be, as soon as it can.
+
+        Returns whether it is stored. Entries are stored in the order in which they were noted.
+        """
         ...
 
 

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, insert
 
 from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
+from stagedoor.adapters.guarding import GuardedLanes
 from stagedoor.adapters.sql import schema
 from stagedoor.adapters.sql.audit import SqlAuditTrail
+from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.member_desk import SqlMemberDesk
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
@@ -37,7 +39,8 @@ from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.ids import BuyerId, RoomId
 from stagedoor.observability.metrics import Metrics
 from stagedoor.operators.model import Role
-from stagedoor.resilience.breakers import Breakers
+from stagedoor.operators.steering import SteerBreakers
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.waiting_room.model import PlaceView
 from stagedoor.waiting_room.ports import Join, Joined, Rooms, RoomSupply, Supply
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -79,6 +82,8 @@ class House:
     keys: SqlOperatorKeys
     line: EmbeddedLine
     tokens: QueueTokens
+    breakers: Breakers
+    pen: SqlAuditPen
 
     async def key(self, role: Role) -> dict[str, str]:
         secret = await self.keys.create_key(f"a-{role.value}", role, actor="cli:root")
@@ -154,6 +159,10 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
     numbers = count(1)
     sale = SettleSale(book=SqlSalesBook(file, clock), policy=HoldPolicy(), event_ids=lambda _: next(numbers))
     settle = one_by_one(sale.settle)
+    breakers = Breakers({}, now_ns=lambda: clock.now() * NS_PER_MS)
+    lanes = GuardedLanes(file, writes=breakers.of(Instance.DATABASE), reads=breakers.of(Instance.DATABASE_READS))
+    pen = SqlAuditPen(lanes)
+    breakers.of(Instance.SALE)
     desk = OpsDesk(
         gate=gate,
         rooms=rooms,
@@ -161,6 +170,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         revoke_place=RevokePlace(end=one_by_one(line.end), close_place=CloseLeftPlace(settle=settle).close),
         member_desk=SqlMemberDesk(file, clock),
         audit=SqlAuditTrail(file),
+        steer_breakers=SteerBreakers(breakers=breakers, pen=pen, clock=clock),
     )
     metrics = Metrics()
     services = Services(
@@ -184,7 +194,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         charge=Charge(settle=settle, random_bits=lambda _: next(numbers), fans_may_charge=False),
         wallets=NEVER,
         buyer_records=NEVER,
-        breakers=Breakers({}, now_ns=lambda: clock.now() * NS_PER_MS),
+        breakers=breakers,
         ready=is_ready,
         draining=lambda: False,
         authorize_view=gate.may_view,
@@ -193,7 +203,16 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
     )
     transport = httpx.ASGITransport(cast("Any", create_app(services)))
     async with httpx.AsyncClient(transport=transport, base_url="http://stagedoor") as client:
-        yield House(client=client, file=file, clock=clock, keys=keys, line=line, tokens=tokens)
+        yield House(
+            client=client,
+            file=file,
+            clock=clock,
+            keys=keys,
+            line=line,
+            tokens=tokens,
+            breakers=breakers,
+            pen=pen,
+        )
     await line.idle()
     await file.close()
 

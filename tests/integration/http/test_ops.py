@@ -12,6 +12,11 @@ CALLS = [
     ("GET", "/ops/api/rooms", None, Role.VIEW),
     ("GET", "/ops/api/rooms/main/line", None, Role.VIEW),
     ("GET", "/ops/api/audit", None, Role.VIEW),
+    ("GET", "/ops/api/breakers", None, Role.VIEW),
+    ("POST", "/ops/api/breakers/saleService/force-open", None, Role.OPERATE),
+    ("POST", "/ops/api/breakers/saleService/disable", None, Role.OPERATE),
+    ("POST", "/ops/api/breakers/saleService/reset", None, Role.OPERATE),
+    ("POST", "/ops/api/breakers/saleService/close", None, Role.OPERATE),
     ("PATCH", "/ops/api/rooms/main", {"policy": {"maxActive": 5}}, Role.OPERATE),
     ("POST", "/ops/api/rooms/main/open", None, Role.OPERATE),
     ("POST", "/ops/api/rooms/main/pause", None, Role.OPERATE),
@@ -60,6 +65,7 @@ class TestWhoMay:
 
         for method, path, _, _ in CALLS:
             answer = await house.client.request(method, path, content=b"{not json", headers=headers)
+            house.clock.advance(10_000)
 
             assert refusal_of(answer) == (401, "401")
             assert answer.headers["www-authenticate"] == "Bearer"
@@ -260,6 +266,7 @@ async def test_the_document_knows_every_call(house: House) -> None:
 
     for method, path, _, _ in CALLS:
         wire_path = path.replace("/rooms/main", "/rooms/{roomId}").replace("/wallets/42", "/wallets/{userId}")
+        wire_path = wire_path.replace("/breakers/saleService", "/breakers/{name}")
         operation = document["paths"][wire_path][method.lower()]
         assert {"200", "400", "401", "403", "404", "429", "500", "503"} <= set(operation["responses"])
         assert operation["tags"] == ["ops"]

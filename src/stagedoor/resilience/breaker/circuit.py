@@ -108,6 +108,7 @@ class CircuitBreaker:
             slow_calls=slow + slow_failed,
             slow_failed_calls=slow_failed,
             not_permitted_calls=self._not_permitted,
+            retry_after_ms=self._retry_after_ms(),
         )
 
     def subscribe(self, listener: Listener) -> None:
@@ -231,11 +232,15 @@ class CircuitBreaker:
         return self._era
 
     def _retry_after_ms(self) -> int:
-        if self._state is State.OPEN:
-            return max(0, self._open_until_ns - self._now_ns()) // MS_NS + 1
-        if self._state is State.FORCED_OPEN:
-            return self.settings.wait_duration_in_open_state_ms
-        return TRIAL_RETRY_AFTER_MS
+        match self._state:
+            case State.OPEN:
+                return max(0, self._open_until_ns - self._now_ns()) // MS_NS + 1
+            case State.FORCED_OPEN:
+                return self.settings.wait_duration_in_open_state_ms
+            case State.HALF_OPEN if not self._trials_left:
+                return TRIAL_RETRY_AFTER_MS
+            case _:
+                return 0
 
     def _count(self, permit: Permit, outcome: int) -> None:
         if self._trial_due_ns is not None:

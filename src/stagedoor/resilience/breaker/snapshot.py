@@ -12,7 +12,8 @@ class BreakerSnapshot:
 
     Rates are percentages, `NO_RATE` below the minimum number of calls. *failed_calls*
     and *slow_calls* both include the *slow_failed_calls*. *not_permitted_calls* are those
-    refused since the window was begun.
+    refused since the window was begun. *retry_after_ms* says when a call may be let
+    through: 0 where the next one is.
     """
 
     state: State
@@ -23,3 +24,4 @@ class BreakerSnapshot:
     slow_calls: int
     slow_failed_calls: int
     not_permitted_calls: int
+    retry_after_ms: int

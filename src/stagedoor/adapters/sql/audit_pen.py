@@ -1,0 +1,57 @@
+"""Audit entries of what has happened already, outside of the database: written at once, or as soon as that can be."""
+
+import asyncio
+from collections import deque
+
+import structlog
+from sqlalchemy import Connection
+
+from stagedoor.adapters.sql.audit import append, is_written
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.kernel.errors import Fault
+from stagedoor.operators.model import AuditEntry
+from stagedoor.operators.ports import AuditPen
+
+log = structlog.get_logger(__name__)
+
+
+class SqlAuditPen(AuditPen):
+    """
+    Writes entries in the order in which they were noted.
+
+    What cannot be written is owed: kept in memory, in the log, and written by the next
+    `settle` that succeeds. There are as many as operators have given orders.
+    """
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Write through *lanes*."""
+        self._lanes = lanes
+        self._owed: deque[AuditEntry] = deque()
+        self._turn = asyncio.Lock()
+
+    async def note(self, entry: AuditEntry) -> bool:
+        """Write *entry* now if that can be; return whether it is stored."""
+        self._owed.append(entry)
+        try:
+            await self.settle()
+        except Fault as fault:
+            log.warning("audit.owed", actor=entry.actor, action=entry.action, subject=entry.subject, cause=str(fault))
+            return False
+        return True
+
+    async def settle(self) -> int:
+        """Write what is owed; return how many entries. Raises `Fault`: then all of it still is."""
+        async with self._turn:
+            if not self._owed:
+                return 0
+            owed = list(self._owed)
+
+            def write(connection: Connection) -> int:
+                return [append(connection, entry) for entry in owed][-1]
+
+            async with self._lanes.writing() as transaction:
+                last_id = await transaction.run(write)
+                await transaction.commit(proof=lambda connection: is_written(connection, last_id, owed[-1]))
+            for _ in owed:
+                self._owed.popleft()
+            return len(owed)

@@ -1,0 +1,147 @@
+"""The operators' calls about breakers: how each stands in the process that answers, and a hand on it."""
+
+from typing import Any
+
+from litestar import get, post
+from litestar.params import FromPath
+from litestar.types import Scope
+
+from stagedoor.http.answer import Answer, Cache, success
+from stagedoor.http.call import call_of
+from stagedoor.http.contract import Entry, Needs
+from stagedoor.http.ops_desk import Desk, OpsDesk, actor_of, opt_of, refusals, settled
+from stagedoor.http.ops_wire import BreakerCard, BreakerSettingsCard, SteeredCard
+from stagedoor.http.problems import NO_BREAKER
+from stagedoor.operators.model import Role
+from stagedoor.operators.steering import BreakerOrder
+from stagedoor.resilience.breaker import NO_RATE, CircuitBreaker
+
+_BREAKER: Any = {
+    "name": "saleService",
+    "state": "CLOSED",
+    "failureRate": 4.0,
+    "slowCallRate": 0.0,
+    "bufferedCalls": 100,
+    "failedCalls": 4,
+    "slowCalls": 0,
+    "slowFailedCalls": 0,
+    "notPermittedCalls": 0,
+    "retryAfterMs": 0,
+    "settings": {
+        "slidingWindowType": "COUNT_BASED",
+        "slidingWindowSize": 100,
+        "minimumNumberOfCalls": 50,
+        "failureRateThreshold": 50.0,
+        "slowCallRateThreshold": 100.0,
+        "slowCallDurationThresholdMs": 60_000,
+        "waitDurationInOpenStateMs": 30_000,
+        "permittedNumberOfCallsInHalfOpenState": 10,
+        "maxWaitDurationInHalfOpenStateMs": 0,
+        "automaticTransitionFromOpenToHalfOpenEnabled": False,
+    },
+}
+
+
+def _steered(state: str) -> dict[str, Any]:
+    nothing = {"failureRate": None, "slowCallRate": None, "bufferedCalls": 0, "failedCalls": 0}
+    return {**_BREAKER, **nothing, "state": state, "audited": True}
+
+
+def _opt(summary: str, state: str) -> dict[str, Any]:
+    return opt_of(
+        Entry(
+            tag="ops",
+            summary=summary,
+            needs=Needs.OPERATOR,
+            refusals=refusals(NO_BREAKER),
+            example=_steered(state),
+        ),
+        Role.OPERATE,
+    )
+
+
+@get(
+    "/breakers",
+    opt=opt_of(
+        Entry(
+            tag="ops",
+            summary="Every breaker",
+            needs=Needs.OPERATOR,
+            refusals=refusals(),
+            quiet=True,
+            example=[_BREAKER],
+        ),
+        Role.VIEW,
+    ),
+)
+async def list_breakers(scope: Scope, desk: Desk) -> Answer[list[BreakerCard]]:
+    """Show every breaker of the process that answers: each process has its own, and sees the world from there."""
+    del scope
+    return success([_card(breaker) for breaker in desk.steer_breakers.breakers.all()], Cache.NOBODY)
+
+
+@post("/breakers/{name:str}/force-open", status_code=200, opt=_opt("Force a breaker open", "FORCED_OPEN"))
+async def force_breaker_open(name: FromPath[str], scope: Scope, desk: Desk) -> Answer[SteeredCard]:
+    """Let no call through until another order comes: 503 for all that the breaker guards."""
+    return await _steer(name, BreakerOrder.FORCE_OPEN, scope, desk)
+
+
+@post("/breakers/{name:str}/close", status_code=200, opt=_opt("Close a breaker", "CLOSED"))
+async def close_breaker(name: FromPath[str], scope: Scope, desk: Desk) -> Answer[SteeredCard]:
+    """Let every call through and count from nothing; it opens again by itself if they fail."""
+    return await _steer(name, BreakerOrder.CLOSE, scope, desk)
+
+
+@post("/breakers/{name:str}/disable", status_code=200, opt=_opt("Disable a breaker", "DISABLED"))
+async def disable_breaker(name: FromPath[str], scope: Scope, desk: Desk) -> Answer[SteeredCard]:
+    """Let every call through and never open, until another order comes. Nothing is counted meanwhile."""
+    return await _steer(name, BreakerOrder.DISABLE, scope, desk)
+
+
+@post("/breakers/{name:str}/reset", status_code=200, opt=_opt("Reset a breaker", "CLOSED"))
+async def reset_breaker(name: FromPath[str], scope: Scope, desk: Desk) -> Answer[SteeredCard]:
+    """Begin afresh, as at the start of the process."""
+    return await _steer(name, BreakerOrder.RESET, scope, desk)
+
+
+async def _steer(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk) -> Answer[SteeredCard]:
+    steered = await settled(call_of(scope), desk.steer_breakers.steer(name, order, actor=actor_of(scope)))
+    return success(SteeredCard(**_figures(steered.breaker), audited=steered.audited), Cache.NOBODY)
+
+
+def _card(breaker: CircuitBreaker) -> BreakerCard:
+    return BreakerCard(**_figures(breaker))
+
+
+def _figures(breaker: CircuitBreaker) -> dict[str, Any]:
+    now, settings = breaker.snapshot(), breaker.settings
+    return {
+        "name": breaker.name,
+        "state": now.state.name,
+        "failure_rate": _rate(now.failure_rate),
+        "slow_call_rate": _rate(now.slow_call_rate),
+        "buffered_calls": now.buffered_calls,
+        "failed_calls": now.failed_calls,
+        "slow_calls": now.slow_calls,
+        "slow_failed_calls": now.slow_failed_calls,
+        "not_permitted_calls": now.not_permitted_calls,
+        "retry_after_ms": now.retry_after_ms,
+        "settings": BreakerSettingsCard(
+            sliding_window_type=settings.sliding_window_type.value,
+            sliding_window_size=settings.sliding_window_size,
+            minimum_number_of_calls=settings.minimum_number_of_calls,
+            failure_rate_threshold=settings.failure_rate_threshold_percent,
+            slow_call_rate_threshold=settings.slow_call_rate_threshold_percent,
+            slow_call_duration_threshold_ms=settings.slow_call_duration_threshold_ms,
+            wait_duration_in_open_state_ms=settings.wait_duration_in_open_state_ms,
+            permitted_number_of_calls_in_half_open_state=settings.permitted_number_of_calls_in_half_open_state,
+            max_wait_duration_in_half_open_state_ms=settings.max_wait_duration_in_half_open_state_ms,
+            automatic_transition_from_open_to_half_open_enabled=(
+                settings.automatic_transition_from_open_to_half_open_enabled
+            ),
+        ),
+    }
+
+
+def _rate(rate: float) -> float | None:
+    return None if rate == NO_RATE else rate

@@ -1,0 +1,125 @@
+"""The operators' calls about breakers: what they show, what they do, and what the audit says of it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from stagedoor.kernel.errors import Fault
+from stagedoor.operators.model import Role
+from stagedoor.resilience.breaker import CircuitBreaker, State
+from stagedoor.resilience.breakers import Instance
+from tests.integration.http.operated import House, an_open_house, data_of, lay_out, refusal_of
+
+SALE = "/ops/api/breakers/saleService"
+
+
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lay_out(tmp_path_factory.mktemp("breakers"))
+
+
+@pytest.fixture
+async def house(laid_out: Path, tmp_path: Path) -> AsyncIterator[House]:
+    async with an_open_house(laid_out, tmp_path) as opened:
+        yield opened
+
+
+def fail(breaker: CircuitBreaker, times: int) -> None:
+    for _ in range(times):
+        breaker.record_error(breaker.acquire(), 1, Fault("gone"))
+
+
+async def steer(house: House, order: str, path: str = SALE) -> dict[str, object]:
+    data: dict[str, object] = data_of(await house.client.post(f"{path}/{order}", headers=await house.key(Role.OPERATE)))
+    return data
+
+
+async def test_every_breaker_with_its_numbers_and_settings(house: House) -> None:
+    sale = house.breakers.of(Instance.SALE)
+    fail(sale, 49)
+    sale.record_success(sale.acquire(), 61_000_000_000)
+
+    told = data_of(await house.client.get("/ops/api/breakers", headers=await house.key(Role.VIEW)))
+
+    assert [card["name"] for card in told] == ["saleService", "database", "databaseReads"]
+    assert told[0] == {
+        "name": "saleService",
+        "state": "OPEN",
+        "failureRate": 98.0,
+        "slowCallRate": 2.0,
+        "bufferedCalls": 50,
+        "failedCalls": 49,
+        "slowCalls": 1,
+        "slowFailedCalls": 0,
+        "notPermittedCalls": 0,
+        "retryAfterMs": 29_001,
+        "settings": {
+            "slidingWindowType": "COUNT_BASED",
+            "slidingWindowSize": 100,
+            "minimumNumberOfCalls": 50,
+            "failureRateThreshold": 50,
+            "slowCallRateThreshold": 100,
+            "slowCallDurationThresholdMs": 60_000,
+            "waitDurationInOpenStateMs": 30_000,
+            "permittedNumberOfCallsInHalfOpenState": 10,
+            "maxWaitDurationInHalfOpenStateMs": 0,
+            "automaticTransitionFromOpenToHalfOpenEnabled": False,
+        },
+    }
+    assert (told[1]["failureRate"], told[1]["state"], told[1]["retryAfterMs"]) == (None, "CLOSED", 0)
+
+
+@pytest.mark.parametrize(
+    ("order", "entered"),
+    [("force-open", "FORCED_OPEN"), ("close", "CLOSED"), ("disable", "DISABLED"), ("reset", "CLOSED")],
+)
+async def test_an_order_takes_effect_and_is_audited(house: House, order: str, entered: str) -> None:
+    fail(house.breakers.of(Instance.SALE), 50)
+
+    told = await steer(house, order)
+
+    assert (told["name"], told["state"], told["audited"]) == ("saleService", entered, True)
+    assert house.breakers.of(Instance.SALE).state is State[entered]
+    assert await house.audit(f"breaker.{order.replace('-', '_')}") == [
+        (
+            "key:a-operate",
+            "breaker:saleService",
+            {"left": "open", "entered": entered.lower(), "failure_rate": 100.0, "slow_call_rate": 0.0},
+        )
+    ]
+
+
+async def test_the_database_itself_forced_open_and_closed_again(house: House) -> None:
+    key = await house.key(Role.OPERATE)
+    path = "/ops/api/breakers/database"
+
+    shut = data_of(await house.client.post(f"{path}/force-open", headers=key))
+    unwritten = await house.audit("breaker.force_open")
+    opened = data_of(await house.client.post(f"{path}/close", headers=key))
+
+    assert (shut["state"], shut["audited"], unwritten) == ("FORCED_OPEN", False, [])
+    assert (opened["state"], opened["audited"]) == ("CLOSED", True)
+    records = await house.audit("breaker.force_open") + await house.audit("breaker.close")
+    assert [(actor, subject) for actor, subject, _ in records] == [("key:a-operate", "breaker:database")] * 2
+
+
+async def test_what_is_owed_is_written_by_the_next_settling(house: House) -> None:
+    key = await house.key(Role.OPERATE)
+    await house.client.post("/ops/api/breakers/database/force-open", headers=key)
+    with pytest.raises(Fault):
+        await house.pen.settle()
+    house.breakers.of(Instance.DATABASE).reset()
+
+    written = await house.pen.settle()
+
+    assert (written, await house.pen.settle()) == (1, 0)
+    assert len(await house.audit("breaker.force_open")) == 1
+
+
+@pytest.mark.parametrize("name", ["nothing", "kafka", "SALESERVICE"])
+async def test_a_breaker_that_is_not_there(house: House, name: str) -> None:
+    answer = await house.client.post(f"/ops/api/breakers/{name}/close", headers=await house.key(Role.OPERATE))
+
+    assert refusal_of(answer) == (404, "404")
+    assert await house.audit("breaker.close") == []
