@@ -15,7 +15,7 @@ from stagedoor.waiting_room.model import EndCause, PlaceState, Standing
 from stagedoor.waiting_room.ports import Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownPlace
 from stagedoor.waiting_room.room import RoomState
-from tests.builders.line import NOON, a_ref, a_room
+from tests.builders.line import NOON, TICK_MS, a_ref, a_room
 from tests.contract.line_stage import STAGES, Stage
 
 OTHER_ROOM = RoomId("vip")
@@ -116,6 +116,37 @@ async def test_what_is_used_up_is_done_once_and_what_is_over_or_unknown_is_passe
 
     assert await stage.states(1, 2, 3) == [PlaceState.DONE, PlaceState.EXPIRED, PlaceState.WAITING]
     assert await stage.join(7) == [4]
+
+
+async def test_a_place_marked_as_used_up_is_over_for_whoever_asks_next(stage: Stage) -> None:
+    await stage.join(7, 8, 9)
+    await stage.turn()
+
+    stage.line.mark_used_up(a_ref(1))
+    assert not stage.line.is_settled(a_ref(1))
+    assert stage.line.is_settled(a_ref(2))
+
+    assert await stage.states(1, 2, 3) == [PlaceState.DONE, PlaceState.ADMITTED, PlaceState.WAITING]
+    assert stage.line.is_settled(a_ref(1))
+
+
+async def test_a_place_marked_as_used_up_is_over_before_the_next_join(stage: Stage) -> None:
+    await stage.join(7, 8)
+    await stage.turn()
+
+    stage.line.mark_used_up(a_ref(1))
+
+    assert await stage.join(7) == [3]
+
+
+async def test_a_place_marked_as_used_up_makes_room_in_the_next_turn(stage: Stage) -> None:
+    await stage.join(7, 8, 9)
+    await stage.turn()
+
+    stage.line.mark_used_up(a_ref(1))
+    await stage.turn(TICK_MS)
+
+    assert await stage.states(1, 2, 3) == [PlaceState.DONE, PlaceState.ADMITTED, PlaceState.ADMITTED]
 
 
 async def test_the_same_key_gives_the_first_place_again_also_when_that_is_over(stage: Stage) -> None:

@@ -78,6 +78,20 @@ async def test_a_place_whose_use_failed_is_used_up_by_being_told_again(stage: St
     assert await stage.states(1) == [PlaceState.DONE]
 
 
+async def test_a_mark_outlives_a_failure(stage: Stage) -> None:
+    await stage.join(7)
+    stage.failing = Failing.REFUSED
+    stage.line.mark_used_up(a_ref(1))
+    with pytest.raises(Fault):
+        await stage.look(1)
+    with pytest.raises(Fault):
+        await stage.turn()
+
+    stage.failing = Failing.NOT
+
+    assert await stage.states(1) == [PlaceState.DONE]
+
+
 async def test_a_commit_whose_answer_was_lost_counts(stage: Stage) -> None:
     stage.failing = Failing.ANSWER_LOST
 

@@ -172,7 +172,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
             line=line, settle=house.disk.sparing(settle), random_bits=random_bits, clock=stores.clock
         ),
         release_seats=ReleaseSeats(settle=settle),
-        pay=Pay(settle=settle, random_bits=random_bits, use_up=stores.use_up),
+        pay=Pay(settle=settle, random_bits=random_bits, mark_used_up=stores.line.mark_used_up),
         charge=Charge(settle=settle, random_bits=random_bits, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,

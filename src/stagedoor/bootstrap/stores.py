@@ -25,6 +25,7 @@ from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
 from stagedoor.bootstrap.random_bits import PooledBits
 from stagedoor.checkout.commands import SaleCommand
+from stagedoor.checkout.events import OrderPaid
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.use_cases import SettleSale, TidyHolds
@@ -32,7 +33,7 @@ from stagedoor.http.kept import Fallback
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
-from stagedoor.kernel.ids import BuyerId, PerformanceId, PlaceRef, RandomBits
+from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
 from stagedoor.outbox.model import Outlet
@@ -46,6 +47,8 @@ log = structlog.get_logger(__name__)
 
 BATCH_MAX = 256
 WAITING_MAX = 10_000
+UNTOLD_MAX = 10_000
+"""How many events are told before the first request at most; as many as a relay that was well has never left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +56,9 @@ class Stores:
     """
     The adapters over one database.
 
-    *known*, *settle*, *join*, *end* and *use_up* gather single commands into
-    batches; they run once a supervisor owns them. *relay_wake* is set by every
-    commit that wrote an event. *clock* judges deadlines and stands still while nobody can be
+    *known*, *settle*, *join* and *end* gather single commands into batches;
+    they run once a supervisor owns them. *relay_wake* is set by every commit
+    that wrote an event. *clock* judges deadlines and stands still while nobody can be
     served, *machine_clock* does not.
     """
 
@@ -79,14 +82,13 @@ class Stores:
     settle: Batcher[SaleCommand, Outcome]
     join: Batcher[Join, Joined | Rejection]
     end: Batcher[EndPlace, PlaceEnded | Rejection]
-    use_up: Batcher[PlaceRef, None]
     relay_wake: asyncio.Event
     random_bits: RandomBits
 
     @property
     def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
         """What gathers single commands, by name; each has to be run."""
-        return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end, "use_up": self.use_up}
+        return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end}
 
 
 async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, breakers: Breakers) -> Stores:
@@ -125,10 +127,6 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, bre
     relay_wake = asyncio.Event()
     random_bits = PooledBits()
 
-    async def use_up(places: Sequence[PlaceRef]) -> Sequence[None]:
-        await line.use_up(places)
-        return [None] * len(places)
-
     def committed(performance_ids: frozenset[PerformanceId]) -> None:
         supply.touch(performance_ids)
         listings.changed(performance_ids)
@@ -158,7 +156,6 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, bre
         settle=Batcher(_counted(settle.settle, metrics), batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         join=Batcher(line.join, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         end=Batcher(line.end, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
-        use_up=Batcher(use_up, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
         relay_wake=relay_wake,
         random_bits=random_bits,
     )
@@ -169,7 +166,11 @@ async def take_up_the_line(stores: Stores) -> None:
     await stores.clock_stop.beat()
     now = stores.clock.now()
     await stores.line.restore(at=now)
-    await TellTheLine(line=stores.line).tell_of_open(await stores.records.open_holds(at=now))
+    tell_the_line = TellTheLine(line=stores.line)
+    await tell_the_line.tell_of_open(await stores.records.open_holds(at=now))
+    # What the last process answered is so: of a place that a payment used up, the line may not have heard from it.
+    untold = await stores.outbox.waiting(limit=UNTOLD_MAX, at=now)
+    await tell_the_line([record.event for record in untold if isinstance(record.event, OrderPaid)])
 
 
 def _counted(

@@ -1,6 +1,5 @@
 """What a buyer, and the clock, can ask of the sale."""
 
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from stagedoor.checkout.outcomes import HoldReceipt, OrderReceipt, Outcome, Sett
 from stagedoor.checkout.ports import SalesBook
 from stagedoor.holds.model import HoldPolicy
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
-from stagedoor.kernel.errors import Fault, Rejection
+from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import (
     BuyerId,
@@ -199,7 +198,7 @@ class Pay:
 
     settle: Settle
     random_bits: RandomBits
-    use_up: Callable[[PlaceRef], Awaitable[None]]
+    mark_used_up: Callable[[PlaceRef], None]
 
     async def pay(self, *, hold_id: HoldId, buyer_id: BuyerId, key: IdempotencyKey | None) -> Settled:
         """
@@ -208,9 +207,9 @@ class Pay:
         Raises `UnknownBuyer`, `UnknownHold`, `KeyReused`, `TooManyKeys`,
         `AlreadyPaid`, `HoldIsOver`, `BalanceTooSmall`.
 
-        The place ends at once, so that whoever asks for a new one right after
-        gets it. A line that cannot do that now stops no payment: the order's
-        event ends the place later.
+        The line is told at once, so that whoever asks for a new place right
+        after gets it. It stops no payment, and what it forgets is told again by
+        the order's event.
         """
         command = PayForHold(
             hold_id=hold_id,
@@ -222,8 +221,7 @@ class Pay:
         settled = _settled(await self.settle(command))
         receipt = settled.receipt
         if isinstance(receipt, OrderReceipt) and receipt.place_over and not settled.replayed:
-            with contextlib.suppress(Fault):
-                await self.use_up(receipt.place)
+            self.mark_used_up(receipt.place)
         return settled
 
 

@@ -154,6 +154,15 @@ class WaitingLine(Protocol):
         """End each place, unless it is over already. Ending twice is harmless. `UnknownPlace` if not known."""
         ...
 
+    def mark_used_up(self, ref: PlaceRef) -> None:
+        """
+        End the place because its buyer has paid, before whatever the line decides next, in 250 ms at the latest.
+
+        Until then it is not `is_settled`. A crash before that loses the mark:
+        what makes the end sure is `use_up`, which the order's event brings about.
+        """
+        ...
+
     async def use_up(self, refs: Sequence[PlaceRef]) -> None:
         """
         End each place because its buyer has paid, as `end` does.

@@ -16,6 +16,11 @@ async def nobody_is_told(_line: EmbeddedLine, _refs: Sequence[PlaceRef]) -> None
     """End nothing."""
 
 
+def nothing_is_marked(_line: EmbeddedLine, _ref: PlaceRef) -> None:
+    """Mark nothing."""
+
+
 replace(Desk, "close_place", forget)
+replace(EmbeddedLine, "mark_used_up", nothing_is_marked)
 replace(EmbeddedLine, "use_up", nobody_is_told)
 run()

@@ -3,10 +3,12 @@ The waiting line in one process, journaled to the database before anything is se
 
 One mutation at a time: plan on the memory as it is, commit, apply. Looks never
 wait, but for one case: a place that the mutation under way is about to admit
-or end has no answer until that is durable.
+or end has no answer until that is durable. Places that are used up end
+together, in a commit before the next mutation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from stagedoor.adapters.embedded.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.embedded.line_commits import LineCommits
@@ -44,6 +46,8 @@ from stagedoor.waiting_room.ports import (
 from stagedoor.waiting_room.restoring import take_up
 from stagedoor.waiting_room.room import RoomPolicy
 
+T = TypeVar("T")
+
 
 class EmbeddedLine(WaitingLine, LineLeftovers):
     """
@@ -61,6 +65,7 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         self._lines: dict[RoomId, Line] = {}
         self._outages: list[Outage] = []
         self._forget_from: dict[RoomId, int] = {}
+        self._used_up: set[PlaceRef] = set()
         self._commits = LineCommits(lanes, self._apply, self._give_back)
 
     async def restore(self, *, at: Instant) -> None:
@@ -83,14 +88,16 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
 
     async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
         """Give each buyer her living place, or a new one at the back."""
-        return await self._commits.alone(lambda: self._join(joins))
+        return await self._alone(lambda: self._join(joins))
 
     def is_settled(self, ref: PlaceRef) -> bool:
-        """Say whether no commit is under way that decides the place."""
-        return not self._commits.is_deciding(ref)
+        """Say whether no commit is to come or under way that decides the place."""
+        return not (self._commits.is_deciding(ref) or ref in self._used_up)
 
     async def settled(self, ref: PlaceRef) -> None:
-        """Return once no commit is under way that decides the place."""
+        """Return once no commit is to come or under way that decides the place; a used up one ends now."""
+        if ref in self._used_up:
+            await self._commits.alone(self._end_used_up)
         await self._commits.decided(ref)
 
     def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
@@ -102,15 +109,19 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
 
     async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
         """Let time act on each room: end passes, pass over the absent, admit."""
-        return await self._commits.alone(lambda: self._turn(turns))
+        return await self._alone(lambda: self._turn(turns))
 
     async def end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
         """End each place, unless it is over already."""
-        return await self._commits.alone(lambda: self._end(endings))
+        return await self._alone(lambda: self._end(endings))
+
+    def mark_used_up(self, ref: PlaceRef) -> None:
+        """End the place before the next mutation."""
+        self._used_up.add(ref)
 
     async def use_up(self, refs: Sequence[PlaceRef]) -> None:
         """End each place because its buyer has paid; what is over or not known is passed by."""
-        await self._commits.alone(lambda: self._use_up(refs))
+        await self._commits.alone(lambda: self._end_used_up(refs))
 
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
         """
@@ -135,7 +146,15 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
 
         Keys are kept for 24 hours at least. Raises `Fault`.
         """
-        return await self._commits.alone(lambda: self._forget(ended_before, keys_before, limit))
+        return await self._alone(lambda: self._forget(ended_before, keys_before, limit))
+
+    async def _alone(self, work: Callable[[], Awaitable[T]]) -> T:
+        async def after_the_used_up() -> T:
+            if self._used_up:
+                await self._end_used_up()
+            return await work()
+
+        return await self._commits.alone(after_the_used_up)
 
     async def _restore(self, at: Instant) -> None:
         stored = await self._lanes.reading(lambda connection: read_lines(connection, at))
@@ -157,10 +176,11 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         await self._commits.commit(batch.entry())
         return [batch.outcome(decision) for decision in decided]
 
-    async def _use_up(self, refs: Sequence[PlaceRef]) -> None:
+    async def _end_used_up(self, more: Sequence[PlaceRef] = ()) -> None:
         now = self._clock.now()
         plans: dict[RoomId, EndingPlan] = {}
-        for ref in refs:
+        used_up = (*self._used_up, *more)
+        for ref in used_up:
             line = self._lines.get(ref.room_id)
             if line is None:
                 continue
@@ -170,6 +190,8 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
             plan.end(ref.number, EndCause.PAID)
         changes = {room_id: plan.change() for room_id, plan in plans.items()}
         await self._commits.commit(JournalEntry(at=now, changes=changes))
+        # Only now: what could not be made durable is tried again with the next mutation.
+        self._used_up.difference_update(used_up)
 
     async def _turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
         # Read once, and only now: whatever was waited for before, nobody is admitted before her time.
