@@ -8,7 +8,11 @@ from stagedoor.kernel.clock import SECOND_MS, Instant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_INSTANTS_KEPT = 512
+"""A batch has one instant, so the same few are told again and again."""
 
+
+@lru_cache(maxsize=_INSTANTS_KEPT)
 def rfc3339(instant: Instant) -> str:
     """Return the instant in UTC with milliseconds: `2027-01-09T09:00:00.000Z`."""
     return _utc(instant).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
@@ -24,6 +28,7 @@ def local_time(instant: Instant, time_zone: str) -> str:
     return _local(instant, time_zone).time().isoformat(timespec="minutes")
 
 
+@lru_cache(maxsize=_INSTANTS_KEPT)
 def local_instant(instant: Instant, time_zone: str) -> str:
     """Return date and time of day there: `2027-01-09 18:00:00`."""
     return _local(instant, time_zone).replace(tzinfo=None).isoformat(" ", timespec="seconds")

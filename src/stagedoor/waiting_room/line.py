@@ -69,22 +69,11 @@ class Line:
         None if the place is not known or was revoked. A sign that arrives
         before a turn has ended a pass that was due still keeps it.
         """
+        if not self.notice(ref.number, now):
+            return None
         state = self._state
         columns = state.columns
         row = ref.number - columns.first
-        if not 0 <= row < len(columns.states):
-            return None
-        place_state = columns.states[row]
-        if place_state == WAITING:
-            columns.seen_at[row] = now
-        elif place_state == ADMITTED:
-            columns.seen_at[row] = now
-            self._enter(ref.number, now)
-        elif place_state == PASSED_OVER:
-            columns.seen_at[row] = now
-            state.returners.add(ref.number)
-        elif place_state in (REVOKED, FORGOTTEN):
-            return None
         view = showing.show_place(state, ref, row, room, now)
         if telling and view.position:
             columns.told_ms[row] = view.poll_after_ms
@@ -94,6 +83,25 @@ class Line:
                 if columns.wakes[row] * GRANULE_MS > away_at:
                     applying.reschedule(state, ref.number, away_at)
         return view
+
+    def notice(self, number: int, now: Instant) -> bool:
+        """Take a sign of the presence of the place's buyer; False if the place is not known or was revoked."""
+        columns = self._state.columns
+        row = number - columns.first
+        if not 0 <= row < len(columns.states):
+            return False
+        place_state = columns.states[row]
+        if place_state == WAITING:
+            columns.seen_at[row] = now
+        elif place_state == ADMITTED:
+            columns.seen_at[row] = now
+            self._enter(number, now)
+        elif place_state == PASSED_OVER:
+            columns.seen_at[row] = now
+            self._state.returners.add(number)
+        elif place_state in (REVOKED, FORGOTTEN):
+            return False
+        return True
 
     def note_hold(self, number: int, hold_id: HoldId, until: Instant | None, now: Instant) -> None:
         """Remember that somebody admitted holds seats until *until* (None: no longer); ignored for anybody else."""

@@ -127,6 +127,10 @@ class WaitingLine(Protocol):
         await self.settled(ref)
         return self.look_at_once(ref, telling=telling)
 
+    def notice(self, ref: PlaceRef) -> bool:
+        """Take a sign of the presence of the buyer of a place that `is_settled`: a `look` that shows nothing."""
+        return self.look_at_once(ref) is not None
+
     def is_settled(self, ref: PlaceRef) -> bool:
         """Say whether it is known right now how the place stands: nothing is under way that may admit or end it."""
         ...

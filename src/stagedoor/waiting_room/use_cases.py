@@ -192,7 +192,8 @@ class RecognizePlace:
         said who she is, and a lost line must stop no payment.
         """
         with contextlib.suppress(Fault):
-            if await self.line.look(ref) is None:
+            await self.line.settled(ref)
+            if not self.line.notice(ref):
                 raise UnknownPlace
 
 

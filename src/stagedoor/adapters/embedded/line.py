@@ -107,6 +107,11 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
             return None
         return line.look(ref, room, self._clock.now(), telling=telling)
 
+    def notice(self, ref: PlaceRef) -> bool:
+        """Take a sign of the presence of the place's buyer; False if the place is not known, or was revoked."""
+        line = self._lines.get(ref.room_id)
+        return line is not None and line.notice(ref.number, self._clock.now())
+
     async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
         """Let time act on each room: end passes, pass over the absent, admit."""
         return await self._alone(lambda: self._turn(turns))
