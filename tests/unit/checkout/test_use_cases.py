@@ -56,6 +56,9 @@ class Line(WaitingLine):
     def is_settled(self, ref: PlaceRef) -> bool:
         return True
 
+    def mark_used_up(self, ref: PlaceRef) -> None:
+        raise AssertionError(f"nobody has paid at {ref}")
+
     async def settled(self, ref: PlaceRef) -> None:
         pass
 

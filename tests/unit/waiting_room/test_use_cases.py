@@ -65,6 +65,9 @@ class FakeLine(WaitingLine):
     def is_settled(self, ref: PlaceRef) -> bool:
         return not self.fails
 
+    def mark_used_up(self, ref: PlaceRef) -> None:
+        raise AssertionError(f"nobody has paid at {ref}")
+
     async def settled(self, ref: PlaceRef) -> None:
         if self.fails:
             raise Fault("the line cannot be asked")
