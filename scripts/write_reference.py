@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from stagedoor.cli import application
 from stagedoor.cli.options import DATA_FLAGS, SETTING_FLAGS, Parameters
+from stagedoor.observability.fleet_metrics import PROCESS, FleetMetrics
 from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.breakers import Breakers
 from stagedoor.settings import TABLE, Setting, SettingsError, load
@@ -43,6 +44,12 @@ METRICS_INTRODUCTION = """\
 on an address that other machines can reach, it asks for an operator's key (`stagedoor key create NAME`). Beside the
 metrics below there are those that every Python process has: `process_…` and `python_…`.
 
+With `--workers N` a scrape is answered by one of the N processes, which asks the others: every sample is there N times,
+told apart by the label `process`, so counters are to be added up (`sum without (process)`). Whoever does not answer
+within a second is left out, and its `stagedoor_process_up` is 0. What is one thing that all processes see, such as the
+length of the line, is told by each of them: take its maximum. Servers behind a load balancer are to be scraped by their
+own addresses.
+
 Counters count from the start of the process. What is told by events (holds, orders, seats sold) arrives by the outbox,
 at least once: an event that is delivered again after a crash is counted again. Figures that have to be exact are
 those of `stagedoor check`.
@@ -69,6 +76,7 @@ LABELS = {
     "kind": "how the call ended: `successful`, `failed`, `ignored`, `not_permitted`",
     "name": "the breaker's instance",
     "outcome": "`placed`, `released`, `expired` or `paid`",
+    "process": "a worker's number, where one command serves with several",
     "result": "`hit`, `miss`, or `stale` in an outage",
     "room": "the waiting room's id",
     "state": "what the record waits for; of a breaker, the state",
@@ -205,6 +213,8 @@ def _families() -> Iterator[tuple[Metric, Sequence[str]]]:
     metrics = Metrics()
     metrics.watch_lines(list)
     metrics.watch_breakers(Breakers({}, now_ns=lambda: 0))
+    for family in FleetMetrics({}).collect():
+        yield family, (PROCESS,)
     for collector in metrics.registry._collector_to_names:  # noqa: SLF001 -- there is no other way to list them
         for family in collector.collect():
             if family.name.startswith(("stagedoor_", "resilience4j_")):

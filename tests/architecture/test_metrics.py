@@ -109,4 +109,5 @@ def test_no_other_file_makes_a_metric() -> None:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prometheus_client")
     }
 
-    assert makers <= {"observability/metrics.py"}
+    # The second puts together what the first has made, and adds which processes told.
+    assert makers <= {"observability/metrics.py", "observability/fleet_metrics.py"}

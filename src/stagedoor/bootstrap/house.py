@@ -161,6 +161,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
         load=house.load,
+        scrape=stores.metrics.scrape,
         listings=stores.listings,
         issue_token=IssueToken(is_member=stores.known, rooms=rooms, join=house.disk.sparing(stores.join)),
         check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock, conditions=house.hindrances),

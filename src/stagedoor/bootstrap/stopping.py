@@ -45,8 +45,15 @@ class LastResort:
         self._timer.cancel()
 
 
-async def stop_on_signal(house: House, server: HttpServer, last_resort: LastResort) -> None:
-    """Drain at SIGTERM, which a machine sends; stop at once at Ctrl-C, which a person does."""
+async def stop_on_signal(
+    house: House, server: HttpServer, last_resort: LastResort, *, orphaned_fd: int | None = None
+) -> None:
+    """
+    Drain at SIGTERM, which a machine sends; stop at once at Ctrl-C, which a person does.
+
+    A worker drains too when *orphaned_fd* becomes readable: its parent is gone,
+    and nobody would ever stop it.
+    """
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     notice = asyncio.Event()
@@ -62,7 +69,12 @@ async def stop_on_signal(house: House, server: HttpServer, last_resort: LastReso
 
     loop.add_signal_handler(signal.SIGTERM, terminate)
     loop.add_signal_handler(signal.SIGINT, interrupt)
+    if orphaned_fd is not None:
+        loop.add_reader(orphaned_fd, terminate)
     await told.wait()
+    if orphaned_fd is not None:
+        # What is readable once stays so.
+        loop.remove_reader(orphaned_fd)
     log.info("server.draining")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_NOTICE_S):

@@ -70,11 +70,11 @@ async def readyz(scope: Scope) -> Answer[Ready]:
     ).opt,
 )
 async def metrics(scope: Scope) -> Answer[str]:
-    """Every metric of this process, in Prometheus' text format."""
+    """Every metric of this process and of those that serve beside it, in Prometheus' text format."""
     call = call_of(scope)
     if not await _may_view(call):
         raise ViewNotAllowed
-    body, media_type = call.services.metrics.rendered(call.headers.get("accept"))
+    body, media_type = await call.services.scrape(call.headers.get("accept"))
     return Answer(body, headers=((b"content-type", media_type.encode()), Cache.NOBODY.value))
 
 

@@ -64,7 +64,8 @@ class HttpServer:
 
     *ready* is called once, when the first request would be answered. *patience*
     is how long clients are waited for, *headers* go with what is refused before
-    it gets as far as *app*; the calls of *hot* go past it where they can.
+    it gets as far as *app*; the calls of *hot* go past it where they can. Where
+    *shared*, other processes accept from the same socket, and go on when this one stops.
     """
 
     def __init__(  # noqa: PLR0913 -- one argument for each thing that is not the server's own affair
@@ -76,6 +77,7 @@ class HttpServer:
         patience: Patience,
         headers: Headers = (),
         hot: HotCalls | None = None,
+        shared: bool = False,
     ) -> None:
         """Serve nothing yet."""
         self._listener = listener
@@ -97,6 +99,7 @@ class HttpServer:
             ),
             ready,
             patience,
+            shared=shared,
         )
 
     async def serve(self) -> None:
@@ -109,8 +112,9 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], patience: Patience) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], patience: Patience, *, shared: bool) -> None:
         super().__init__(config)
+        self._shared = shared
         self._ready = ready
         self._patience = patience
 
@@ -120,10 +124,12 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Closing a listener cuts off whoever has connected and is not accepted yet. So nobody new gets as far as
-        # that, those who did are accepted, and what they have sent is read, before anything is closed.
-        for listener in sockets or []:
-            turn_newcomers_away(listener)
+        # Closing a listener cuts off whoever has connected and is not accepted yet, unless another process accepts
+        # from it. So nobody new gets as far as that, those who did are accepted, and what they have sent is read,
+        # before anything is closed.
+        if not self._shared:
+            for listener in sockets or []:
+                turn_newcomers_away(listener)
         await asyncio.sleep(ACCEPTING_S)
         for server in self.servers:
             server.close()

@@ -142,7 +142,8 @@ class Services:
     The use cases, the ports the edge only reads from, and its settings.
 
     *clock* is the machine's; *service_clock* judges the deadlines that buyers
-    are told, and stands still over an outage. *ready* says of each part of the
+    are told, and stands still over an outage. *scrape* returns the page of
+    metrics, and its media type, for what a client accepts. *ready* says of each part of the
     process `ok`, or in a word why not. *draining* is true once the process is
     on its way out. *authorize_view* says whether a request's headers carry an
     operator's key; *public_bind* whether others than this machine can reach
@@ -159,6 +160,7 @@ class Services:
     limits: Limits
     metrics: Metrics
     load: Load
+    scrape: Callable[[str | None], Awaitable[tuple[bytes, str]]]
     listings: Listings
     issue_token: IssuesTokens
     check_place: ChecksPlaces

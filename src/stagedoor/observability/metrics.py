@@ -155,6 +155,10 @@ class Metrics:
             found = self._cache_results[cache, result] = self.cache_requests.labels(cache, result)
         found.inc()
 
+    async def scrape(self, accept: str | None) -> tuple[bytes, str]:
+        """Return what `rendered` does: the page of a process that serves alone."""
+        return self.rendered(accept)
+
     async def count_events(self, events: Sequence[DomainEvent]) -> None:
         """
         Count what has happened, as told by the outbox.
@@ -176,10 +180,15 @@ class Metrics:
 
         Of *accept* nothing else counts: any client may write there what it likes.
         """
-        if _OPEN_METRICS in (accept or ""):
-            body: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
-            return body, openmetrics.CONTENT_TYPE_LATEST
-        return exposition.generate_latest(self.registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
+        return rendered(self.registry, accept)
+
+
+def rendered(collected: Collector, accept: str | None) -> tuple[bytes, str]:
+    """Return what *collected* has to tell, as `Metrics.rendered` does."""
+    if _OPEN_METRICS in (accept or ""):
+        body: bytes = openmetrics.generate_latest(collected)  # type: ignore[no-untyped-call]
+        return body, openmetrics.CONTENT_TYPE_LATEST
+    return exposition.generate_latest(collected), exposition.CONTENT_TYPE_PLAIN_0_0_4
 
 
 class _Tally:

@@ -181,6 +181,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         limits=Limits(LimitPolicy()),
         metrics=metrics,
         load=Load(metrics, target_s=60),
+        scrape=metrics.scrape,
         listings=NEVER,
         issue_token=NEVER,
         check_place=CheckPlace(line=line, rooms=rooms, supply=NineSeats(), clock=clock),

@@ -349,6 +349,7 @@ class Stage:
             "limits": Limits(policy or LimitPolicy(loopback_exempt=True)),
             "metrics": self.metrics,
             "load": self.load,
+            "scrape": self.metrics.scrape,
             "listings": self.listings,
             "issue_token": self.door,
             "check_place": self.door,
