@@ -16,8 +16,11 @@ from stagedoor.cli import application
 from stagedoor.cli.options import DATA_FLAGS, SETTING_FLAGS, Parameters
 from stagedoor.observability.fleet_metrics import PROCESS, FleetMetrics
 from stagedoor.observability.metrics import Metrics
-from stagedoor.resilience.breakers import Breakers
+from stagedoor.resilience.breaker import ON_SALE
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import TABLE, Setting, SettingsError, load
+from stagedoor.settings.breaker_words import PROPERTIES
+from stagedoor.settings.breakers import read_breakers
 from stagedoor.settings.setting import PREFIX
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -28,9 +31,10 @@ SETTINGS_INTRODUCTION = """\
 # Settings
 
 A setting is a flag of `stagedoor serve` (`--max-active 200`), a variable in the environment
-(`STAGEDOOR_MAX_ACTIVE=200`) or a line of a TOML file (`max_active = 200`). Where several say something, the flag wins
-over the variable, and the variable over the file. The file is `stagedoor.toml` in the working folder, or the one that
-`--config` or `STAGEDOOR_CONFIG` names. `stagedoor doctor` shows every setting with its value and where that came from;
+(`STAGEDOOR_MAX_ACTIVE=200`) or a line of a file, in TOML (`max_active = 200`) or YAML (`max_active: 200`). Where
+several say something, the flag wins over the variable, and the variable over the file. The file is `stagedoor.toml` or
+`stagedoor.yaml` in the working folder, or the one that `--config` or `STAGEDOOR_CONFIG` names; it is YAML if its name
+ends in `.yaml` or `.yml`. `stagedoor doctor` shows every setting with its value and where that came from;
 of a secret it shows only that there is one.
 
 In the environment and as a flag, a list is separated by commas, and `none` unsets what may be unset. What is unknown or
@@ -54,6 +58,37 @@ Counters count from the start of the process. What is told by events (holds, ord
 at least once: an event that is delivered again after a crash is counted again. Figures that have to be exact are
 those of `stagedoor check`.
 """
+
+BREAKERS = """\
+What `resilience4j.circuitbreaker.instances` holds in a Spring application's YAML can be pasted into the settings file
+as it stands: camelCase or kebab-case, `configs` with a `default`, `baseConfig`, nested or with dots. In TOML the same
+names make `[resilience4j.circuitbreaker.instances.queueService]`. What an instance does not say, it has from
+`configs.default`, and from the defaults below otherwise. The instances are {instances}.
+
+```yaml
+resilience4j:
+  circuitbreaker:
+    instances:
+      queueService:
+        slidingWindowType: COUNT_BASED
+        slidingWindowSize: 100
+        minimumNumberOfCalls: 50
+        failureRateThreshold: 50
+        waitDurationInOpenState: 30s
+        permittedNumberOfCallsInHalfOpenState: 10
+```
+"""
+
+BREAKERS_BESIDE = """\
+Taken without effect: `registerHealthIndicator`, `eventConsumerBufferSize`, `writableStackTraceEnabled`. Which calls
+count is not a setting ([decision 34](../decisions/0034-what-a-breaker-counts.md)): `recordExceptions` may say `Fault`
+and `ignoreExceptions` `Rejection`, which is so anyway. A Java class, a wait that grows, and what else there is not, is
+refused with a sentence:
+"""
+
+JAVA_CLASS = {
+    "resilience4j.circuitbreaker.instances.queueService.recordExceptions": ["java.lang.Exception"],
+}
 
 CLI_INTRODUCTION = """\
 # The command
@@ -139,6 +174,21 @@ def _settings() -> Iterator[str]:
         if remark:
             yield from (remark[0].upper() + remark[1:].removesuffix(")") + ".", "")
         yield from _table(("setting", "default", "what it is", "it has to be"), map(_setting, rows))
+    yield from _breakers()
+
+
+def _breakers() -> Iterator[str]:
+    yield from ("## Breakers", "")
+    yield BREAKERS.format(instances=", ".join(f"`{instance}`" for instance in Instance))
+    rows = [(f"`{each.name}`", each.shown(ON_SALE), each.meaning, each.allowed) for each in PROPERTIES]
+    yield from _table(("property", "default", "what it is", "it has to be"), rows)
+    yield BREAKERS_BESIDE
+    yield "```text"
+    try:
+        read_breakers(JAVA_CLASS, file="stagedoor.yaml")
+    except SettingsError as error:
+        yield str(error)
+    yield "```"
 
 
 def _setting(row: Setting) -> Sequence[str]:

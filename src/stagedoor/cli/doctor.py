@@ -24,8 +24,11 @@ from stagedoor.cli.tables import local_time, show_table
 from stagedoor.http.server import AddressInUse, listen
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.errors import Fault
+from stagedoor.resilience.breaker import ON_SALE
+from stagedoor.resilience.breakers import Instance
 from stagedoor.resilience.reserve import RECOVERY
 from stagedoor.settings import TABLE, Settings
+from stagedoor.settings.breaker_words import differences
 from stagedoor.settings.secret_file import SECRET_FILE
 
 PACKAGES = ("alembic", "litestar", "msgspec", "rich", "sqlalchemy", "typer", "uvicorn", "uvloop")
@@ -82,6 +85,11 @@ def doctor(
     show_table(
         ("setting", "value", "from"),
         [(row.variable, row.show(getattr(settings, row.name)), str(settings.origins[row.name])) for row in TABLE],
+    )
+    say("\nBreakers")
+    show_table(
+        ("breaker", "settings"),
+        [(each.value, differences(settings.breakers.get(each, ON_SALE))) for each in Instance],
     )
     say("\nVersions")
     show_table(("what", "version"), versions())

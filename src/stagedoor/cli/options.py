@@ -76,7 +76,10 @@ def setting_flag(row: Setting) -> inspect.Parameter:
 
 
 _CONFIG = optional_flag(
-    "config", meaning="The settings file. Default: stagedoor.toml, if there is one.", metavar="FILE", panel=DATA
+    "config",
+    meaning="The settings file, TOML or YAML. Default: stagedoor.toml or stagedoor.yaml, if there is one.",
+    metavar="FILE",
+    panel=DATA,
 )
 
 SETTING_FLAGS: Parameters = (*(setting_flag(row) for row in TABLE if row.has_flag), _CONFIG)

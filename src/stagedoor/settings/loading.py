@@ -1,12 +1,13 @@
 """From flags, environment and file to one frozen `Settings`, or one sentence that says what is wrong."""
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stagedoor.settings.breakers import is_of_breakers, read_breakers
+from stagedoor.settings.documents import read_document
 from stagedoor.settings.errors import SettingsError, UnfitError
 from stagedoor.settings.kinds import SQLITE_URL
 from stagedoor.settings.model import TABLE, Settings
@@ -14,7 +15,7 @@ from stagedoor.settings.rules import refuse_contradictions
 from stagedoor.settings.setting import PREFIX, Origin, Setting, Source, flag, variable
 
 CONFIG = "config"
-CONFIG_FILE = "stagedoor.toml"
+CONFIG_FILES = ("stagedoor.toml", "stagedoor.yaml", "stagedoor.yml")
 DATABASE_FILE = "stagedoor.db"
 
 _BY_NAME: Mapping[str, Setting] = {row.name: row for row in TABLE}
@@ -33,12 +34,14 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], demo: bool = F
     Read every setting: a flag wins over the environment, that over the file, that over the default.
 
     *flags* are by setting name; `config` among them names the file, as does
-    STAGEDOOR_CONFIG; otherwise stagedoor.toml is read where there is one.
+    STAGEDOOR_CONFIG; otherwise stagedoor.toml or stagedoor.yaml is read where
+    there is one. A file alone can hold a `resilience4j` block.
     Relative paths are relative to the working folder. *demo* chooses the
     defaults of the demo profile. Raises `SettingsError`.
     """
+    file, document = _document(flags, environ)
     given = {
-        **dict(_from_file(flags, environ)),
+        **dict(_from_file(file, document)),
         **dict(_from_environment(environ)),
         **{
             name: _Given(raw=raw, origin=Origin(source=Source.FLAG, where=flag(name)))
@@ -54,7 +57,8 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], demo: bool = F
         else:
             values[row.name], origins[row.name] = _default(row, demo=demo)
     _place_data(values, origins)
-    settings = Settings(**values, origins=origins)
+    breakers = read_breakers(document, file=str(file))
+    settings = Settings(**values, breakers=breakers, origins=origins)
     refuse_contradictions(settings)
     return settings
 
@@ -70,32 +74,27 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]
         yield name.removeprefix(PREFIX).lower(), _Given(raw=environ[name], origin=where)
 
 
-def _from_file(flags: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+def _document(flags: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Path, Mapping[str, Any]]:
     said_by = flag(CONFIG) if CONFIG in flags else variable(CONFIG)
     named = flags.get(CONFIG, environ.get(variable(CONFIG)))
     if named == "":
         raise SettingsError(f"{said_by} is empty, but it has to be the path of a file.")
-    path = Path(CONFIG_FILE if named is None else named)
-    if named is None and not path.exists():
-        return
-    for name, raw in _toml(path, said_by=said_by).items():
+    if named is not None:
+        return Path(named), read_document(Path(named), said_by=said_by)
+    there = [path for name in CONFIG_FILES if (path := Path(name)).exists()]
+    if len(there) > 1:
+        raise SettingsError(f"There are both {there[0]} and {there[1]}: keep one, or name it with {flag(CONFIG)}.")
+    return (there[0], read_document(there[0], said_by=said_by)) if there else (Path(CONFIG_FILES[0]), {})
+
+
+def _from_file(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, _Given]]:
+    for name, raw in document.items():
+        if is_of_breakers(name):
+            continue
         if name not in _BY_NAME:
             lowered = name.lower().removeprefix(PREFIX.lower()).replace("-", "_")
             raise SettingsError(f'{path} has "{name}", but there is no such setting{_did_you_mean(lowered, _BY_NAME)}')
         yield name, _Given(raw=raw, origin=Origin(source=Source.FILE, where=str(path)))
-
-
-def _toml(path: Path, *, said_by: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SettingsError(f"{said_by} names the file {path}, which is not there.") from error
-    except OSError as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"The settings file {path} is not UTF-8 text.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"The settings file {path} is not TOML: {error}.") from error
 
 
 def _did_you_mean(name: str, known: Iterable[str], *, shared: str = "") -> str:
