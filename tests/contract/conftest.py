@@ -1,4 +1,4 @@
-"""Every store behind the ports: one suite a port, run over all of them. The next technology adds a line to `STORES`."""
+"""Every store behind the ports that is in the process: one suite a port. `tests/contract_sql` runs them on servers."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from stagedoor.adapters.embedded import sqlite_file
-from stagedoor.adapters.sql.lanes import Step
+from stagedoor.adapters.sql.lanes import DatabaseFault, Step
 from tests.e2e.harness.removed_guard import replace, run
 
 Transaction = sqlite_file._Transaction  # noqa: SLF001 -- the guard is in there
@@ -12,7 +12,7 @@ commit = Transaction.commit
 
 async def commit_and_hope(transaction: Transaction, *, proof: Step[bool]) -> None:
     """Commit; a failure is nobody's business."""
-    with suppress(sqlite_file.DatabaseFault):
+    with suppress(DatabaseFault):
         await commit(transaction, proof=proof)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stagedoor.adapters.embedded.line import EmbeddedLine
-from stagedoor.adapters.embedded.sqlite_file import DatabaseFault, SqliteFile
+from stagedoor.adapters.embedded.sqlite_file import SqliteFile
+from stagedoor.adapters.sql.lanes import DatabaseFault
 from stagedoor.checkout.outcomes import Settled
 from stagedoor.kernel.clock import ManualClock
 from stagedoor.kernel.ids import BuyerId

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from stagedoor.adapters.embedded import sqlite_file
-from stagedoor.adapters.embedded.sqlite_file import DatabaseFault, SqliteFile
+from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.guarding import GuardedLanes
+from stagedoor.adapters.sql.lanes import DatabaseFault
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.resilience.breaker import BreakerSettings, CallNotPermitted, CircuitBreaker, State

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from stagedoor.adapters.embedded.sqlite_file import DatabaseFault, FileInUse, ServingLock, SqliteFile
+from stagedoor.adapters.embedded.sqlite_file import FileInUse, ServingLock, SqliteFile
+from stagedoor.adapters.sql.lanes import DatabaseFault
 
 
 def _make(connection: Connection) -> None:

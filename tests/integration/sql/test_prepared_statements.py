@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.sql import driver
-from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
+from stagedoor.adapters.sql.bulk import Bulk
 from stagedoor.adapters.sql.sized import SizedQuery, SizedWrite, listed
 from stagedoor.adapters.sql.tables import member, wallet
 from stagedoor.kernel.errors import Fault
@@ -59,13 +59,13 @@ def test_writes_are_counted_once_a_row(connection: Connection, size: int) -> Non
 
 
 def test_many_rows_with_a_constant_among_them(connection: Connection) -> None:
-    take = Bulk(
-        {
-            ANY_DIALECT: update(wallet)
-            .where(wallet.c.buyer_id == bindparam("buyer"), wallet.c.balance_won == BALANCE)
-            .values(balance_won=bindparam("left"))
-        },
-        ("buyer", "left"),
+    take = Bulk.change(
+        {"buyer": wallet.c.buyer_id, "left": wallet.c.balance_won},
+        lambda given: (
+            update(wallet)
+            .where(wallet.c.buyer_id == given["buyer"], wallet.c.balance_won == BALANCE)
+            .values(balance_won=given["left"])
+        ),
     )
 
     assert take(connection, [(1, 5), (2, 6), (404, 7)]) == 2

@@ -23,8 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from stagedoor.adapters.sql import driver
-from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
-from stagedoor.kernel.errors import Fault
+from stagedoor.adapters.sql.lanes import DatabaseFault, Lanes, Step, WriteTransaction
 
 T = TypeVar("T")
 
@@ -39,10 +38,6 @@ class FileInUse(Exception):  # noqa: N818 -- it becomes a sentence to the operat
 
 class LogWithoutDatabase(Exception):  # noqa: N818 -- as above
     """There is a log, and the database that it belongs to is gone: one made in its place would destroy the log."""
-
-
-class DatabaseFault(Fault):
-    """SQLite failed: locked, full, a bad disk."""
 
 
 def _engine(path: Path, *, writes: bool) -> Engine:

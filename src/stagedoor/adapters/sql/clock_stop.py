@@ -8,13 +8,16 @@ it is the same step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
+from stagedoor.adapters.sql.bulk import Bulk
+from stagedoor.adapters.sql.dialect import BEGIN_CLOCK_ONCE
 from stagedoor.adapters.sql.hold_rows import SELECT_HOLD, holds_of_rows
 from stagedoor.adapters.sql.lanes import Lanes, WriteTransaction
 from stagedoor.adapters.sql.outbox_rows import store_events
+from stagedoor.adapters.sql.sale_reads import lock_buyers_and_seats
 from stagedoor.adapters.sql.tables import clock_stop, hold, outage, seat_claim
 from stagedoor.checkout.deciding import credit
 from stagedoor.holds.model import ExtensionCause, Hold, HoldState
@@ -25,14 +28,18 @@ _ONLY_ROW = 1
 _SEATS_AT_ONCE = 10_000
 
 _ALIVE_AT = select(clock_stop.c.alive_at)
+_LOCK = _ALIVE_AT.with_for_update()
 _PULSE = update(clock_stop).where(clock_stop.c.alive_at < bindparam("at")).values(alive_at=bindparam("at"))
 _SET_BACK = update(clock_stop).values(alive_at=bindparam("at"))
 
-_NOTED_SINCE = (
-    select(outage.c.began_at, outage.c.ended_at, outage.c.credited_ms)
-    .where(outage.c.ended_at > bindparam("heard_at"))
+_LAST_NOTED = select(func.max(outage.c.id))
+# Whoever notes one has the clock stop locked, so that they are numbered in the order in which they are seen.
+_NOTED_AFTER = (
+    select(outage.c.id, outage.c.began_at, outage.c.ended_at, outage.c.credited_ms)
+    .where(outage.c.id > bindparam("heard_of"))
     .order_by(outage.c.id)
 )
+_IS_NOTED = select(outage.c.id).where(outage.c.id == bindparam("noted"), outage.c.ended_at == bindparam("at"))
 
 _ANOTHER = hold.alias("another")
 
@@ -49,30 +56,35 @@ _CLAIMANTS = select(seat_claim.c.seat_id, seat_claim.c.hold_id).where(
     seat_claim.c.seat_id.in_(bindparam("seat_ids", expanding=True))
 )
 
-_EXTEND_HOLDS = Bulk(
+_EXTEND_HOLDS = Bulk.change(
     {
-        ANY_DIALECT: update(hold)
+        "expires_later_at": hold.c.expires_at,
+        "extended_by_ms": hold.c.extended_ms,
+        "its_id": hold.c.id,
+        "expired_at": hold.c.expires_at,
+    },
+    lambda given: (
+        update(hold)
         .where(
-            hold.c.id == bindparam("its_id"),
+            hold.c.id == given["its_id"],
             hold.c.state == HoldState.OPEN.value,
-            hold.c.expires_at == bindparam("expired_at"),
+            hold.c.expires_at == given["expired_at"],
         )
         .values(
-            expires_at=bindparam("expires_later_at"),
-            extended_ms=bindparam("extended_by_ms"),
+            expires_at=given["expires_later_at"],
+            extended_ms=given["extended_by_ms"],
             extension_cause=ExtensionCause.OUTAGE.value,
         )
-    },
-    ("expires_later_at", "extended_by_ms", "its_id", "expired_at"),
+    ),
 )
 
-_EXTEND_CLAIMS = Bulk(
-    {
-        ANY_DIALECT: update(seat_claim)
-        .where(seat_claim.c.seat_id == bindparam("its_id"), seat_claim.c.hold_id == bindparam("holder_id"))
-        .values(held_until=bindparam("held_later_until"))
-    },
-    ("held_later_until", "its_id", "holder_id"),
+_EXTEND_CLAIMS = Bulk.change(
+    {"held_later_until": seat_claim.c.held_until, "its_id": seat_claim.c.seat_id, "holder_id": seat_claim.c.hold_id},
+    lambda given: (
+        update(seat_claim)
+        .where(seat_claim.c.seat_id == given["its_id"], seat_claim.c.hold_id == given["holder_id"])
+        .values(held_until=given["held_later_until"])
+    ),
 )
 
 CreditLine = Callable[[Connection, Outage], object]
@@ -109,11 +121,20 @@ class SqlClockStop:
         *,
         credit_max_ms: int,
         for_broker: bool = False,
+        first_gap_ms: int = 1,
         credit_line: CreditLine = _no_line,
         given_back: GivenBack = _nobody,
     ) -> None:
-        """Write through *lanes*, which must not be those that this clock stop is the guard of."""
+        """
+        Write through *lanes*, which must not be those that this clock stop is the guard of.
+
+        At the first beat a gap of *first_gap_ms* or more is an outage. Where
+        others may be serving it has to be `GAP_MS`, for the last of their signs
+        of life is never quite now.
+        """
         assert credit_max_ms >= 0
+        assert 0 < first_gap_ms <= GAP_MS
+        self._first_gap_ms = first_gap_ms
         self._lanes = lanes
         self._clock = clock
         self._service_clock = service_clock
@@ -121,7 +142,7 @@ class SqlClockStop:
         self._for_broker = for_broker
         self._credit_line = credit_line
         self._given_back = given_back
-        self._heard_at: Instant | None = None
+        self._heard_of: int | None = None
 
     @property
     def stands(self) -> bool:
@@ -132,8 +153,8 @@ class SqlClockStop:
         """
         Give a sign of life, and first give back the gap before it.
 
-        At the first beat of a process that is any gap since the last process,
-        afterwards one of `GAP_MS` or more. A hold that was open when the
+        At the first beat of a process that is any gap since the last process
+        (unless there are several), afterwards one of `GAP_MS` or more. A hold that was open when the
         service stopped is moved later by the gap; one that was placed after the
         last sign of life by the time since then. Returns how many milliseconds
         were given back, usually 0. Raises `Fault`: then nothing has been
@@ -144,29 +165,46 @@ class SqlClockStop:
 
     async def beat_in(self, transaction: WriteTransaction) -> int:
         """Do what `beat` does in *transaction*, in which nothing was done yet, and commit it."""
-        heard_at = self._heard_at
-        ignored_below_ms = 1 if heard_at is None else GAP_MS
+        heard_of = self._heard_of
+        ignored_below_ms = self._first_gap_ms if heard_of is None else GAP_MS
 
-        def give_back(connection: Connection) -> tuple[Instant, Sequence[Outage]]:
+        def give_back(connection: Connection) -> _Beat:
+            alive_at: int | None = connection.scalar(_LOCK)
             now = self._clock.now()
-            alive_at: int | None = connection.scalar(_ALIVE_AT)
+            before = (connection.scalar(_LAST_NOTED) or 0) if heard_of is None else heard_of
             gap_ms = 0 if alive_at is None else now - alive_at
+            noted = None
             if alive_at is not None and gap_ms >= ignored_below_ms:
-                self._credit(connection, Outage(Instant(alive_at), now, min(gap_ms, self._credit_max_ms)))
+                noted = self._credit(connection, Outage(Instant(alive_at), now, min(gap_ms, self._credit_max_ms)))
             _write_alive_at(connection, alive_at, now)
-            return now, _noted_since(connection, Instant(now - 1) if heard_at is None else heard_at)
+            # Also what another process has noted, and what an earlier transaction of ours whose commit had no answer.
+            return _Beat(now, noted, before, _noted_after(connection, before))
 
-        now, outages = await transaction.run(give_back)
-        await transaction.commit(proof=lambda connection: _has_beaten(connection, now))
-        self._heard_at = now
-        self._service_clock.alive(now)
-        for one in outages:
+        beat = await transaction.run(give_back)
+        self._heard_of = beat.heard_of
+        await transaction.commit(proof=beat.has_happened)
+        self._heard_of = max(beat.outages, default=beat.heard_of)
+        self._service_clock.alive(beat.at)
+        for one in beat.outages.values():
             self._given_back(one)
-        return sum(one.credited_ms for one in outages)
+        return sum(one.credited_ms for one in beat.outages.values())
 
-    def _credit(self, connection: Connection, stop: Outage) -> None:
-        found = connection.execute(_OPEN_THEN, {"alive_at": stop.began_at}).all()
-        holds = holds_of_rows(connection, found)
+    def _credit(self, connection: Connection, stop: Outage) -> int:
+        """Give the outage back and note it; return its number."""
+
+        def open_then() -> list[Hold]:
+            rows = connection.execute(_OPEN_THEN, {"alive_at": stop.began_at}).all()
+            return holds_of_rows(connection, rows)
+
+        # Whoever has her wallet has her holds.
+        buyer_ids = {one.buyer_id for one in open_then()}
+        holds: list[Hold] = []
+
+        def seats_then() -> set[SeatId]:
+            holds.extend(one for one in open_then() if one.buyer_id in buyer_ids)
+            return {held.seat_id for one in holds for held in one.seats}
+
+        lock_buyers_and_seats(connection, buyer_ids, seats_then)
         extensions = credit.extend(holds, _claimants(connection, holds), stop)
         holds_moved = _EXTEND_HOLDS(
             connection,
@@ -178,31 +216,42 @@ class SqlClockStop:
         assert claims_moved == len(claims)
         events = [credit.tell(extension, stop.ended_at) for extension in extensions]
         store_events(connection, events, for_broker=self._for_broker)
-        connection.execute(insert(outage).values(**stop._asdict(), holds_extended=len(extensions)))
+        noted = connection.execute(insert(outage).values(**stop._asdict(), holds_extended=len(extensions)))
         self._credit_line(connection, stop)
+        assert noted.inserted_primary_key is not None
+        return int(noted.inserted_primary_key[0])
 
 
-def _noted_since(connection: Connection, heard_at: Instant) -> Sequence[Outage]:
-    # Also what an earlier transaction noted whose commit had no answer: memory has not heard of it yet.
-    return [
-        Outage(Instant(began_at), Instant(ended_at), credited_ms)
-        for began_at, ended_at, credited_ms in connection.execute(_NOTED_SINCE, {"heard_at": heard_at})
-    ]
+class _Beat(NamedTuple):
+    """What one beat saw and wrote; *noted* is the number of the outage that it has given back itself."""
+
+    at: Instant
+    noted: int | None
+    heard_of: int
+    outages: Mapping[int, Outage]
+
+    def has_happened(self, connection: Connection) -> bool:
+        if self.noted is not None:
+            return connection.execute(_IS_NOTED, {"noted": self.noted, "at": self.at}).first() is not None
+        alive_at: int | None = connection.scalar(_ALIVE_AT)
+        return alive_at is not None and alive_at >= self.at
+
+
+def _noted_after(connection: Connection, heard_of: int) -> Mapping[int, Outage]:
+    return {
+        number: Outage(Instant(began_at), Instant(ended_at), credited_ms)
+        for number, began_at, ended_at, credited_ms in connection.execute(_NOTED_AFTER, {"heard_of": heard_of})
+    }
 
 
 def _write_alive_at(connection: Connection, before: int | None, at: Instant) -> None:
     if before is None:
-        connection.execute(insert(clock_stop).values(id=_ONLY_ROW, alive_at=at))
+        BEGIN_CLOCK_ONCE(connection, [(_ONLY_ROW, at)])
     elif before > at:
-        # The machine's clock was ahead when it was last written: left there, the next outage would not show.
+        # The clock was ahead when it was last written: left there, the next outage would not show.
         connection.execute(_SET_BACK, {"at": at})
     else:
         connection.execute(_PULSE, {"at": at})
-
-
-def _has_beaten(connection: Connection, at: Instant) -> bool:
-    alive_at: int | None = connection.scalar(_ALIVE_AT)
-    return alive_at is not None and alive_at >= at
 
 
 def _claimants(connection: Connection, holds: Sequence[Hold]) -> Mapping[SeatId, HoldId | None]:

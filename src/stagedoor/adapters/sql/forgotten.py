@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
+from stagedoor.adapters.sql.dialect import FORGET_ONCE
 from stagedoor.adapters.sql.tables import forgotten
 from stagedoor.kernel.clock import Instant
 from stagedoor.observability.invariants import ALWAYS
@@ -33,6 +34,5 @@ def forgotten_until(connection: Connection, kind: Forgotten) -> Instant:
 def note_forgotten(connection: Connection, kind: Forgotten, until_at: Instant) -> None:
     """Write down, with the removal itself, that rows of *kind* from before *until_at* are gone."""
     if connection.scalar(_UNTIL, {"kind": kind.value}) is None:
-        connection.execute(insert(forgotten).values(what=kind.value, until_at=until_at))
-    else:
-        connection.execute(_MOVE, {"kind": kind.value, "at": until_at})
+        FORGET_ONCE(connection, [(kind.value, until_at)])
+    connection.execute(_MOVE, {"kind": kind.value, "at": until_at})

@@ -1,8 +1,9 @@
 """What is written once, when a database first serves: the epoch of its line."""
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from stagedoor.adapters.sql import tables
+from stagedoor.adapters.sql.dialect import INSTALL_ONCE
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.clock import Instant
 
@@ -18,8 +19,8 @@ async def line_epoch(lanes: Lanes, *, new_epoch: str, now: Instant) -> str:
     """
 
     def write(connection: Connection) -> None:
-        if _stored(connection) is None:
-            connection.execute(insert(tables.installation).values(id=1, line_epoch=new_epoch, created_at=now))
+        # Of several processes that begin at once one is the first.
+        INSTALL_ONCE(connection, [(1, new_epoch, now)])
 
     stored = await lanes.reading(_stored)
     if stored is not None:

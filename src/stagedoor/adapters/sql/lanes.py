@@ -1,4 +1,4 @@
-"""How SQL reaches a database: one lane that writes, in transactions, and lanes that read beside it."""
+"""How SQL reaches a database: lanes that write, in transactions, and lanes that read beside them."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -6,17 +6,45 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from stagedoor.kernel.errors import Fault
+
 T = TypeVar("T")
 
 Step = Callable[[Connection], T]
-"""Synchronous SQL on a connection. It runs off the event loop, so it must touch nothing but its arguments."""
+"""
+Synchronous SQL on a connection.
+
+It must touch nothing but its arguments: it may run off the event loop, and it
+may be run again from its beginning, in a new transaction.
+"""
+
+
+class DatabaseFault(Fault):
+    """The database failed: locked, full, gone, a bad disk."""
+
+
+class RolledBack(DatabaseFault):
+    """The database undid the transaction for another's sake, so nothing of it has happened: it can be done again."""
 
 
 class WriteTransaction(Protocol):
-    """A transaction that was opened for writing, so that nobody else can write before it ends."""
+    """
+    A transaction that was opened for writing.
+
+    What a step has locked stays as it was read until the end. A file has one
+    transaction at a time; a server has many, at READ COMMITTED: each statement
+    sees what others have committed by then, so only what is locked can be
+    decided on.
+    """
 
     async def run(self, step: Step[T]) -> T:
-        """Run *step* inside the transaction. Raises `Fault` if the database failed."""
+        """
+        Run *step* inside the transaction. Raises `Fault` if the database failed.
+
+        The first step of a transaction is run again where the database undid it
+        for another's sake; a later one raises `RolledBack`, because what was
+        decided on the earlier ones no longer holds.
+        """
         ...
 
     async def commit(self, *, proof: Step[bool]) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from stagedoor.adapters.sql.audit import append, is_written
+from stagedoor.adapters.sql.dialect import MAKE_MEMBERS_ONCE, MAKE_WALLETS_ONCE
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.adapters.sql.tables import member, wallet
+from stagedoor.adapters.sql.tables import member
 from stagedoor.kernel.clock import Clock, Instant
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.operators.model import AuditEntry
@@ -46,8 +47,9 @@ def _add(connection: Connection, buyer_ids: Sequence[BuyerId], now: Instant) -> 
     known = set(connection.execute(select(member.c.id).where(member.c.id.in_(buyer_ids))).scalars())
     new = [buyer_id for buyer_id in buyer_ids if buyer_id not in known]
     if new:
-        connection.execute(insert(member), [{"id": buyer_id, "created_at": now} for buyer_id in new])
-        connection.execute(insert(wallet), [{"buyer_id": buyer_id, "balance_won": 0} for buyer_id in new])
+        # Somebody else may be adding the same ones.
+        MAKE_MEMBERS_ONCE(connection, [(buyer_id, now) for buyer_id in new])
+        MAKE_WALLETS_ONCE(connection, [(buyer_id, 0) for buyer_id in new])
     return len(new)
 
 

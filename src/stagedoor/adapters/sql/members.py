@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.sized import SizedQuery, listed
 from stagedoor.adapters.sql.tables import member
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.waiting_room.ports import Members
 
-_KNOWN = select(member.c.id).where(member.c.id.in_(bindparam("ids", expanding=True)))
+_KNOWN = SizedQuery(select(member.c.id).where(member.c.id.in_(listed("ids"))), "ids")
 
 
 class SqlMembers(Members):
@@ -23,7 +24,7 @@ class SqlMembers(Members):
         """Say for each buyer whether she is a member."""
 
         def read(connection: Connection) -> set[int]:
-            return set(connection.scalars(_KNOWN, {"ids": list(buyer_ids)}))
+            return {buyer_id for (buyer_id,) in _KNOWN(connection, ids=list(buyer_ids))}
 
         known = await self._lanes.reading(read) if buyer_ids else set()
         return [buyer_id in known for buyer_id in buyer_ids]

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from stagedoor.adapters.sql.audit import append, is_written
 from stagedoor.adapters.sql.lanes import Lanes
@@ -60,7 +61,10 @@ class SqlOperatorKeys(OperatorKeys):
             taken = connection.execute(select(operator_key.c.name).where(operator_key.c.name == name)).first()
             if taken is not None:
                 raise KeyRefused(f"there is, or was, a key named {name!r}: choose another name")
-            connection.execute(insert(operator_key).values(row))
+            try:
+                connection.execute(insert(operator_key).values(row))
+            except IntegrityError as error:
+                raise KeyRefused(f"somebody has just made a key named {name!r}: choose another name") from error
             return append(connection, entry)
 
         async with self._lanes.writing() as transaction:
@@ -73,7 +77,7 @@ class SqlOperatorKeys(OperatorKeys):
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[int, AuditEntry]:
-            key = connection.execute(select(operator_key).where(operator_key.c.name == name)).first()
+            key = connection.execute(select(operator_key).where(operator_key.c.name == name).with_for_update()).first()
             if key is None:
                 raise KeyRefused(f"there is no key named {name!r}")
             if key.revoked_at is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Delete, Table, Update, bindparam, delete, func, select, update
 
-from stagedoor.adapters.sql.bulk import ANY_DIALECT, Bulk
+from stagedoor.adapters.sql.bulk import Bulk
 from stagedoor.adapters.sql.driver import Row
 from stagedoor.adapters.sql.sized import SizedQuery, SizedWrite, listed
 from stagedoor.adapters.sql.tables import broker_outbox, outbox
@@ -44,18 +44,24 @@ class Queue:
             select(its.event_id, its.state, its.attempts).where(its.event_id.in_(listed("ids"))), "ids"
         )
         self._count = select(func.count()).select_from(table).where(its.state == bindparam("in_state"))
-        self._fail = Bulk(
+        self._fail = Bulk.change(
             {
-                ANY_DIALECT: update(table)
-                .where(its.event_id == bindparam("failed_id"))
-                .values(
-                    state=bindparam("new_state"),
-                    attempts=bindparam("new_attempts"),
-                    next_attempt_at=bindparam("due_at"),
-                    failure=bindparam("cause"),
-                )
+                "new_state": its.state,
+                "new_attempts": its.attempts,
+                "due_at": its.next_attempt_at,
+                "cause": its.failure,
+                "failed_id": its.event_id,
             },
-            ("new_state", "new_attempts", "due_at", "cause", "failed_id"),
+            lambda given: (
+                update(table)
+                .where(its.event_id == given["failed_id"])
+                .values(
+                    state=given["new_state"],
+                    attempts=given["new_attempts"],
+                    next_attempt_at=given["due_at"],
+                    failure=given["cause"],
+                )
+            ),
         )
         parked = select(its.event_id, outbox.c.type, its.subject_id, its.attempts, its.failure)
         if table is not outbox:

@@ -57,9 +57,12 @@ class SqlRoomDesk(RoomDesk):
             if row.version == UNCHANGED_VERSION:
                 # What followed the settings so far is written down, so that no later change of another field loses it.
                 values = {"opens_at": room.opens_at, "closes_at": room.closes_at, **values}
-            connection.execute(
-                update(room_table).where(room_table.c.id == room_id).values(**values, version=row.version + 1)
+            changed = connection.execute(
+                update(room_table)
+                .where(room_table.c.id == room_id, room_table.c.version == row.version)
+                .values(**values, version=row.version + 1)
             )
+            assert changed.rowcount == 1, "the room was locked, and has changed all the same"
             detail = _told(row, values)
             entry = AuditEntry(at=now, actor=actor, action=action, subject=f"room:{room_id}", detail=detail)
             return room_of_row(_row(connection, room_id), self._defaults), append(connection, entry), entry
@@ -71,7 +74,7 @@ class SqlRoomDesk(RoomDesk):
 
 
 def _row(connection: Connection, room_id: RoomId) -> Row[tuple[object, ...]]:
-    row = connection.execute(select(room_table).where(room_table.c.id == room_id)).first()
+    row = connection.execute(select(room_table).where(room_table.c.id == room_id).with_for_update()).first()
     if row is None:
         raise UnknownRoom
     return row

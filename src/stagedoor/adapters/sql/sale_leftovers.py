@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, delete, select, tuple_
 
+from stagedoor.adapters.sql.bulk import Bulk
 from stagedoor.adapters.sql.lanes import Lanes, Step
 from stagedoor.adapters.sql.tables import closed_place, idempotency_key, outbox
 from stagedoor.checkout.ports import SaleLeftovers
@@ -14,11 +15,19 @@ _OLD_KEYS = (
     .limit(bindparam("at_most"))
 )
 
-_FORGET_KEY = delete(idempotency_key).where(
-    idempotency_key.c.buyer_id == bindparam("of_buyer"),
-    idempotency_key.c.call == bindparam("of_call"),
-    idempotency_key.c.value == bindparam("named"),
-    idempotency_key.c.stored_at < bindparam("before"),
+_FORGET_KEYS = Bulk.change(
+    {
+        "of_buyer": idempotency_key.c.buyer_id,
+        "of_call": idempotency_key.c.call,
+        "named": idempotency_key.c.value,
+        "before": idempotency_key.c.stored_at,
+    },
+    lambda given: delete(idempotency_key).where(
+        idempotency_key.c.buyer_id == given["of_buyer"],
+        idempotency_key.c.call == given["of_call"],
+        idempotency_key.c.value == given["named"],
+        idempotency_key.c.stored_at < given["before"],
+    ),
 )
 
 # An event that closed a place has the instant of the closing: older than the oldest one left, all are gone.
@@ -34,8 +43,11 @@ _CLOSED_PLACES = (
     .limit(bindparam("at_most"))
 )
 
-_FORGET_CLOSED = delete(closed_place).where(
-    closed_place.c.room_id == bindparam("of_room"), closed_place.c.place_number == bindparam("of_number")
+_FORGET_CLOSED = Bulk.change(
+    {"of_room": closed_place.c.room_id, "of_number": closed_place.c.place_number},
+    lambda given: delete(closed_place).where(
+        closed_place.c.room_id == given["of_room"], closed_place.c.place_number == given["of_number"]
+    ),
 )
 
 _BEFORE_ALL = ("", 0)
@@ -53,11 +65,8 @@ class SqlSaleLeftovers(SaleLeftovers):
         """Remove the oldest keys."""
         asked = {"before": stored_before, "at_most": limit}
         old = await self._lanes.reading(lambda connection: connection.execute(_OLD_KEYS, asked).all())
-        rows = [
-            {"of_buyer": buyer_id, "of_call": call, "named": value, "before": stored_before}
-            for buyer_id, call, value in old
-        ]
-        return await self._remove(lambda connection: connection.execute(_FORGET_KEY, rows).rowcount) if rows else 0
+        rows = [(buyer_id, call, value, stored_before) for buyer_id, call, value in old]
+        return await self._remove(lambda connection: _FORGET_KEYS(connection, rows)) if rows else 0
 
     async def forget_closed_places(self, *, closed_before: Instant, limit: int) -> int:
         """Remove those among the next *limit* places that nobody needs any more."""
@@ -71,8 +80,8 @@ class SqlSaleLeftovers(SaleLeftovers):
 
         found, before = await self._lanes.reading(look)
         self._looked_at = found[-1][:2] if len(found) == limit else _BEFORE_ALL
-        rows = [{"of_room": room, "of_number": place} for room, place, closed_at in found if closed_at < before]
-        return await self._remove(lambda connection: connection.execute(_FORGET_CLOSED, rows).rowcount) if rows else 0
+        rows = [(room, place) for room, place, closed_at in found if closed_at < before]
+        return await self._remove(lambda connection: _FORGET_CLOSED(connection, rows)) if rows else 0
 
     async def _remove(self, step: Step[int]) -> int:
         async with self._lanes.writing() as transaction:

@@ -7,7 +7,7 @@ where a database has no such thing, as in SQLite, whose one writer needs none.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection, bindparam, func, literal, select
@@ -26,6 +26,8 @@ from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, PlaceRef, QueueNumber, RoomId, SeatId
 from stagedoor.kernel.money import Won
 from stagedoor.seating.model import ClaimState
+
+LOCKED_AT_ONCE = 10_000
 
 _BALANCES = SizedQuery(
     select(wallet.c.buyer_id, wallet.c.balance_won)
@@ -56,10 +58,20 @@ _LET_GO = SizedQuery(
 _NAMED = SizedQuery(SELECT_HOLD.where(hold.c.id.in_(listed("ids"))), "ids")
 
 _OVERDUE = SizedQuery(
-    SELECT_HOLD.where(hold.c.state == HoldState.OPEN.value, hold.c.expires_at <= bindparam("now"))
+    select(hold.c.id, hold.c.buyer_id)
+    .where(hold.c.state == HoldState.OPEN.value, hold.c.expires_at <= bindparam("now"))
     .order_by(hold.c.expires_at, hold.c.id)
     .limit(bindparam("at_most"))
-    .with_for_update()
+)
+
+_STILL_OVERDUE = SizedQuery(
+    # By id. As a plain column the state would tempt SQLite to walk through all open holds by their index instead.
+    SELECT_HOLD.where(
+        hold.c.id.in_(listed("ids")), hold.c.state + 0 == HoldState.OPEN.value, hold.c.expires_at <= bindparam("now")
+    )
+    .order_by(hold.c.id)
+    .with_for_update(),
+    "ids",
 )
 
 _SEATS = SizedQuery(
@@ -167,11 +179,31 @@ def load(connection: Connection, commands: Sequence[SaleCommand], policy: HoldPo
 def load_overdue(connection: Connection, limit: int, clock: Clock) -> SaleRows:
     """Read and lock the oldest holds whose deadline has passed though they are written down as open."""
     now = clock.now()
-    rows = _OVERDUE(connection, now=now, at_most=limit)
+    overdue = _OVERDUE(connection, now=now, at_most=limit)
+    if not overdue:
+        return SaleRows(now=now)
+    # In the order in which a batch locks; until then somebody else may have ended some of them.
+    _balances(connection, {buyer_id for _, buyer_id in overdue})
+    rows = _STILL_OVERDUE(connection, ids=[id_ for id_, _ in overdue], now=now)
     holds = {one.id: one for one in holds_of_rows(connection, rows)}
     seat_ids = _seats_of_open(holds)
     _seats(connection, seat_ids)
     return SaleRows(now=now, holds=holds, claims=_claims(connection, seat_ids))
+
+
+def lock_buyers_and_seats(
+    connection: Connection, buyer_ids: Collection[BuyerId], seats_then: Callable[[], Collection[SeatId]]
+) -> None:
+    """Lock the wallets of any number of buyers, then what *seats_then* returns once they are locked."""
+    for some in _in_order(buyer_ids):
+        _BALANCES(connection, buyer_ids=some)
+    for some in _in_order(seats_then()):
+        _SEATS(connection, ids=some)
+
+
+def _in_order(ids: Collection[int]) -> Iterator[Sequence[int]]:
+    ordered = sorted(ids)
+    return (ordered[start : start + LOCKED_AT_ONCE] for start in range(0, len(ordered), LOCKED_AT_ONCE))
 
 
 def _balances(connection: Connection, buyer_ids: Iterable[BuyerId]) -> Mapping[BuyerId, Won]:

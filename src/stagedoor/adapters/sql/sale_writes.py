@@ -8,7 +8,7 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, dele
 
 from stagedoor.adapters.sql import audit
 from stagedoor.adapters.sql.bulk import Bulk
-from stagedoor.adapters.sql.dialect import CLAIM_SEATS, CLOSE_PLACES, SET_BALANCES
+from stagedoor.adapters.sql.dialect import CLAIM_SEATS, CLOSE_PLACES
 from stagedoor.adapters.sql.encoding import encode_receipt
 from stagedoor.adapters.sql.outbox_rows import store_events
 from stagedoor.adapters.sql.sized import SizedWrite, listed
@@ -21,6 +21,7 @@ from stagedoor.adapters.sql.tables import (
     seat_claim,
     sold_seat,
     transfer,
+    wallet,
 )
 from stagedoor.checkout.rows import Claim, KeyToStore, SaleWrites, ShopCredit
 from stagedoor.holds.model import Hold, HoldState
@@ -50,6 +51,15 @@ _POST_TRANSFERS = Bulk.insert(
     transfer, "id", "buyer_id", "kind", "debit", "credit", "amount_won", "cause_id", "posted_at"
 )
 _STORE_KEYS = Bulk.insert(idempotency_key, "buyer_id", "call", "value", "fingerprint", "receipt", "stored_at")
+# A balance that is not what it was is neither written nor counted.
+_SET_BALANCES = Bulk.change(
+    {"after_won": wallet.c.balance_won, "buyer": wallet.c.buyer_id, "before_won": wallet.c.balance_won},
+    lambda given: (
+        update(wallet)
+        .where(wallet.c.buyer_id == given["buyer"], wallet.c.balance_won == given["before_won"])
+        .values(balance_won=given["after_won"])
+    ),
+)
 
 # By id. As a plain column the state would tempt SQLite to walk through all open holds by their index instead.
 _THESE_OPEN = (hold.c.id.in_(listed("hold_ids")), hold.c.state + 0 == _OPEN)
@@ -163,10 +173,8 @@ def _write_claims(connection: Connection, writes: SaleWrites) -> None:
         _expect(len(freed), _FREE(connection, **_named(freed)))
     if sold:
         _expect(len(sold), _SELL(connection, **_named(sold), now=writes.now))
-    rows = [
-        (one.seat_id, one.performance_id, one.hold_id, one.state.value, one.held_until, writes.now) for one in claimed
-    ]
-    _expect(len(rows), CLAIM_SEATS(connection, rows))
+    rows = [(one.seat_id, one.performance_id, one.hold_id, one.state.value, one.held_until) for one in claimed]
+    _expect(len(rows), CLAIM_SEATS(connection, rows, now=writes.now))
 
 
 def _named(claims: Sequence[Claim]) -> Mapping[str, Sequence[int]]:
@@ -223,7 +231,7 @@ def _move_money(connection: Connection, writes: SaleWrites) -> None:
     changes = [
         (balance_won, buyer_id, writes.balances_before[buyer_id]) for buyer_id, balance_won in writes.balances.items()
     ]
-    _expect(len(changes), SET_BALANCES(connection, changes))
+    _expect(len(changes), _SET_BALANCES(connection, changes))
 
 
 def _store_keys(connection: Connection, keys: Sequence[KeyToStore], now: Instant) -> None:

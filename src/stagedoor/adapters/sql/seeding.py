@@ -9,6 +9,8 @@ from sqlalchemy import Column, Connection, func, insert, select
 
 from stagedoor.adapters.sql import tables
 from stagedoor.adapters.sql.bulk import Bulk
+from stagedoor.adapters.sql.dialect import MAKE_ROOM_ONCE
+from stagedoor.adapters.sql.room_book import UNCHANGED_VERSION
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import WIRE_ID_MAX, BuyerId, PerformanceId, RoomId, unguessable
 from stagedoor.kernel.money import CHARGE_WON_MAX, Won
@@ -128,7 +130,7 @@ def seed_room(connection: Connection, room_id: RoomId, *, name: str) -> bool:
     """Make an open room that follows the settings, unless there is one of that id; tell whether it was made."""
     if has_room(connection, room_id):
         return False
-    connection.execute(insert(tables.room).values(id=room_id, name=name, state=RoomState.OPEN, version=1))
+    MAKE_ROOM_ONCE(connection, [(room_id, name, RoomState.OPEN.value, UNCHANGED_VERSION)])
     return True
 
 
@@ -136,6 +138,8 @@ def seed_performance(
     connection: Connection, plan: PerformancePlan, *, progress: Progress = lambda _seats: None
 ) -> PerformanceId:
     """Make the performance with all its seats; its room has to be there. *progress* is told of seats."""
+    # Only one at a time gives out numbers.
+    connection.execute(select(tables.room.c.id).order_by(tables.room.c.id).with_for_update()).all()
     performance_id = PerformanceId(_next_id(connection, tables.performance.c.id))
     connection.execute(
         insert(tables.performance).values(

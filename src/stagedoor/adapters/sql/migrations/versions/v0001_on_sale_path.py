@@ -6,14 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 
 from stagedoor.adapters.sql.dialect import refusing_changes
+from stagedoor.adapters.sql.migrations.building import Figure, Id, create_table, digest, word
 
 revision: Final = "0001"
 down_revision: Final = None
 branch_labels: Final = None
 depends_on: Final = None
-
-
-_ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -37,62 +35,62 @@ def downgrade() -> None:
 
 
 def _create_installation() -> None:
-    op.create_table(
+    create_table(
         "installation",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("line_epoch", sa.String(length=32), nullable=False),
+        sa.Column("line_epoch", word(32), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_installation_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
-    op.create_table(
+    create_table(
         "clock_stop",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("alive_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_clock_stop_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clock_stop")),
     )
-    op.create_table(
+    create_table(
         "outage",
-        sa.Column("id", _ID, nullable=False),
+        sa.Column("id", Id, nullable=False),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=False),
         sa.Column("credited_ms", sa.BigInteger(), nullable=False),
         sa.Column("holds_extended", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outage")),
     )
-    op.create_table(
+    create_table(
         "operator_key",
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("role", sa.String(length=16), nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("name", word(64), nullable=False),
+        sa.Column("role", word(16), nullable=False),
+        sa.Column("digest", digest(32), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_operator_key")),
         sa.UniqueConstraint("digest", name=op.f("uq_operator_key_digest")),
     )
-    op.create_table(
+    create_table(
         "audit",
-        sa.Column("id", _ID, nullable=False),
+        sa.Column("id", Id, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("actor", sa.String(length=100), nullable=False),
-        sa.Column("action", sa.String(length=64), nullable=False),
-        sa.Column("subject", sa.String(length=100), nullable=False),
+        sa.Column("actor", word(100), nullable=False),
+        sa.Column("action", word(64), nullable=False),
+        sa.Column("subject", word(100), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
 
 
 def _create_seating() -> None:
-    op.create_table(
+    create_table(
         "room",
-        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("id", word(64), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("state", word(16), nullable=False),
         sa.Column("opens_at", sa.BigInteger(), nullable=True),
         sa.Column("closes_at", sa.BigInteger(), nullable=True),
         sa.Column("max_active", sa.Integer(), nullable=True),
-        sa.Column("rate", sa.Float(), nullable=True),
+        sa.Column("rate", Figure, nullable=True),
         sa.Column("idle_timeout_ms", sa.BigInteger(), nullable=True),
         sa.Column("session_max_ms", sa.BigInteger(), nullable=True),
         sa.Column("away_after_ms", sa.BigInteger(), nullable=True),
@@ -102,28 +100,28 @@ def _create_seating() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_room")),
     )
-    op.create_table(
+    create_table(
         "performance",
-        sa.Column("id", _ID, autoincrement=False, nullable=False),
-        sa.Column("room_id", sa.String(length=64), nullable=False),
+        sa.Column("id", Id, autoincrement=False, nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("venue", sa.String(length=200), nullable=False),
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=False),
-        sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("time_zone", word(64), nullable=False),
         sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_performance_starts_before_it_ends")),
         sa.ForeignKeyConstraint(["room_id"], ["room.id"], name=op.f("fk_performance_room_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_performance")),
     )
-    op.create_table(
+    create_table(
         "seat",
-        sa.Column("id", _ID, autoincrement=False, nullable=False),
+        sa.Column("id", Id, autoincrement=False, nullable=False),
         sa.Column("performance_id", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("section", sa.String(length=64), nullable=False),
-        sa.Column("row_name", sa.String(length=16), nullable=False),
+        sa.Column("section", word(64), nullable=False),
+        sa.Column("row_name", word(16), nullable=False),
         sa.Column("seat_number", sa.Integer(), nullable=False),
-        sa.Column("zone", sa.String(length=64), nullable=False),
+        sa.Column("zone", word(64), nullable=False),
         sa.Column("price_won", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("price_won > 0", name=op.f("ck_seat_price_is_positive")),
         sa.ForeignKeyConstraint(["performance_id"], ["performance.id"], name=op.f("fk_seat_performance_id")),
@@ -133,27 +131,27 @@ def _create_seating() -> None:
 
 
 def _create_wallets() -> None:
-    op.create_table(
+    create_table(
         "member",
-        sa.Column("id", _ID, autoincrement=False, nullable=False),
+        sa.Column("id", Id, autoincrement=False, nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_member")),
     )
-    op.create_table(
+    create_table(
         "wallet",
-        sa.Column("buyer_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("buyer_id", Id, autoincrement=False, nullable=False),
         sa.Column("balance_won", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("balance_won >= 0", name=op.f("ck_wallet_never_negative")),
         sa.ForeignKeyConstraint(["buyer_id"], ["member.id"], name=op.f("fk_wallet_buyer_id")),
         sa.PrimaryKeyConstraint("buyer_id", name=op.f("pk_wallet")),
     )
-    op.create_table(
+    create_table(
         "transfer",
-        sa.Column("id", _ID, autoincrement=False, nullable=False),
+        sa.Column("id", Id, autoincrement=False, nullable=False),
         sa.Column("buyer_id", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.SmallInteger(), nullable=False),
-        sa.Column("debit", sa.String(length=64), nullable=False),
-        sa.Column("credit", sa.String(length=64), nullable=False),
+        sa.Column("debit", word(64), nullable=False),
+        sa.Column("credit", word(64), nullable=False),
         sa.Column("amount_won", sa.BigInteger(), nullable=False),
         sa.Column("cause_id", sa.BigInteger(), nullable=True),
         sa.Column("posted_at", sa.BigInteger(), nullable=False),
@@ -165,9 +163,9 @@ def _create_wallets() -> None:
 
 
 def _create_holds() -> None:
-    op.create_table(
+    create_table(
         "seat_claim",
-        sa.Column("seat_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("seat_id", Id, autoincrement=False, nullable=False),
         sa.Column("performance_id", sa.BigInteger(), nullable=False),
         sa.Column("hold_id", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.SmallInteger(), nullable=False),
@@ -181,11 +179,11 @@ def _create_holds() -> None:
         ["performance_id", "state", "held_until"],
         unique=False,
     )
-    op.create_table(
+    create_table(
         "hold",
-        sa.Column("id", _ID, autoincrement=False, nullable=False),
+        sa.Column("id", Id, autoincrement=False, nullable=False),
         sa.Column("buyer_id", sa.BigInteger(), nullable=False),
-        sa.Column("room_id", sa.String(length=64), nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
         sa.Column("place_number", sa.BigInteger(), nullable=False),
         sa.Column("performance_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.SmallInteger(), nullable=False),
@@ -193,24 +191,24 @@ def _create_holds() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("extended_ms", sa.BigInteger(), nullable=False),
-        sa.Column("extension_cause", sa.String(length=16), nullable=True),
+        sa.Column("extension_cause", word(16), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
     )
     op.create_index("ix_hold_buyer_id_state_ended_at", "hold", ["buyer_id", "state", "ended_at"], unique=False)
     op.create_index("ix_hold_state_expires_at", "hold", ["state", "expires_at"], unique=False)
-    op.create_table(
+    create_table(
         "hold_seat",
-        sa.Column("hold_id", _ID, autoincrement=False, nullable=False),
-        sa.Column("seat_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("hold_id", Id, autoincrement=False, nullable=False),
+        sa.Column("seat_id", Id, autoincrement=False, nullable=False),
         sa.Column("price_won", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["hold_id"], ["hold.id"], name=op.f("fk_hold_seat_hold_id")),
         sa.PrimaryKeyConstraint("hold_id", "seat_id", name=op.f("pk_hold_seat")),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "closed_place",
-        sa.Column("room_id", sa.String(length=64), nullable=False),
-        sa.Column("place_number", _ID, autoincrement=False, nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
+        sa.Column("place_number", Id, autoincrement=False, nullable=False),
         sa.Column("closed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("room_id", "place_number", name=op.f("pk_closed_place")),
         sqlite_with_rowid=False,
@@ -218,9 +216,9 @@ def _create_holds() -> None:
 
 
 def _create_orders() -> None:
-    op.create_table(
+    create_table(
         "purchase",
-        sa.Column("id", _ID, autoincrement=False, nullable=False),
+        sa.Column("id", Id, autoincrement=False, nullable=False),
         sa.Column("hold_id", sa.BigInteger(), nullable=False),
         sa.Column("buyer_id", sa.BigInteger(), nullable=False),
         sa.Column("performance_id", sa.BigInteger(), nullable=False),
@@ -231,17 +229,17 @@ def _create_orders() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_purchase")),
         sa.UniqueConstraint("hold_id", name=op.f("uq_purchase_hold_id")),
     )
-    op.create_table(
+    create_table(
         "sold_seat",
-        sa.Column("seat_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("seat_id", Id, autoincrement=False, nullable=False),
         sa.Column("purchase_id", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["purchase_id"], ["purchase.id"], name=op.f("fk_sold_seat_purchase_id")),
         sa.PrimaryKeyConstraint("seat_id", name=op.f("pk_sold_seat")),
     )
-    op.create_table(
+    create_table(
         "refunded_seat",
-        sa.Column("seat_id", _ID, autoincrement=False, nullable=False),
-        sa.Column("purchase_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("seat_id", Id, autoincrement=False, nullable=False),
+        sa.Column("purchase_id", Id, autoincrement=False, nullable=False),
         sa.Column("refunded_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["purchase_id"], ["purchase.id"], name=op.f("fk_refunded_seat_purchase_id")),
         sa.PrimaryKeyConstraint("seat_id", "purchase_id", name=op.f("pk_refunded_seat")),
@@ -250,24 +248,24 @@ def _create_orders() -> None:
 
 
 def _create_messages() -> None:
-    op.create_table(
+    create_table(
         "idempotency_key",
-        sa.Column("buyer_id", _ID, autoincrement=False, nullable=False),
-        sa.Column("call", sa.String(length=32), nullable=False),
-        sa.Column("value", sa.String(length=128), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("buyer_id", Id, autoincrement=False, nullable=False),
+        sa.Column("call", word(32), nullable=False),
+        sa.Column("value", word(128), nullable=False),
+        sa.Column("fingerprint", word(64), nullable=False),
         sa.Column("receipt", sa.Text(), nullable=False),
         sa.Column("stored_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("buyer_id", "call", "value", name=op.f("pk_idempotency_key")),
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_idempotency_key_stored_at"), "idempotency_key", ["stored_at"], unique=False)
-    op.create_table(
+    create_table(
         "outbox",
-        sa.Column("sequence", _ID, nullable=False),
-        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.Column("sequence", Id, nullable=False),
+        sa.Column("event_id", word(32), nullable=False),
         sa.Column("subject_id", sa.BigInteger(), nullable=False),
-        sa.Column("type", sa.String(length=32), nullable=False),
+        sa.Column("type", word(32), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.SmallInteger(), nullable=False),
@@ -279,9 +277,9 @@ def _create_messages() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_outbox_event_id")),
     )
     op.create_index("ix_outbox_state_attempts_sequence", "outbox", ["state", "attempts", "sequence"], unique=False)
-    op.create_table(
+    create_table(
         "notification",
-        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.Column("event_id", word(32), nullable=False),
         sa.Column("order_id", sa.BigInteger(), nullable=False),
         sa.Column("buyer_id", sa.BigInteger(), nullable=False),
         sa.Column("text", sa.String(length=500), nullable=False),
@@ -291,10 +289,10 @@ def _create_messages() -> None:
 
 
 def _create_line() -> None:
-    op.create_table(
+    create_table(
         "place",
-        sa.Column("room_id", sa.String(length=64), nullable=False),
-        sa.Column("number", _ID, autoincrement=False, nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
+        sa.Column("number", Id, autoincrement=False, nullable=False),
         sa.Column("buyer_id", sa.BigInteger(), nullable=False),
         sa.Column("living_buyer_id", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.SmallInteger(), nullable=False),
@@ -307,15 +305,15 @@ def _create_line() -> None:
         sa.UniqueConstraint("room_id", "living_buyer_id", name=op.f("uq_place_room_id_living_buyer_id")),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "admission_pass",
-        sa.Column("sequence", _ID, nullable=False),
-        sa.Column("room_id", sa.String(length=64), nullable=False),
+        sa.Column("sequence", Id, nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("returner", sa.Boolean(), nullable=False),
         sa.Column("admitted_at", sa.BigInteger(), nullable=False),
         sa.Column("max_active", sa.Integer(), nullable=False),
-        sa.Column("rate", sa.Float(), nullable=True),
+        sa.Column("rate", Figure, nullable=True),
         sa.Column("session_ends_at", sa.BigInteger(), nullable=False),
         sa.Column("entered_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
@@ -324,21 +322,21 @@ def _create_line() -> None:
     )
     op.create_index("ix_admission_pass_ended_at", "admission_pass", ["ended_at"], unique=False)
     op.create_index("ix_admission_pass_room_id_number", "admission_pass", ["room_id", "number"], unique=False)
-    op.create_table(
+    create_table(
         "line_mark",
-        sa.Column("room_id", sa.String(length=64), nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
         sa.Column("last_number", sa.BigInteger(), nullable=False),
         sa.Column("serving_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("room_id", name=op.f("pk_line_mark")),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "line_key",
-        sa.Column("buyer_id", _ID, autoincrement=False, nullable=False),
-        sa.Column("call", sa.String(length=32), nullable=False),
-        sa.Column("value", sa.String(length=128), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("room_id", sa.String(length=64), nullable=False),
+        sa.Column("buyer_id", Id, autoincrement=False, nullable=False),
+        sa.Column("call", word(32), nullable=False),
+        sa.Column("value", word(128), nullable=False),
+        sa.Column("fingerprint", word(64), nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.SmallInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -348,9 +346,9 @@ def _create_line() -> None:
     )
     op.create_index(op.f("ix_line_key_stored_at"), "line_key", ["stored_at"], unique=False)
     op.create_index("ix_line_key_room_id_number", "line_key", ["room_id", "number"], unique=False)
-    op.create_table(
+    create_table(
         "forgotten",
-        sa.Column("what", sa.String(length=16), nullable=False),
+        sa.Column("what", word(16), nullable=False),
         sa.Column("until_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("what", name=op.f("pk_forgotten")),
         sqlite_with_rowid=False,

@@ -5,21 +5,20 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
+from stagedoor.adapters.sql.migrations.building import Id, create_table, word
+
 revision: Final = "0002"
 down_revision: Final = "0001"
 branch_labels: Final = None
 depends_on: Final = None
 
 
-_ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
 def upgrade() -> None:
     """Create the two tables."""
-    op.create_table(
+    create_table(
         "broker_outbox",
-        sa.Column("sequence", _ID, nullable=False),
-        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.Column("sequence", Id, nullable=False),
+        sa.Column("event_id", word(32), nullable=False),
         sa.Column("subject_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.SmallInteger(), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), nullable=False),
@@ -31,12 +30,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_broker_outbox_state_attempts_sequence", "broker_outbox", ["state", "attempts", "sequence"], unique=False
     )
-    op.create_table(
+    create_table(
         "lease",
-        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("name", word(64), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("beat", sa.BigInteger(), nullable=False),
-        sa.Column("holder", sa.String(length=100), nullable=True),
+        sa.Column("holder", word(100), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
         sqlite_with_rowid=False,
     )

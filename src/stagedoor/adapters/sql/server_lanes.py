@@ -1,0 +1,328 @@
+"""
+A database server: some connections that write, some that read, and everything about them bounded.
+
+The steps are the same synchronous functions that a file's threads run. Here
+they run on the event loop, in a greenlet of SQLAlchemy's, which gives way
+whenever the driver waits for the server.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from stagedoor.adapters.sql.lanes import DatabaseFault, Lanes, RolledBack, Step, WriteTransaction
+from stagedoor.adapters.sql.server_dialect import DIALECTS, Failure, ServerDialect
+from stagedoor.adapters.sql.server_url import server_url
+from stagedoor.kernel.clock import HOUR_MS, SECOND_MS
+from stagedoor.kernel.errors import DeadlineMissed
+
+T = TypeVar("T")
+
+TRIES_MAX: Final = 6
+"""How often a transaction is begun in which the database has undone the first step, within its deadline."""
+
+REST_S: Final = 0.005
+"""The longest rest before the second try, a random part of which is taken; it doubles with each further one."""
+
+PROOF_S: Final = 5.0
+"""How long it may take, after its deadline if need be, to find out whether a commit has happened."""
+
+UNDO_S: Final = 1.0
+"""How long a server may take to undo what was not committed, before its connection is cut."""
+
+
+class ConnectionLost(DatabaseFault):
+    """The server ended the connection, or is not there any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLimits:
+    """
+    What a server's lanes may take: *writers* and *readers* connections at most, and *deadline_ms* a transaction.
+
+    The wait for a connection is part of a transaction. *statement_ms* and
+    *lock_ms* are kept by the server itself, and less than the deadline, so that
+    a connection outlives the statement that was given up.
+    """
+
+    writers: int
+    readers: int
+    deadline_ms: int
+    statement_ms: int
+    lock_ms: int
+
+    def __post_init__(self) -> None:
+        """Refuse what would leave a lane without connections, or a server waiting longer than its caller."""
+        assert self.writers > 0
+        assert self.readers > 0
+        assert 0 < self.lock_ms <= self.statement_ms < self.deadline_ms
+
+
+SERVING: Final = LaneLimits(writers=4, readers=4, deadline_ms=5_000, statement_ms=4_000, lock_ms=3_000)
+"""For a process that serves."""
+
+COMMAND: Final = LaneLimits(writers=1, readers=1, deadline_ms=2 * HOUR_MS, statement_ms=HOUR_MS, lock_ms=30 * SECOND_MS)
+"""For a command that one person waits for: it may fill or change whole tables, and holds nobody up for long."""
+
+
+class ServerLanes(Lanes):
+    """The lanes into one database of a MariaDB or PostgreSQL server."""
+
+    def __init__(self, url: str, limits: LaneLimits = SERVING) -> None:
+        """Point at the database *url*; nothing is opened before it is used. Raises `UnfitURL`."""
+        self.limits = limits
+        self.dialect = DIALECTS[server_url(url)[0].get_backend_name()]
+        self.write_engine = _engine(url, self.dialect, limits, writes=True)
+        self._read_engine = _engine(url, self.dialect, limits, writes=False)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[WriteTransaction]:
+        """Open a transaction at READ COMMITTED."""
+        transaction = _Transaction(self)
+        try:
+            await transaction.begin()
+            yield transaction
+        finally:
+            # Also after a cancellation: nobody else may get a connection that is in the middle of something.
+            await asyncio.shield(transaction.close())
+
+    async def reading(self, step: Step[T]) -> T:
+        """Run *step* on one state of the database, in which nothing can be written."""
+        session = _Session(self._read_engine, self.dialect)
+        try:
+            async with _until(self.deadline()):
+                return await session.run_first(step)
+        finally:
+            await asyncio.shield(session.close())
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.write_engine.dispose()
+        await self._read_engine.dispose()
+
+    def deadline(self) -> float:
+        """Return when whatever begins now has to have ended, by the event loop's clock."""
+        return _in(self.limits.deadline_ms / SECOND_MS)
+
+
+class _Transaction(WriteTransaction):
+    def __init__(self, lanes: ServerLanes) -> None:
+        self._lanes = lanes
+        self._session = _Session(lanes.write_engine, lanes.dialect)
+        self._deadline = lanes.deadline()
+        self._has_run = False
+
+    async def begin(self) -> None:
+        async with _until(self._deadline):
+            await self._session.open()
+
+    async def close(self) -> None:
+        """Undo what was not committed; harmless after a commit."""
+        await self._session.close()
+
+    async def run(self, step: Step[T]) -> T:
+        run = self._session.run if self._has_run else self._session.run_first
+        async with _until(self._deadline):
+            outcome = await run(step)
+        self._has_run = True
+        return outcome
+
+    async def commit(self, *, proof: Step[bool]) -> None:
+        try:
+            async with _until(self._deadline):
+                await self._session.commit()
+        except (DatabaseFault, DeadlineMissed):
+            if not await asyncio.shield(self._is_done(proof)):
+                raise
+
+    async def _is_done(self, proof: Step[bool]) -> bool:
+        """Ask for the proof once the session is over for good: what it has not done by then, it never will."""
+        ended = self._session.number
+        await self._session.discard()
+        dialect = self._lanes.dialect
+        asking = _Session(self._lanes.write_engine, dialect)
+        try:
+            async with _until(_in(PROOF_S)):
+                await asking.run_first(lambda connection: dialect.end_session(connection, ended))
+                while await asking.run_first(lambda connection: dialect.has_session(connection, ended)):
+                    await asking.begin_anew()
+                    await asyncio.sleep(REST_S)
+                return await asking.run_first(proof)
+        finally:
+            await asking.close()
+
+
+class _Session:
+    """One connection while it is ours, and the transaction on it."""
+
+    def __init__(self, engine: AsyncEngine, dialect: ServerDialect) -> None:
+        self._engine = engine
+        self._dialect = dialect
+        self._connection: AsyncConnection | None = None
+        self._is_open = self._is_broken = False
+        self.number = 0
+
+    async def open(self) -> None:
+        """Take a connection, one of the pool or a new one, and begin a transaction."""
+        self._is_broken = False
+        self._connection = await self._told(self._engine.connect())
+        await self._begin(self._connection)
+
+    async def run(self, step: Step[T]) -> T:
+        """Run *step*. Raises `RolledBack`, `ConnectionLost` or another `DatabaseFault`."""
+        assert self._connection is not None
+        return await self._told(self._connection.run_sync(step))
+
+    async def run_first(self, step: Step[T]) -> T:
+        """Run the first step of a transaction; again, where that was undone or its connection was a dead one."""
+        tries = 0
+        while True:
+            if self._connection is None:
+                await self.open()
+            try:
+                return await self.run(step)
+            except ConnectionLost:
+                # After the server was away, all connections in the pool are dead ones.
+                tries += 1
+                if tries > TRIES_MAX:
+                    raise
+                await self.discard()
+            except RolledBack:
+                tries += 1
+                if tries > TRIES_MAX:
+                    raise
+                await self.begin_anew()
+                await asyncio.sleep(random.uniform(0, REST_S * 2**tries))  # noqa: S311 -- so that two part, no secret
+
+    async def begin_anew(self) -> None:
+        """Undo the transaction and begin another one."""
+        assert self._connection is not None
+        await self._told(self._connection.rollback())
+        await self._begin(self._connection)
+
+    async def commit(self) -> None:
+        """Commit the transaction, if that is what the server says."""
+        assert self._connection is not None
+        await self._told(self._connection.commit())
+        self._is_open = False
+
+    async def close(self) -> None:
+        """Undo what is open and give the connection back; cut it where nobody knows what it is in the middle of."""
+        if self._connection is None:
+            return
+        if self._is_open and not self._is_broken:
+            with contextlib.suppress(DatabaseFault, DeadlineMissed):
+                async with _until(_in(UNDO_S)):
+                    await self._told(self._connection.rollback())
+                self._is_open = False
+        if self._is_open or self._is_broken:
+            await self.discard()
+            return
+        connection, self._connection = self._connection, None
+        await connection.close()
+
+    async def discard(self) -> None:
+        """Cut the connection, without a word to a server that may not answer."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.suppress(DBAPIError, OSError):
+            self._dialect.cut((await connection.get_raw_connection()).driver_connection)
+            await connection.invalidate()
+        with contextlib.suppress(DBAPIError, OSError):
+            await connection.close()
+
+    async def _begin(self, connection: AsyncConnection) -> None:
+        _ = await self._told(connection.begin())
+        self._is_open = True
+        self.number = self._dialect.number_of((await connection.get_raw_connection()).driver_connection)
+
+    async def _told(self, done: Awaitable[T]) -> T:
+        try:
+            return await done
+        except DBAPIError as error:
+            raise self._named(error) from error
+        except OSError as error:
+            self._is_broken = True
+            raise ConnectionLost(str(error)) from error
+        except asyncio.CancelledError:
+            # In the middle of a question, or of its answer.
+            self._is_broken = True
+            raise
+
+    def _named(self, error: DBAPIError) -> Exception:
+        match self._dialect.failure(error.orig):
+            case Failure.REFUSED:
+                assert error.orig is not None
+                return IntegrityError(error.statement, None, error.orig, hide_parameters=True)
+            case Failure.UNDONE:
+                return RolledBack(str(error.orig))
+            case Failure.LOST:
+                self._is_broken = True
+                return ConnectionLost(str(error.orig))
+            case Failure.OTHER:
+                if error.connection_invalidated or self._is_lost(error):
+                    self._is_broken = True
+                    return ConnectionLost(str(error.orig))
+                return DatabaseFault(str(error.orig))
+
+    def _is_lost(self, error: DBAPIError) -> bool:
+        if self._connection is None or not isinstance(error.orig, self._engine.dialect.loaded_dbapi.Error):
+            return False
+        adapted = self._connection.sync_connection
+        assert adapted is not None
+        return adapted.invalidated or self._engine.dialect.is_disconnect(
+            error.orig, adapted.connection.dbapi_connection, None
+        )
+
+
+def _engine(url: str, dialect: ServerDialect, limits: LaneLimits, *, writes: bool) -> AsyncEngine:
+    address, tls = server_url(url)
+    engine = create_async_engine(
+        address,
+        connect_args=dict(dialect.connect_arguments(tls)),
+        isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
+        hide_parameters=True,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=limits.writers if writes else limits.readers,
+        max_overflow=0,
+        # Whoever waits for a connection has a deadline, which is earlier.
+        pool_timeout=2 * limits.deadline_ms / SECOND_MS,
+        # What is given back was committed or undone.
+        pool_reset_on_return=None,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_up(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        for statement in dialect.set_up(
+            statement_ms=limits.statement_ms, lock_ms=limits.lock_ms, idle_ms=limits.deadline_ms, writes=writes
+        ):
+            cursor.execute(statement)
+        cursor.close()
+        connection.commit()
+
+    return engine
+
+
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+@asynccontextmanager
+async def _until(deadline: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError as error:
+        raise DeadlineMissed("the database did not answer in time") from error

@@ -1,0 +1,36 @@
+"""The contract suites of the sale over the servers: the same tests as in `tests/contract`, over `STORES`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from scripts.services import MariaDB, PostgreSQL
+from stagedoor.adapters.sql.lanes import Lanes
+from tests.builders.server_store import open_server, prepare
+from tests.contract.conftest import clock, house
+from tests.engines.fixtures import held
+
+__all__ = ["clock", "house"]
+
+# Nothing here outlives its server, so nothing waits for a disk.
+SERVERS: dict[str, MariaDB | PostgreSQL] = {
+    "mariadb": MariaDB("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"),
+    "postgresql": PostgreSQL("-c", "fsync=off", "-c", "synchronous_commit=off"),
+}
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database with our tables."""
+    for server in held(SERVERS[request.param]):
+        url = server.new_database()
+        asyncio.run(prepare(url))
+        yield url
+
+
+@pytest.fixture
+async def lanes(database: str) -> AsyncIterator[Lanes]:
+    """That database with the programme of `tests.builders.sale` in it, and nothing sold."""
+    async with open_server(database) as opened:
+        yield opened

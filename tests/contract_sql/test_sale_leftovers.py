@@ -1,0 +1,1 @@
+from tests.contract.test_sale_leftovers import *  # noqa: F403 -- the same suite, over the stores of this folder
