@@ -104,7 +104,7 @@ Every command also takes `--data-dir`, `--database-url` and `--config`, which sa
 
 LABELS = {
     "cache": "which list",
-    "cause": "what it is: `disk` nearly full, `database` not written to, `line` without a turn",
+    "cause": "what it is: `disk` nearly full, `database`, `sale` or `line` out or behind an open breaker",
     "call": "the call's name, never its path",
     "code": "the refusal's code on the wire",
     "fault": "what kind of failure",

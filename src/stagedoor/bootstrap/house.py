@@ -111,7 +111,12 @@ async def build(
     disk = _disk(settings, stores)
     admit = Regularly(_admission(stores, lambda: hindrances.may_admit()), stores.machine_clock)  # noqa: PLW0108 -- made below
     hindrances = Hindrances(
-        {"disk": lambda: disk.is_low, "database": lambda: stores.clock.stands, "line": lambda: admit.is_late},
+        {
+            "disk": lambda: disk.is_low,
+            "database": lambda: stores.is_database_out,
+            "sale": lambda: breakers.of(Instance.SALE).refuses,
+            "line": lambda: admit.is_late or breakers.of(Instance.QUEUE).refuses,
+        },
         blind=("database", "line"),
         metrics=stores.metrics,
     )
@@ -244,5 +249,11 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
             every_s=BACKLOG_EVERY_S,
         ),
         Worker(name="audit", tick=stores.audit_pen.settle, every_s=SETTLE_AUDIT_EVERY_S),
-        Worker(name="pulse", tick=house.pulse.beat, every_s=PULSE_EVERY_S),
+        Worker(
+            name="pulse",
+            tick=house.pulse.beat,
+            every_s=PULSE_EVERY_S,
+            # What an outage has taken is measured up to the first beat after it: the next try is never far.
+            failure_pause_s_max=PULSE_EVERY_S,
+        ),
     )

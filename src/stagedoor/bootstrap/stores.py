@@ -37,6 +37,7 @@ from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
 from stagedoor.outbox.model import Outlet
+from stagedoor.resilience.breaker import BreakerEvent, StateChanged
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
@@ -86,6 +87,11 @@ class Stores:
     random_bits: RandomBits
 
     @property
+    def is_database_out(self) -> bool:
+        """Whether nothing can be written: by the breaker before the database, or because nothing was for too long."""
+        return self.breakers.of(Instance.DATABASE).refuses or (self.clock.stands and not self.clock.is_stopped)
+
+    @property
     def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
         """What gathers single commands, by name; each has to be run."""
         return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end}
@@ -99,6 +105,14 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, bre
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
     guarded = GuardedLanes(file, writes=breakers.of(Instance.DATABASE), reads=breakers.of(Instance.DATABASE_READS))
     clock = ServiceClock(machine_clock)
+
+    sale = breakers.of(Instance.SALE)
+
+    def sale_changed(event: BreakerEvent) -> None:
+        if isinstance(event, StateChanged) and event.breaker == sale.name:
+            clock_stop.look()
+
+    breakers.subscribe(sale_changed)
 
     def given_back(outage: Outage) -> None:
         line.give_back(outage)
@@ -115,6 +129,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, bre
         credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
         credit_line=credit_passes,
         given_back=given_back,
+        out_of_use=lambda: sale.refuses,
     )
     lanes = CreditedLanes(guarded, clock_stop)
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))

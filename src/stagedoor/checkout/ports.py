@@ -52,7 +52,13 @@ class SaleWork(Protocol):
 
 
 class SalesBook(Protocol):
-    """The sale's store: the authority for seats and money."""
+    """
+    The sale's store: the authority for seats and money.
+
+    Where it cannot be had, everything fails closed: nothing is held, paid or
+    charged, nothing is half done, and the caller hears of a `Fault`. What is
+    held meanwhile loses no time by it (ADR 39).
+    """
 
     def begin(self) -> AbstractAsyncContextManager[SaleWork]:
         """Open a unit of work. Entering raises `Fault` when the store cannot be had."""
@@ -78,7 +84,7 @@ class SaleLeftovers(Protocol):
 
 
 class BuyerRecords(Protocol):
-    """What a buyer may read of her own dealings."""
+    """What a buyer may read of her own dealings: never an old copy. Every method raises `Fault` where it cannot."""
 
     async def holds_of(self, buyer_id: BuyerId, *, limit: int) -> Sequence[Hold]:
         """Return her newest holds, newest first."""

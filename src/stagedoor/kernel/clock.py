@@ -13,6 +13,8 @@ DAY_MS = 86_400_000
 FOREVER = Instant(1 << 52)
 """Later than every instant that is compared with it, and still exact in JSON."""
 
+_LONG_AGO = Instant(-FOREVER)
+
 
 def later(instant: Instant, by_ms: int) -> Instant:
     """Return the instant *by_ms* milliseconds after (or, negative, before) *instant*."""
@@ -71,8 +73,8 @@ class ServiceClock(Clock):
 
     Once the last sign of life is `GAP_MS` old it says what it said last, until
     the next sign: by then the gap has been given back. So nobody judges a
-    deadline by time that does not count, whoever comes first. Before the
-    first sign it is the other clock.
+    deadline by time that does not count, whoever comes first. `stop` makes it
+    stand at once. Before the first sign it is the other clock.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -80,6 +82,7 @@ class ServiceClock(Clock):
         self._clock = clock
         self._alive_at = FOREVER
         self._said = Instant(0)
+        self.is_stopped = False
 
     def now(self) -> Instant:
         """Return the present instant, or the last one in which the service lived."""
@@ -94,7 +97,15 @@ class ServiceClock(Clock):
         """Whether there is a gap that was not given back yet."""
         return self._clock.now() - self._alive_at >= GAP_MS
 
+    def stop(self) -> None:
+        """Stand still from now until the next sign of life: the service lives, but nobody can use it."""
+        if not self.is_stopped:
+            self.now()
+            self._alive_at = _LONG_AGO
+            self.is_stopped = True
+
     def alive(self, at: Instant) -> None:
         """Go on: the service lived at *at*, and what was lost before it has been given back."""
+        self.is_stopped = False
         self._alive_at = at
         self._said = max(self._said, at)

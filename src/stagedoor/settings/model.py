@@ -277,7 +277,7 @@ class Settings:
     outage_credit_max_seconds: float = setting(
         kinds.seconds(0, DAY_SECONDS),
         default=1_800.0,
-        meaning="How much time without a server is given back to holds, passes and absences, at most.",
+        meaning="How much time in which nobody could buy is given back to holds, passes and absences, at most.",
         group=SALE,
     )
     stale_list_seconds_max: float = setting(

@@ -9,7 +9,7 @@ from stagedoor.wallet.model import Transfer
 
 
 class Wallets(Protocol):
-    """Balances and the transfers behind them."""
+    """Balances and the transfers behind them: never an old copy. Every method raises `Fault` where it cannot read."""
 
     async def balance(self, buyer_id: BuyerId) -> Won | None:
         """Return the balance, None for somebody who is not a member."""

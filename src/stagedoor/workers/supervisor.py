@@ -20,7 +20,8 @@ class Worker:
     *tick* returns how much it did. *every_s* is the longest pause between two
     ticks; *wake*, when set, ends the pause early, but not within *rest_s* of a
     tick's end, so that what comes fast is taken together. A tick that did
-    something is followed by the next at once where *eager*.
+    something is followed by the next at once where *eager*. After failures the
+    pause grows, to *failure_pause_s_max* at most.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Worker:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     eager: bool = False
     rest_s: float = 0.0
+    failure_pause_s_max: float = FAILURE_PAUSE_S_MAX
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Tick until *stopping*."""
@@ -44,7 +46,7 @@ class Worker:
                 if failures == 0:
                     log.exception("worker.failed", worker=self.name, cause=str(error))
                 failures += 1
-                await self._pause(min(FAILURE_PAUSE_S_MAX, self.every_s * failures))
+                await self._pause(min(self.failure_pause_s_max, self.every_s * failures))
                 continue
             if failures:
                 log.info("worker.recovered", worker=self.name, failed_ticks=failures)

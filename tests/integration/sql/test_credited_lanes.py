@@ -22,10 +22,16 @@ class Evening:
 
     def __init__(self, file: SqliteFile, machine: ManualClock) -> None:
         self.machine = machine
+        self.is_out_of_use = False
         self.clock = ServiceClock(machine)
         self.given_back: list[Outage] = []
         self.beats = SqlClockStop(
-            file, machine, self.clock, credit_max_ms=30 * MINUTE_MS, given_back=self.given_back.append
+            file,
+            machine,
+            self.clock,
+            credit_max_ms=30 * MINUTE_MS,
+            given_back=self.given_back.append,
+            out_of_use=lambda: self.is_out_of_use,
         )
         self.transactions = 0
         self.lanes = CreditedLanes(CountedLanes(file, self), self.beats)
@@ -109,6 +115,82 @@ async def test_many_who_were_waiting_give_it_back_once(evening: Evening) -> None
     [hold] = await evening.house.records.holds_of(ANN, limit=1)
     assert hold.expires_at == later(DEADLINE, 20 * SECOND_MS)
     assert len(evening.given_back) == 1
+
+
+class TestOutOfUse:
+    """The database works, and yet nobody can buy: a breaker before the sale is open."""
+
+    async def test_no_sign_of_life_is_given_and_all_of_it_is_given_back_however_short(self, evening: Evening) -> None:
+        await evening.house.one(reserve(ANN, 1))
+        evening.is_out_of_use = True
+        beats = [await evening.beats.beat()]
+        evening.machine.advance(500)
+        beats.append(await evening.beats.beat())
+
+        evening.is_out_of_use = False
+        beats.append(await evening.beats.beat())
+
+        [hold] = await evening.house.records.holds_of(ANN, limit=1)
+        assert beats == [0, 0, 500]
+        assert hold.expires_at == later(DEADLINE, 500)
+
+    async def test_a_deadline_that_would_pass_in_the_first_moments_does_not(self, evening: Evening) -> None:
+        await evening.house.one(reserve(ANN, 1))
+        evening.machine.advance(5 * MINUTE_MS - 1)
+        await evening.beats.beat()
+        evening.is_out_of_use = True
+        evening.beats.look()
+        evening.machine.advance(47 * SECOND_MS)
+
+        tidied = await evening.house.tidy()
+        evening.is_out_of_use = False
+        await evening.beats.beat()
+
+        assert tidied == 0
+        assert kinds([await evening.house.one(pay(ANN))]) == ["Settled"]
+
+    async def test_who_writes_meanwhile_goes_by_the_time_at_which_it_began(self, evening: Evening) -> None:
+        evening.is_out_of_use = True
+        began_at = evening.machine.now()
+        evening.beats.look()
+        evening.machine.advance(20 * SECOND_MS)
+
+        await evening.house.one(reserve(BOB, 2))
+        evening.machine.advance(20 * SECOND_MS)
+        given_back_meanwhile = list(evening.given_back)
+        evening.is_out_of_use = False
+        await evening.house.one(reserve(ANN, 1))
+
+        [his] = await evening.house.records.holds_of(BOB, limit=1)
+        assert given_back_meanwhile == []
+        assert evening.given_back == [Outage(began_at, evening.machine.now(), 40 * SECOND_MS)]
+        assert (his.placed_at, his.expires_at) == (began_at, later(DEADLINE, 40 * SECOND_MS))
+        await evening.house.check()
+
+    async def test_no_more_than_the_maximum_is_given_back(self, evening: Evening) -> None:
+        await evening.house.one(reserve(ANN, 1))
+        evening.is_out_of_use = True
+        evening.beats.look()
+        evening.machine.advance(40 * MINUTE_MS)
+
+        evening.is_out_of_use = False
+
+        assert await evening.beats.beat() == 30 * MINUTE_MS
+        assert kinds([await evening.house.one(pay(ANN))]) == ["HoldIsOver"]
+
+    async def test_a_process_that_starts_out_of_use_gives_back_what_was_before_it(
+        self, evening: Evening, sold_from: SqliteFile
+    ) -> None:
+        await evening.house.one(reserve(ANN, 1))
+        evening.machine.advance(10 * SECOND_MS)
+        second = Evening(sold_from, evening.machine)
+        second.is_out_of_use = True
+
+        beats = [await second.beats.beat(), await second.beats.beat()]
+        second.machine.advance(10 * SECOND_MS)
+        second.is_out_of_use = False
+
+        assert [*beats, await second.beats.beat()] == [10 * SECOND_MS, 0, 10 * SECOND_MS]
 
 
 async def test_control_lanes_that_credit_nothing_sell_the_seat_to_somebody_else(

@@ -56,6 +56,20 @@ def test_it_goes_on_with_the_next_sign_of_life_and_never_back() -> None:
     assert (stood_at, clock.now(), clock.stands) == (NOON, machine.now(), False)
 
 
+def test_told_to_stop_it_stands_at_once_until_the_next_sign_of_life() -> None:
+    machine, clock = started()
+    machine.advance(300)
+    clock.stop()
+    machine.advance(500)
+    clock.stop()
+    stood_at, stood, was_stopped = clock.now(), clock.stands, clock.is_stopped
+
+    clock.alive(machine.now())
+
+    assert (stood_at, stood, was_stopped) == (later(NOON, 300), True, True)
+    assert (clock.now(), clock.stands, clock.is_stopped) == (later(NOON, 800), False, False)
+
+
 @pytest.mark.parametrize(
     ("began_before_the_end_ms", "given_ms"), [(9_000, 5_000), (5_000, 5_000), (1, 1), (0, 0), (-1, 0)]
 )

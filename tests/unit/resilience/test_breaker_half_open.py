@@ -186,3 +186,41 @@ def test_a_call_refused_in_a_trial_is_told_to_come_back_soon() -> None:
         bench.breaker.acquire()
 
     assert refused.value.retry_after_ms == 1_000
+
+
+def test_one_can_see_whether_it_would_refuse_without_asking_it() -> None:
+    bench = Bench()
+    seen = [bench.breaker.refuses]
+    bench.fail(4)
+    seen.append(bench.breaker.refuses)
+    bench.clock.advance(ms=5_000)
+    seen.append(bench.breaker.refuses)
+    bench.clock.advance(ns=1)
+    seen.append(bench.breaker.refuses)
+
+    assert seen == [False, True, True, False]
+    assert (bench.breaker.state, bench.breaker.snapshot().not_permitted_calls) == (State.OPEN, 0)
+
+
+def test_it_would_refuse_while_all_trial_calls_are_under_way_and_not_overdue() -> None:
+    bench = a_half_open_breaker(replace(SMALL, max_wait_duration_in_half_open_state_ms=1_000))
+    seen = [bench.breaker.refuses]
+    permit, *_ = [bench.breaker.acquire() for _ in range(4)]
+    seen.append(bench.breaker.refuses)
+    bench.breaker.release(permit)
+    seen.append(bench.breaker.refuses)
+    bench.breaker.acquire()
+    bench.clock.advance(ms=1_000)
+    seen.append(bench.breaker.refuses)
+
+    assert seen == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("state", "refuses"), [(State.FORCED_OPEN, True), (State.DISABLED, False), (State.METRICS_ONLY, False)]
+)
+def test_by_order_it_refuses_all_or_nothing(state: State, refuses: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    bench = Bench()
+    bench.breaker.transition_to(state)
+
+    assert bench.breaker.refuses is refuses

@@ -43,6 +43,16 @@ async def test_a_row_of_failures_is_logged_once_with_its_cause_and_its_end() -> 
     ]
 
 
+async def test_the_pause_after_failures_grows_no_further_than_the_worker_may_take() -> None:
+    ticks = Ticks(last=50, failing=frozenset(range(1, 50)))
+    ticks.supervisor.add_worker(Worker(name="pulse", tick=ticks, every_s=3_600, failure_pause_s_max=0.0))
+
+    async with asyncio.timeout(5):
+        await ticks.supervisor.run()
+
+    assert ticks.count == 50
+
+
 async def test_an_eager_worker_does_not_pause_while_there_is_work() -> None:
     ticks = Ticks(last=100, done=1)
     ticks.supervisor.add_worker(Worker(name="relay", tick=ticks, every_s=3_600, eager=True))

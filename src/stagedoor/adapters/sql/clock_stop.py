@@ -94,6 +94,15 @@ GivenBack = Callable[[Outage], None]
 """Is told of an outage once it has been given back for good: what is only in memory has to follow."""
 
 
+OutOfUse = Callable[[], bool]
+"""Says whether buyers cannot buy at this instant; it waits for nothing."""
+
+
+def _never() -> bool:
+    """Be of use whenever the database can be written to."""
+    return False
+
+
 def _no_line(_connection: Connection, _outage: Outage) -> None:
     """Credit nothing: there is no line in this database."""
 
@@ -124,11 +133,13 @@ class SqlClockStop:
         first_gap_ms: int = 1,
         credit_line: CreditLine = _no_line,
         given_back: GivenBack = _nobody,
+        out_of_use: OutOfUse = _never,
     ) -> None:
         """
         Write through *lanes*, which must not be those that this clock stop is the guard of.
 
-        At the first beat a gap of *first_gap_ms* or more is an outage. Where
+        At the first beat, and at the first after the service was out of use, a
+        gap of *first_gap_ms* or more is an outage. Where
         others may be serving it has to be `GAP_MS`, for the last of their signs
         of life is never quite now.
         """
@@ -142,31 +153,47 @@ class SqlClockStop:
         self._for_broker = for_broker
         self._credit_line = credit_line
         self._given_back = given_back
+        self._out_of_use = out_of_use
         self._heard_of: int | None = None
 
     @property
-    def stands(self) -> bool:
-        """Whether there is a gap that was not given back yet: nobody may write before it is."""
-        return self._service_clock.stands
+    def owes(self) -> bool:
+        """
+        Whether there is a gap that has to be given back before anybody writes.
+
+        Not while it goes on out of use: until that ends, whoever writes goes by the time at which it began.
+        """
+        return self._service_clock.stands and not (self._service_clock.is_stopped and self._out_of_use())
+
+    def look(self) -> bool:
+        """Stop the time if buyers cannot buy right now; return whether that is so. To be called when that changes."""
+        is_out_of_use = self._heard_of is not None and self._out_of_use()
+        if is_out_of_use:
+            self._service_clock.stop()
+        return is_out_of_use
 
     async def beat(self) -> int:
         """
         Give a sign of life, and first give back the gap before it.
 
-        At the first beat of a process that is any gap since the last process
-        (unless there are several), afterwards one of `GAP_MS` or more. A hold that was open when the
+        At the first beat of a process that is any gap since the last process,
+        and at the first one after the service was out of use the whole of that
+        (unless there are several processes); otherwise one of `GAP_MS` or more. A hold that was open when the
         service stopped is moved later by the gap; one that was placed after the
         last sign of life by the time since then. Returns how many milliseconds
         were given back, usually 0. Raises `Fault`: then nothing has been
         credited, or the next beat finds out that it has.
         """
+        if self.look():
+            return 0
         async with self._lanes.writing() as transaction:
             return await self.beat_in(transaction)
 
     async def beat_in(self, transaction: WriteTransaction) -> int:
         """Do what `beat` does in *transaction*, in which nothing was done yet, and commit it."""
         heard_of = self._heard_of
-        ignored_below_ms = self._first_gap_ms if heard_of is None else GAP_MS
+        is_afresh = heard_of is None or self._service_clock.is_stopped
+        ignored_below_ms = self._first_gap_ms if is_afresh else GAP_MS
 
         def give_back(connection: Connection) -> _Beat:
             alive_at: int | None = connection.scalar(_LOCK)

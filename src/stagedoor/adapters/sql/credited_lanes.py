@@ -29,7 +29,7 @@ class CreditedLanes(Lanes):
         """Open a transaction for writing, with every gap before it given back."""
         while True:
             async with self._lanes.writing() as transaction:
-                if not self._clock_stop.stands:
+                if not self._clock_stop.owes:
                     yield transaction
                     return
                 await self._clock_stop.beat_in(transaction)

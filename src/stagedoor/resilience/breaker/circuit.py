@@ -95,6 +95,19 @@ class CircuitBreaker:
         """The state as the last call or tick left it: looking changes nothing."""
         return self._state
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the next call would be refused, if it came now: looking changes nothing."""
+        match self._state:
+            case State.FORCED_OPEN:
+                return True
+            case State.OPEN:
+                return self._now_ns() <= self._open_until_ns
+            case State.HALF_OPEN:
+                return self._trials_left == 0 and not self._is_trial_overdue()
+            case _:
+                return False
+
     def snapshot(self) -> BreakerSnapshot:
         """Return the state with its numbers as of now."""
         failure_rate, slow_call_rate = rates_of(self._window)
@@ -266,6 +279,9 @@ class CircuitBreaker:
                 self._enter(State.OPEN, Cause.RATES, at_ns=self._now_ns())
         elif self._state is State.HALF_OPEN:
             self._enter(State.CLOSED, Cause.RATES, at_ns=self._now_ns())
+
+    def _is_trial_overdue(self) -> bool:
+        return self._trial_due_ns is not None and self._now_ns() >= self._trial_due_ns
 
     def _end_overdue_trial(self, now_ns: int) -> None:
         due_ns = self._trial_due_ns
