@@ -2,11 +2,12 @@
 
 from scripts.services.kafka import Kafka
 from scripts.services.mariadb import MariaDB
+from scripts.services.nginx import Nginx
 from scripts.services.postgres import PostgreSQL
 from scripts.services.redis import Redis
 from scripts.services.server import Missing, Server
 
-ENGINES: dict[str, type[Server]] = {each.name: each for each in (MariaDB, PostgreSQL, Redis, Kafka)}
+ENGINES: dict[str, type[Server]] = {each.name: each for each in (MariaDB, PostgreSQL, Redis, Kafka, Nginx)}
 """All of them, by the name that a suite's `needs` gives them."""
 
-__all__ = ["ENGINES", "Kafka", "MariaDB", "Missing", "PostgreSQL", "Redis", "Server"]
+__all__ = ["ENGINES", "Kafka", "MariaDB", "Missing", "Nginx", "PostgreSQL", "Redis", "Server"]

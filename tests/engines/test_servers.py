@@ -14,10 +14,14 @@ from scripts.services.server import free_port, is_free
 
 SECONDS_MAX = 60
 
+NOBODY = 9  # the discard port
+WANTED = {"nginx": (NOBODY,)}
+"""What an engine has to be told to start at all."""
+
 HOLDER = """
 import sys
 from scripts.services import ENGINES
-with ENGINES[sys.argv[1]]() as server:
+with ENGINES[sys.argv[1]](*map(int, sys.argv[2:])) as server:
     print(server.pid, server.folder, flush=True)
     sys.stdin.read()
 """
@@ -26,7 +30,7 @@ with ENGINES[sys.argv[1]]() as server:
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
 def test_it_leaves_nothing_behind(engine: type[Server]) -> None:
-    with engine() as server:
+    with engine(*WANTED.get(engine.name, ())) as server:
         assert server.running
         pid, folder = server.pid, server.folder
 
@@ -38,7 +42,7 @@ def test_it_leaves_nothing_behind(engine: type[Server]) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
 def test_it_comes_back_on_its_port_after_a_kill_and_after_a_stop(engine: type[Server]) -> None:
-    with engine() as server:
+    with engine(*WANTED.get(engine.name, ())) as server:
         port = server.port
         server.kill()
         assert not server.running
@@ -56,7 +60,7 @@ def test_it_comes_back_on_its_port_after_a_kill_and_after_a_stop(engine: type[Se
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
 def test_a_paused_one_can_be_ended(engine: type[Server]) -> None:
-    with engine() as server:
+    with engine(*WANTED.get(engine.name, ())) as server:
         server.pause()
         until(lambda: state_of(server.pid) == "T")
         server.resume()
@@ -67,8 +71,9 @@ def test_a_paused_one_can_be_ended(engine: type[Server]) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
 def test_it_ends_with_whoever_held_it_even_when_killed(engine: type[Server]) -> None:
+    wanted = map(str, WANTED.get(engine.name, ()))
     holder = subprocess.Popen(  # noqa: S603 -- this Python
-        [sys.executable, "-c", HOLDER, engine.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, engine.name, *wanted], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert holder.stdout is not None
     pid, folder = holder.stdout.readline().split()
