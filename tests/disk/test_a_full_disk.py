@@ -17,6 +17,20 @@ SEATS = 20
 INSIDE = 5
 ROOM = a_room("full", a_show(seats=SEATS), max_active=INSIDE, away_after_ms=600_000, idle_timeout_ms=600_000)
 HOLD_SECONDS = "6"
+BREAKERS = """
+[resilience4j.circuitbreaker.instances.database]
+waitDurationInOpenState = "1s"
+
+[resilience4j.circuitbreaker.instances.saleService]
+waitDurationInOpenState = "1s"
+"""
+"""A full disk opens them, and half a minute would be a long story."""
+
+
+def settings_for(folder: Path) -> dict[str, str]:
+    breakers = folder / "stagedoor.toml"
+    breakers.write_text(BREAKERS)
+    return {"HOLD_SECONDS": HOLD_SECONDS, "CONFIG": str(breakers), "LOG_LEVEL": "info"}
 
 
 async def join_anew(evening: Evening, client: Client) -> Answer:
@@ -51,9 +65,7 @@ async def answers_of_a_full_disk(evening: Evening, inside: list[Fan], waiting: l
 async def test_a_full_disk_stops_what_is_new_and_loses_nothing(kind: str, members: Path, tmp_path: Path) -> None:
     with (
         DISKS[kind](tmp_path / "disk") as disk,
-        Evening.on(
-            disk.folder / "stagedoor.db", [ROOM], members=members, settings={"HOLD_SECONDS": HOLD_SECONDS}
-        ) as on,
+        Evening.on(disk.folder / "stagedoor.db", [ROOM], members=members, settings=settings_for(tmp_path)) as on,
     ):
         async with on.client() as client:
             show = on.show(ROOM.id)

@@ -146,7 +146,7 @@ def _admission(stores: Stores, may_admit: Callable[[], bool]) -> AdmitCounted:
 
 def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:
     stores, lanes, clock = house.stores, house.stores.lanes, house.stores.machine_clock
-    rooms, line, supply, settle = stores.rooms, stores.line, stores.supply, stores.settle
+    rooms, line, supply, settle = stores.rooms, stores.line, stores.supply, house.disk.minding(stores.settle)
     close_place, random_bits = CloseLeftPlace(settle=settle).close, stores.random_bits
     gate = OperatorGate(SqlOperatorKeys(lanes, clock), clock)
     desk = OpsDesk(
@@ -175,11 +175,13 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         recognize_place=RecognizePlace(line=line),
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
         reserve_seats=ReserveSeats(
-            line=line, settle=house.disk.sparing(settle), random_bits=random_bits, clock=stores.clock
+            line=line, settle=house.disk.sparing(stores.settle), random_bits=random_bits, clock=stores.clock
         ),
         release_seats=ReleaseSeats(settle=settle),
         pay=Pay(settle=settle, random_bits=random_bits, mark_used_up=stores.line.mark_used_up),
-        charge=Charge(settle=settle, random_bits=random_bits, fans_may_charge=settings.fans_may_charge),
+        charge=Charge(
+            settle=house.disk.minding(settle), random_bits=random_bits, fans_may_charge=settings.fans_may_charge
+        ),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,
         breakers=stores.breakers,

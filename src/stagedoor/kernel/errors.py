@@ -36,5 +36,9 @@ class Overloaded(TurnedAway):
     """A bounded line of work inside this process is full."""
 
 
+class StoreFull(Fault):
+    """A store has no room for what had to be written."""
+
+
 class DeadlineMissed(Fault):
     """The caller's deadline passed before the work was done."""

@@ -26,10 +26,10 @@ class Reserve:
     """
     Knows whether the reserve is touched: *percent* of the store, or *bytes_max* if that is less.
 
-    Either being 0 asks for no reserve.
+    Either being 0 asks for no reserve; without *bytes_max* the percentage alone counts.
     """
 
-    def __init__(self, *, percent: float, bytes_max: int) -> None:
+    def __init__(self, *, percent: float, bytes_max: int | None) -> None:
         """Believe that enough is left until told otherwise."""
         self._percent = percent
         self._bytes_max = bytes_max
@@ -37,7 +37,8 @@ class Reserve:
 
     def needed(self, total: int) -> float:
         """Return how much of a store of *total* bytes has to be left."""
-        return min(total * self._percent / 100, self._bytes_max)
+        share = total * self._percent / 100
+        return share if self._bytes_max is None else min(share, self._bytes_max)
 
     def observe(self, space: Space) -> bool:
         """Take note of what is left; return whether that changes anything. Exactly the reserve is enough."""
@@ -45,6 +46,12 @@ class Reserve:
         is_touched = space.free < (needed * RECOVERY if self.is_touched else needed)
         changed = is_touched is not self.is_touched
         self.is_touched = is_touched
+        return changed
+
+    def fill(self) -> bool:
+        """Take note that a write found no room, whatever was seen of it; return whether that changes anything."""
+        changed = not self.is_touched
+        self.is_touched = True
         return changed
 
     def spare(self) -> None:

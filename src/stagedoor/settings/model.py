@@ -319,11 +319,13 @@ class Settings:
         meaning="How much of the database's disk has to be left; with less nobody joins or reserves. 0: no limit.",
         group=KEEPING,
     )
-    disk_reserve_mib: int = setting(
-        kinds.whole(0, 1_000_000, "a whole number of MiB"),
-        default=1_024,
-        meaning="How much of it is enough, if that is less than the percentage. 0: no limit.",
+    disk_reserve_mib: int | None = setting(
+        kinds.optional(kinds.whole(0, 1_000_000, "a whole number of MiB")),
+        default=None,
+        meaning="How much of it is enough, if that is less than the percentage; unset, the percentage alone counts. "
+        "0: no limit.",
         group=KEEPING,
+        demo_default=1_024,
     )
 
     wait_target_seconds: float = setting(
@@ -439,7 +441,8 @@ class Settings:
     @property
     def disk_reserve(self) -> Reserve:
         """What has to be left on the database's disk; a new one, not looked at yet."""
-        return Reserve(percent=self.disk_reserve_percent, bytes_max=self.disk_reserve_mib << 20)
+        enough = None if self.disk_reserve_mib is None else self.disk_reserve_mib << 20
+        return Reserve(percent=self.disk_reserve_percent, bytes_max=enough)
 
     @property
     def hold_policy(self) -> HoldPolicy:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import structlog
 
+from stagedoor.kernel.errors import StoreFull
 from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.reserve import Reserve, Space
 
@@ -59,12 +60,27 @@ class DiskWatch:
                 log.info("disk.recovered", **figures)
         return int(changed)
 
+    def minding(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
+        """Return *call*; where it finds no room, nothing new is begun until the next look at the disk finds some."""
+
+        async def minded(command: Command) -> Outcome:
+            try:
+                return await call(command)
+            except StoreFull:
+                if self._reserve.fill():
+                    self._said = "full: there was no room for a write"
+                    log.warning("disk.full")
+                raise
+
+        return minded
+
     def sparing(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
-        """Return *call* for as long as enough is left; it raises `NearlyFull` otherwise."""
+        """Return *call*, `minding` it, for as long as enough is left; it raises `NearlyFull` otherwise."""
+        minded = self.minding(call)
 
         async def spared(command: Command) -> Outcome:
             self._reserve.spare()
-            return await call(command)
+            return await minded(command)
 
         return spared
 

@@ -7,7 +7,7 @@ import pytest
 
 from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
-from stagedoor.adapters.sql.lanes import DatabaseFault
+from stagedoor.adapters.sql.lanes import DatabaseFull
 from stagedoor.checkout.outcomes import Settled
 from stagedoor.kernel.clock import ManualClock
 from stagedoor.kernel.ids import BuyerId
@@ -48,9 +48,7 @@ async def until_it_is_full(write: Callable[[int], Awaitable[object]]) -> int:
     for number in range(TRIES):
         try:
             await write(number)
-        except DatabaseFault as fault:
-            if "full" not in str(fault):
-                raise
+        except DatabaseFull:
             return number
     raise AssertionError(f"after {TRIES} tries it is not full")
 

@@ -26,6 +26,25 @@ def test_it_is_the_percentage_or_the_bytes_whichever_is_less(total: int, needed:
     assert reserve.is_touched
 
 
+def test_without_bytes_the_percentage_alone_counts() -> None:
+    reserve = Reserve(percent=5, bytes_max=None)
+
+    assert reserve.needed(500 * GB) == 25 * GB
+
+
+def test_a_write_that_found_no_room_touches_it_until_the_next_look() -> None:
+    reserve = a_reserve()
+
+    told = [reserve.fill(), reserve.fill()]
+
+    assert told == [True, False]
+    with pytest.raises(NearlyFull):
+        reserve.spare()
+    assert reserve.observe(left(624 * GB // 1_000)) is False
+    assert reserve.observe(left(625 * GB // 1_000)) is True
+    reserve.spare()
+
+
 @pytest.mark.parametrize("none", [{"percent": 0.0}, {"bytes_max": 0}])
 def test_none_asked_for_is_never_touched(none: dict[str, int]) -> None:
     reserve = a_reserve(**none)

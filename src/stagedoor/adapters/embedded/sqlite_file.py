@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from stagedoor.adapters.sql import driver
-from stagedoor.adapters.sql.lanes import DatabaseFault, Lanes, Step, WriteTransaction
+from stagedoor.adapters.sql.lanes import DatabaseFault, DatabaseFull, Lanes, Step, WriteTransaction
 
 T = TypeVar("T")
 
@@ -217,4 +218,5 @@ async def _translated(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         # A constraint that had to refuse a write is our own bug, not the database's.
         raise
     except DBAPIError as error:
-        raise DatabaseFault(str(error.orig)) from error
+        is_full = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise (DatabaseFull if is_full else DatabaseFault)(str(error.orig)) from error

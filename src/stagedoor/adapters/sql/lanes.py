@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.errors import Fault, StoreFull
 
 T = TypeVar("T")
 
@@ -21,6 +21,10 @@ may be run again from its beginning, in a new transaction.
 
 class DatabaseFault(Fault):
     """The database failed: locked, full, gone, a bad disk."""
+
+
+class DatabaseFull(DatabaseFault, StoreFull):
+    """The database's disk is full."""
 
 
 class RolledBack(DatabaseFault):

@@ -28,6 +28,8 @@ class Failure(Enum):
     """The connection is gone, or about to go."""
     REFUSED = auto()
     """A constraint refused a row: our own bug."""
+    FULL = auto()
+    """There is no room on its disk."""
     OTHER = auto()
 
 
@@ -74,6 +76,7 @@ class ServerDialect(Protocol):
 
 
 class _MariaDB(ServerDialect):
+    _FULL = frozenset({1021, 1114})  # "Disk full", "The table is full"
     _UNDONE = frozenset({1020, 1213})  # "Record has changed since last read", "Deadlock found"
     _LOST = frozenset({1053, 1077, 1927, 2006, 2013, 2055, 4031})
     _NO_SUCH_SESSION = 1094
@@ -111,6 +114,8 @@ class _MariaDB(ServerDialect):
             return Failure.UNDONE
         if code in self._LOST:
             return Failure.LOST
+        if code in self._FULL:
+            return Failure.FULL
         return Failure.REFUSED if (getattr(error, "sqlstate", None) or "").startswith("23") else Failure.OTHER
 
     def end_session(self, connection: Connection, number: int) -> None:
@@ -161,6 +166,8 @@ class _PostgreSQL(ServerDialect):
             return Failure.UNDONE
         if state.startswith(("08", "57P")):
             return Failure.LOST
+        if state == "53100":  # disk_full
+            return Failure.FULL
         return Failure.REFUSED if state.startswith("23") else Failure.OTHER
 
     def end_session(self, connection: Connection, number: int) -> None:

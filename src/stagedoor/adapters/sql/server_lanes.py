@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from stagedoor.adapters.sql.lanes import DatabaseFault, Lanes, RolledBack, Step, WriteTransaction
+from stagedoor.adapters.sql.lanes import DatabaseFault, DatabaseFull, Lanes, RolledBack, Step, WriteTransaction
 from stagedoor.adapters.sql.server_dialect import DIALECTS, Failure, ServerDialect
 from stagedoor.adapters.sql.server_url import server_url
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS
@@ -270,6 +270,8 @@ class _Session:
             case Failure.LOST:
                 self._is_broken = True
                 return ConnectionLost(str(error.orig))
+            case Failure.FULL:
+                return DatabaseFull(str(error.orig))
             case Failure.OTHER:
                 if error.connection_invalidated or self._is_lost(error):
                     self._is_broken = True
