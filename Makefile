@@ -3,7 +3,7 @@
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test proof bench lint types format k6 tools requirements
+.PHONY: help run demo-reset test proof bench lint types format k6 tools services requirements
 
 WITH_RUN = sh scripts/with-venv run
 WITH_TEST = sh scripts/with-venv test
@@ -43,6 +43,9 @@ k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=p
 
 tools:  ## Build k6 and fetch Kafka, once per machine, outside of this folder
 	@exec $(WITH_RUN) -m scripts.tools
+
+services:  ## Start MariaDB, PostgreSQL, Redis, Kafka and nginx in private folders, and say where they are (DO=stop stops them)
+	@exec $(WITH_RUN) -m scripts.services $(DO)
 
 requirements:  ## Compile requirements/*.txt from pyproject.toml (needs uv; UPGRADE=1 for newer versions)
 	@sh scripts/compile-requirements $(if $(UPGRADE),--upgrade)

@@ -68,9 +68,9 @@ class MariaDB(Server):
         """SQLAlchemy's URL of the server, without a database."""
         return f"mysql+asyncmy://stagedoor:{self.password}@{HOST}:{self.port}/"
 
-    def new_database(self) -> str:
-        """Make an empty database, and return its URL."""
-        name = f"stagedoor_{next(self._numbers)}"
+    def new_database(self, name: str = "") -> str:
+        """Make an empty database, called *name* or as none was called before, and return its URL."""
+        name = name or f"stagedoor_{next(self._numbers)}"
         self.ask(f"CREATE DATABASE {name}")
         return self.url + name
 

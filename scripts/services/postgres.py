@@ -78,9 +78,9 @@ class PostgreSQL(Server):
         """SQLAlchemy's URL of the server, without a database."""
         return f"postgresql+asyncpg://stagedoor:{self.password}@{HOST}:{self.port}/"
 
-    def new_database(self) -> str:
-        """Make an empty database, and return its URL."""
-        name = f"stagedoor_{next(self._numbers)}"
+    def new_database(self, name: str = "") -> str:
+        """Make an empty database, called *name* or as none was called before, and return its URL."""
+        name = name or f"stagedoor_{next(self._numbers)}"
         self.ask(f"CREATE DATABASE {name} OWNER stagedoor")
         return self.url + name
 
