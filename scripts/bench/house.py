@@ -22,6 +22,7 @@ from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.sql import demo, schema, tables
 from stagedoor.adapters.sql.seeding import PerformancePlan, batches, seed_members, seed_performance
+from stagedoor.bootstrap.database import Database
 from stagedoor.bootstrap.identity import tokens
 from stagedoor.bootstrap.stores import Stores, open_stores, take_up_the_line
 from stagedoor.http.tokens import QueueTokens
@@ -104,7 +105,7 @@ async def _build(plan: Plan, folder: Path) -> House:
         async with file.writing() as transaction:
             await transaction.run(lambda connection: _furnish(connection, plan, settings, now))
             await transaction.commit(proof=lambda _: False)
-        stores = await open_stores(settings, file, clock, Breakers({}, now_ns=time.monotonic_ns))
+        stores = await open_stores(settings, Database(lanes=file, clock=clock), Breakers({}, now_ns=time.monotonic_ns))
         await take_up_the_line(stores)
         issue = await tokens(settings, file, clock)
         inside = await _line_up(stores, issue, range(1, plan.inside + 1))

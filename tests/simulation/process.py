@@ -12,6 +12,7 @@ from unittest import mock
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from stagedoor.bootstrap.database import Database
 from stagedoor.bootstrap.house import House, build
 from stagedoor.bootstrap.stores import take_up_the_line
 from stagedoor.http.services import Services
@@ -70,7 +71,9 @@ async def _until_death(disk: Disk, life: Awaitable[None]) -> None:
 
 async def _serve(settings: Settings, disk: Disk, loop: VirtualLoop, story: Story) -> None:
     clock = VirtualClock(loop, NOON)
-    house, services = await build(settings, disk.file, clock, now_ns=lambda: round(loop.time() * 1_000_000_000))
+    house, services = await build(
+        settings, Database(lanes=disk.file, clock=clock), now_ns=lambda: round(loop.time() * 1_000_000_000)
+    )
     await take_up_the_line(house.stores)
     async with asyncio.TaskGroup() as group:
         group.create_task(house.supervisor.run())

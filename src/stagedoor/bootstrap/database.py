@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, inspect, text
@@ -12,8 +13,13 @@ from stagedoor.adapters.embedded.database_copy import SIDE_FILES, beside
 from stagedoor.adapters.embedded.sqlite_file import FileInUse, LogWithoutDatabase, ServingLock, SqliteFile
 from stagedoor.adapters.sql import schema
 from stagedoor.adapters.sql.lanes import Lanes, Step
+from stagedoor.adapters.sql.server_clock import read_clock
+from stagedoor.adapters.sql.server_lanes import COMMAND, SERVING, LaneLimits, ServerLanes
+from stagedoor.adapters.sql.server_url import UnfitURL
 from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.followed_clock import FollowedClock
 from stagedoor.settings import Settings
+from stagedoor.workers.clock_watch import ClockWatch
 
 __all__ = [
     "Database",
@@ -41,19 +47,29 @@ class DatabaseRefused(Exception):  # noqa: N818 -- it becomes a sentence to the 
     """The database is not there, or not what is needed; its text is the sentence that says why, and what to do."""
 
 
+READINGS_AT_START = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """An open database: the ways into it, and the *clock* that judges its deadlines."""
+    """
+    An open database: the ways into it, and the *clock* that judges its deadlines.
+
+    *clock_watch* keeps that clock where it is another machine's.
+    """
 
     lanes: Lanes
     clock: Clock
+    clock_watch: ClockWatch | None = None
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database, whatever is in it, and close it at the end."""
+async def opened(settings: Settings, *, limits: LaneLimits = COMMAND) -> AsyncIterator[Database]:
+    """Open the database, whatever is in it, and close it at the end; a server's within *limits*."""
     if settings.is_cluster:
-        raise DatabaseRefused(f"{settings.database_shown} is a server, and this build serves from files alone")
+        async with _opened_server(settings, limits) as database:
+            yield database
+        return
     settings.database_file.parent.mkdir(parents=True, exist_ok=True)
     file = SqliteFile(settings.database_file)
     try:
@@ -63,15 +79,41 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
+async def _opened_server(settings: Settings, limits: LaneLimits) -> AsyncIterator[Database]:
+    try:
+        lanes = ServerLanes(settings.database_url, limits)
+    except UnfitURL as error:
+        raise DatabaseRefused(f"{settings.database_shown} cannot be connected to: {error}") from error
+    clock = FollowedClock(SystemClock())
+    watch = ClockWatch(clock, partial(read_clock, lanes))
+    try:
+        for _ in range(READINGS_AT_START):
+            await watch.look()
+        watch.refuse_unsure()
+        yield Database(lanes=lanes, clock=clock, clock_watch=watch)
+    finally:
+        await lanes.close()
+
+
+@asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database to serve from. Raises `FileInUse` where it is a file that another process serves from."""
+    """
+    Open the database to serve from.
+
+    Raises `FileInUse` where it is a file that another process serves from, and
+    `DatabaseRefused` for a server's whose schema is not ours.
+    """
+    if settings.is_cluster:
+        async with existing(settings, limits=SERVING) as database:
+            yield database
+        return
     with nobody_serving(settings):
         async with opened(settings) as database:
             yield database
 
 
 @asynccontextmanager
-async def existing(settings: Settings) -> AsyncIterator[Database]:
+async def existing(settings: Settings, *, limits: LaneLimits = COMMAND) -> AsyncIterator[Database]:
     """
     Open the database, on which a server may be at work.
 
@@ -80,7 +122,7 @@ async def existing(settings: Settings) -> AsyncIterator[Database]:
     shown = settings.database_shown
     if not is_there(settings):
         raise DatabaseRefused(f"there is no database {shown} yet: `stagedoor serve` or `stagedoor seed` makes one")
-    async with opened(settings) as database:
+    async with opened(settings, limits=limits) as database:
         found = await database.lanes.reading(schema.current)
         if found is None and await database.lanes.reading(is_empty):
             first = "`stagedoor migrate` makes its schema" if settings.is_cluster else _WAIT

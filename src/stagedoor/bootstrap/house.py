@@ -7,12 +7,13 @@ from functools import partial
 
 from stagedoor.adapters.embedded.publisher import InProcessPublisher
 from stagedoor.adapters.sql.audit import SqlAuditTrail
-from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.member_desk import SqlMemberDesk
 from stagedoor.adapters.sql.notifications import SqlNotifications
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
+from stagedoor.adapters.sql.supply import newest_event
 from stagedoor.adapters.sql.wallets import SqlWallets
+from stagedoor.bootstrap.database import Database
 from stagedoor.bootstrap.identity import identity, tokens
 from stagedoor.bootstrap.limits import limit_policy
 from stagedoor.bootstrap.stores import Stores, open_stores
@@ -28,7 +29,6 @@ from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
-from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.operators.steering import SteerBreakers
 from stagedoor.resilience.breaker import MonotonicNs
@@ -47,9 +47,10 @@ from stagedoor.waiting_room.use_cases import (
 )
 from stagedoor.workers.admit import AdmitCounted
 from stagedoor.workers.backlog import CountBacklog
-from stagedoor.workers.disk import DiskWatch
+from stagedoor.workers.disk import DiskWatch, RemoteDisk
 from stagedoor.workers.forget import ForgetOld
 from stagedoor.workers.hindrances import Hindrances
+from stagedoor.workers.others import FollowOthers
 from stagedoor.workers.pulse import Pulse
 from stagedoor.workers.regularly import Regularly
 from stagedoor.workers.relay import BATCH_MAX as RELAY_MAX
@@ -62,6 +63,9 @@ ADMIT_EVERY_S = 0.1
 READ_EVERY_S = 0.2
 TICK_BREAKERS_EVERY_S = 0.25
 PULSE_EVERY_S = 0.1
+PULSE_EVERY_S_SHARED = 0.5
+ASK_FOR_TIME_EVERY_S = 1.0
+LOOK_AT_OTHERS_EVERY_S = 0.5
 RELAY_EVERY_S = 0.5
 RELAY_REST_S = 0.1
 TIDY_EVERY_S = 1.0
@@ -77,7 +81,7 @@ class House:
 
     stores: Stores
     pulse: Pulse
-    disk: DiskWatch
+    disk: DiskWatch | RemoteDisk
     admit: Regularly
     hindrances: Hindrances
     load: Load
@@ -86,7 +90,8 @@ class House:
 
     async def ready(self) -> Mapping[str, str]:
         """Say of each part whether it can serve."""
-        return {**self.pulse.ready(), **self.disk.ready()}
+        watch = self.stores.clock_watch
+        return {**self.pulse.ready(), **self.disk.ready(), **({} if watch is None else watch.ready())}
 
     def drain(self) -> None:
         """Tell whoever asks `readyz` to send nobody here any more."""
@@ -100,13 +105,13 @@ class House:
 
 
 async def build(
-    settings: Settings, lanes: Lanes, clock: Clock, *, now_ns: MonotonicNs = time.monotonic_ns
+    settings: Settings, database: Database, *, now_ns: MonotonicNs = time.monotonic_ns
 ) -> tuple[House, Services]:
     """Put everything together; nothing runs before the house's supervisor does."""
-    queue_tokens = await tokens(settings, lanes, clock)
-    login = await identity(settings, clock)
+    queue_tokens = await tokens(settings, database.lanes, database.clock)
+    login = await identity(settings, database.clock)
     breakers = Breakers(settings.breakers, now_ns=now_ns)
-    stores = await open_stores(settings, lanes, clock, breakers)
+    stores = await open_stores(settings, database, breakers)
     pulse = Pulse(stores.clock_stop.beat, stores.machine_clock)
     disk = _disk(settings, stores)
     admit = Regularly(_admission(stores, lambda: hindrances.may_admit()), stores.machine_clock)  # noqa: PLW0108 -- made below
@@ -131,7 +136,9 @@ async def build(
     return house, services
 
 
-def _disk(settings: Settings, stores: Stores) -> DiskWatch:
+def _disk(settings: Settings, stores: Stores) -> DiskWatch | RemoteDisk:
+    if settings.is_cluster:
+        return RemoteDisk()
     return DiskWatch(settings.database_file.absolute().parent, settings.disk_reserve, stores.metrics)
 
 
@@ -244,18 +251,38 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         Worker(name="tidy", tick=partial(stores.tidy.tidy, limit=TIDY_MAX), every_s=TIDY_EVERY_S, eager=True),
         Worker(name="forget", tick=forget, every_s=FORGET_EVERY_S),
         Worker(name="load", tick=house.load.look, every_s=LOOK_AT_LOAD_EVERY_S),
-        Worker(name="disk", tick=house.disk.look, every_s=LOOK_AT_DISK_EVERY_S),
         Worker(
             name="backlog",
             tick=CountBacklog(outbox=stores.outbox, metrics=stores.metrics),
             every_s=BACKLOG_EVERY_S,
         ),
         Worker(name="audit", tick=stores.audit_pen.settle, every_s=SETTLE_AUDIT_EVERY_S),
+        *(_alone(house.disk) if isinstance(house.disk, DiskWatch) else _among_others(stores)),
         Worker(
             name="pulse",
             tick=house.pulse.beat,
-            every_s=PULSE_EVERY_S,
+            every_s=PULSE_EVERY_S_SHARED if settings.is_cluster else PULSE_EVERY_S,
             # What an outage has taken is measured up to the first beat after it: the next try is never far.
             failure_pause_s_max=PULSE_EVERY_S,
         ),
+    )
+
+
+def _alone(disk: DiskWatch) -> Sequence[Worker]:
+    """Return what a process runs whose database is on its own disk."""
+    return (Worker(name="disk", tick=disk.look, every_s=LOOK_AT_DISK_EVERY_S),)
+
+
+def _among_others(stores: Stores) -> Sequence[Worker]:
+    """Return what a process runs whose database is a server's, with others beside it."""
+    assert stores.clock_watch is not None
+
+    def changed() -> None:
+        stores.supply.touch()
+        stores.listings.changed_everywhere()
+
+    others = FollowOthers(partial(newest_event, stores.lanes), stores.machine_clock, changed=changed)
+    return (
+        Worker(name="clock", tick=stores.clock_watch.look, every_s=ASK_FOR_TIME_EVERY_S),
+        Worker(name="others", tick=others.look, every_s=LOOK_AT_OTHERS_EVERY_S),
     )

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import structlog
 import uvloop
-from sqlalchemy import Connection
 
-from stagedoor.adapters.sql import demo as demo_data
-from stagedoor.adapters.sql import schema
-from stagedoor.adapters.sql.seeding import MAIN_ROOM_NAME, seed_room
-from stagedoor.bootstrap.database import Database, serving
+from stagedoor.bootstrap.database import serving
 from stagedoor.bootstrap.descriptors import room_for
 from stagedoor.bootstrap.fleet import Fleet, Mate
 from stagedoor.bootstrap.house import build
 from stagedoor.bootstrap.mates import Mates, meeting_place
+from stagedoor.bootstrap.preparing import prepare
 from stagedoor.bootstrap.stopping import CLOSING_S, DRAIN_NOTICE_S, LastResort, stop_on_signal
 from stagedoor.bootstrap.stores import take_up_the_line
 from stagedoor.http.app import create_app
@@ -30,7 +27,6 @@ from stagedoor.http.newcomers import turn_newcomers_away
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
 from stagedoor.kernel.errors import Fault
-from stagedoor.kernel.ids import MAIN_ROOM
 from stagedoor.observability.fleet_metrics import page_of
 from stagedoor.observability.logs import set_up
 from stagedoor.settings import Settings
@@ -104,8 +100,8 @@ def _stop_s(settings: Settings) -> float:
 async def _serve(process: _Process, last_resort: LastResort) -> None:
     settings, mate = process.settings, process.mate
     async with serving(settings) as database, contextlib.AsyncExitStack() as stack:
-        await _prepare(database, settings, demo=process.demo)
-        house, services = await build(settings, database.lanes, database.clock)
+        await prepare(database, settings, demo=process.demo)
+        house, services = await build(settings, database)
         if mate is not None:
             assert process.folder is not None
             mates = Mates(process.folder, mate.slot, mate.size, partial(page_of, house.stores.metrics.registry))
@@ -143,18 +139,3 @@ def collect_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *OLDER_GENERATIONS)
-
-
-async def _prepare(database: Database, settings: Settings, *, demo: bool) -> None:
-    """Bring the schema up to date, make the demo where it is asked for and missing, and have a room `main`."""
-
-    def write(connection: Connection) -> None:
-        schema.upgrade(connection)
-        if demo:
-            demo_data.prepare(connection, now=database.clock.now(), time_zone=settings.time_zone)
-        seed_room(connection, MAIN_ROOM, name=MAIN_ROOM_NAME)
-
-    async with database.lanes.writing() as transaction:
-        await transaction.run(write)
-        # Nothing here is lost by being done again, so a commit without an answer is a start that failed.
-        await transaction.commit(proof=lambda _: False)

@@ -14,7 +14,7 @@ from stagedoor.adapters.guarding import GuardedLanes
 from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
-from stagedoor.adapters.sql.credited_lanes import CreditedLanes
+from stagedoor.adapters.sql.credited_lanes import CreditedLanes, may_always
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.members import SqlMembers
 from stagedoor.adapters.sql.outbox import SqlOutbox, SqlOutboxLeftovers
@@ -23,6 +23,7 @@ from stagedoor.adapters.sql.sale_leftovers import SqlSaleLeftovers
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
+from stagedoor.bootstrap.database import Database
 from stagedoor.bootstrap.random_bits import PooledBits
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.events import OrderPaid
@@ -31,7 +32,7 @@ from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.kept import Fallback
 from stagedoor.http.listings import Listings
-from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
+from stagedoor.kernel.clock import GAP_MS, SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
 from stagedoor.observability.breaker_log import log_breaker
@@ -43,6 +44,7 @@ from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rooms import ReadRooms
+from stagedoor.workers.clock_watch import ClockWatch
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +77,7 @@ class Stores:
     old_events: SqlOutboxLeftovers
     leftovers: SqlSaleLeftovers
     clock_stop: SqlClockStop
+    clock_watch: ClockWatch | None
     records: SqlBuyerRecords
     audit_pen: SqlAuditPen
     listings: Listings
@@ -97,13 +100,16 @@ class Stores:
         return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end}
 
 
-async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, breakers: Breakers) -> Stores:
-    """Make the adapters over *file*, and read the rooms and what is left in them."""
+async def open_stores(settings: Settings, database: Database, breakers: Breakers) -> Stores:
+    """Make the adapters over *database*, and read the rooms and what is left in them."""
+    machine_clock = database.clock
     metrics = Metrics()
     metrics.watch_breakers(breakers)
     breakers.subscribe(log_breaker)
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
-    guarded = GuardedLanes(file, writes=breakers.of(Instance.DATABASE), reads=breakers.of(Instance.DATABASE_READS))
+    guarded = GuardedLanes(
+        database.lanes, writes=breakers.of(Instance.DATABASE), reads=breakers.of(Instance.DATABASE_READS)
+    )
     clock = ServiceClock(machine_clock)
 
     sale = breakers.of(Instance.SALE)
@@ -127,11 +133,13 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, bre
         machine_clock,
         clock,
         credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
+        first_gap_ms=GAP_MS if settings.is_cluster else 1,
         credit_line=credit_passes,
         given_back=given_back,
         out_of_use=lambda: sale.refuses,
     )
-    lanes = CreditedLanes(guarded, clock_stop)
+    watch = database.clock_watch
+    lanes = CreditedLanes(guarded, clock_stop, refuse=may_always if watch is None else watch.refuse_unsure)
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
     supply = SqlSupply(lanes, clock)
@@ -163,6 +171,7 @@ async def open_stores(settings: Settings, file: Lanes, machine_clock: Clock, bre
         old_events=SqlOutboxLeftovers(lanes),
         leftovers=SqlSaleLeftovers(lanes),
         clock_stop=clock_stop,
+        clock_watch=watch,
         records=SqlBuyerRecords(lanes),
         audit_pen=SqlAuditPen(lanes),
         listings=listings,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from stagedoor.adapters.sql import demo, schema
 from stagedoor.adapters.sql.seeding import has_members, has_performances
 from stagedoor.bootstrap.database import (
+    existing,
     is_empty,
     is_there,
     made,
@@ -18,7 +19,8 @@ from stagedoor.bootstrap.database import (
     remove_file,
     written,
 )
-from stagedoor.cli.options import Flags, command, settings_of
+from stagedoor.bootstrap.preparing import change_agreement
+from stagedoor.cli.options import SETTING_FLAGS, Flags, command, settings_of
 from stagedoor.cli.progress import progress_bar
 from stagedoor.cli.sentences import Refused, say
 from stagedoor.settings import Settings
@@ -27,11 +29,12 @@ from stagedoor.settings import Settings
 def add_data_commands(app: typer.Typer, *, panel: str) -> None:
     """Give *app* the commands of this file."""
     command(app, "migrate", panel=panel)(migrate)
+    command(app, "agree", panel=panel, flags=SETTING_FLAGS)(agree)
     command(app, "demo-reset", panel=panel)(demo_reset)
 
 
 def migrate(flags: Flags) -> None:
-    """Bring the database's schema up to date; `stagedoor serve` does it by itself."""
+    """Bring the database's schema up to date; `stagedoor serve` does it by itself, but for a server's."""
     settings = settings_of(flags)
 
     async def write() -> bool:
@@ -42,6 +45,24 @@ def migrate(flags: Flags) -> None:
         changed = asyncio.run(write())
     done = "now has" if changed else "already had"
     say(f"{settings.database_shown} {done} schema {schema.HEAD}.")
+
+
+def agree(flags: Flags) -> None:
+    """
+    Let this command's settings be those that all who serve from the database server have to have in common.
+
+    The first process that serves decides it otherwise. Nobody may serve meanwhile.
+    """
+    settings = settings_of(flags)
+    if not settings.is_cluster:
+        raise Refused(f"one process serves from {settings.database_shown}: there is nobody to agree with")
+
+    async def write() -> None:
+        async with existing(settings) as database:
+            await change_agreement(database, settings)
+
+    asyncio.run(write())
+    say(f"Whoever serves from {settings.database_shown} has to have these settings.")
 
 
 def demo_reset(flags: Flags) -> None:

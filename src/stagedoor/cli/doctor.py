@@ -18,6 +18,7 @@ from stagedoor import __version__
 from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.sql import schema, tables
 from stagedoor.bootstrap.database import damage_of, is_empty, is_there, opened, schema_sentence
+from stagedoor.bootstrap.preparing import ALIVE_WITHIN_MS
 from stagedoor.cli.options import SETTING_FLAGS, Flags, command, settings_of
 from stagedoor.cli.sentences import FAILED, say
 from stagedoor.cli.tables import local_time, show_table
@@ -36,7 +37,6 @@ PACKAGES = ("alembic", "litestar", "msgspec", "rich", "sqlalchemy", "typer", "uv
 FREE_BYTES_MIN = 100 << 20
 FREE_BYTES_SOON = 1 << 30
 _GIB = 1 << 30
-ALIVE_WITHIN_MS = 5 * SECOND_MS
 CLOCK_BEHIND_MS_MAX = 5 * SECOND_MS
 
 

@@ -20,6 +20,24 @@ Outcome = TypeVar("Outcome")
 _MB = 1_000_000
 
 
+class RemoteDisk:
+    """The disk of a database server, which that looks after itself: where it is full, the database fails."""
+
+    is_low = False
+
+    def minding(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
+        """Return *call*."""
+        return call
+
+    def sparing(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
+        """Return *call*."""
+        return call
+
+    def ready(self) -> Mapping[str, str]:
+        """Say nothing of it."""
+        return {}
+
+
 def space_in(folder: Path) -> Space:
     """Return the room on the disk of *folder*, as far as this process may use it. Raises OSError."""
     usage = shutil.disk_usage(folder)

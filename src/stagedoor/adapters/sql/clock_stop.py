@@ -87,6 +87,13 @@ _EXTEND_CLAIMS = Bulk.change(
     ),
 )
 
+
+def last_sign_of_life(connection: Connection) -> Instant | None:
+    """Return when a process last wrote that it could serve, None if none ever has."""
+    alive_at: int | None = connection.scalar(_ALIVE_AT)
+    return None if alive_at is None else Instant(alive_at)
+
+
 CreditLine = Callable[[Connection, Outage], object]
 """Moves the passes of a line kept in this database later by what the outage took of them."""
 

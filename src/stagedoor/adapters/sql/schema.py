@@ -1,5 +1,7 @@
 """The schema a database has, and how it gets the one this version needs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from alembic import command
@@ -7,8 +9,12 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The last step of `migrations/versions`."""
+
+
+_LOCK: Final = "stagedoor.schema"
+_LOCK_SECONDS: Final = 600
 
 
 class UnknownSchema(Exception):  # noqa: N818 -- it becomes a sentence to the operator
@@ -38,6 +44,13 @@ def upgrade(connection: Connection) -> None:
 
     Costs one read when it is there already. Raises `UnknownSchema`, `ForeignDatabase`.
     """
+    if current(connection) == HEAD:
+        return
+    with _one_at_a_time(connection):
+        _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
     found = current(connection)
     if found == HEAD:
         return
@@ -47,6 +60,24 @@ def upgrade(connection: Connection) -> None:
         command.upgrade(config_for(connection), HEAD)
     except CommandError as error:
         raise UnknownSchema(found) from error
+
+
+@contextmanager
+def _one_at_a_time(connection: Connection) -> Iterator[None]:
+    """Let whoever else changes a server's schema end first: there a change of tables may be part of no transaction."""
+    match connection.dialect.name:
+        case "mariadb":
+            connection.execute(text(f"DO GET_LOCK('{_LOCK}', {_LOCK_SECONDS})"))
+            try:
+                yield
+            finally:
+                connection.execute(text(f"DO RELEASE_LOCK('{_LOCK}')"))
+        case "postgresql":
+            # Let go of with the transaction.
+            connection.execute(text(f"SELECT pg_advisory_xact_lock(hashtext('{_LOCK}'))"))
+            yield
+        case _:
+            yield
 
 
 def config_for(connection: Connection) -> Config:

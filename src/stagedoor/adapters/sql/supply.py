@@ -3,18 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from stagedoor.adapters.sql.claim_counts import NOTHING_CLAIMED, ClaimCounts, count_claims
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.seat_figures import SeatFigures, count_seats
-from stagedoor.adapters.sql.tables import performance
+from stagedoor.adapters.sql.tables import outbox, performance
 from stagedoor.kernel.clock import FOREVER, SECOND_MS, Clock, Instant, later
 from stagedoor.kernel.ids import PerformanceId, RoomId
 from stagedoor.waiting_room.ports import RoomSupply, Supply
 
 PROGRAMME_MS = SECOND_MS
 """How old the list of performances may be; a sale does not change it."""
+
+_NEWEST_EVENT = select(func.max(outbox.c.sequence))
 
 _PERFORMANCES = select(performance.c.id, performance.c.room_id, performance.c.ends_at)
 
@@ -24,6 +26,11 @@ class _Read:
     rooms: Mapping[PerformanceId, tuple[RoomId, Instant]]
     seats: Mapping[PerformanceId, SeatFigures]
     claims: Mapping[PerformanceId, ClaimCounts]
+
+
+async def newest_event(lanes: Lanes) -> int:
+    """Return the number of the newest event in the outbox, 0 where there is none. Raises `Fault`."""
+    return await lanes.reading(lambda connection: connection.scalar(_NEWEST_EVENT) or 0)
 
 
 class SqlSupply(Supply):

@@ -373,6 +373,15 @@ forgotten = Table(
     sqlite_with_rowid=False,
 )
 
+# What every process of this database was told alike; see `settings.agreement`.
+agreed_setting = Table(
+    "agreed_setting",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", String(500), nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Who leads in something that one process at a time may do.
 lease = Table(
     "lease",
