@@ -11,6 +11,7 @@ from stagedoor.adapters.sql.member_desk import SqlMemberDesk
 from stagedoor.adapters.sql.notifications import SqlNotifications
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
+from stagedoor.adapters.sql.sale_switches import SqlSwitchDesk
 from stagedoor.adapters.sql.supply import newest_event
 from stagedoor.adapters.sql.wallets import SqlWallets
 from stagedoor.bootstrap.database import Database
@@ -33,6 +34,7 @@ from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.operators.steering import SteerBreakers
 from stagedoor.resilience.breaker import MonotonicNs
 from stagedoor.resilience.breakers import Breakers, Instance
+from stagedoor.seating.switch import TurnSwitch
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -163,6 +165,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         revoke_place=RevokePlace(end=stores.end, close_place=close_place),
         member_desk=SqlMemberDesk(lanes, clock),
         audit=SqlAuditTrail(lanes),
+        turn_switch=TurnSwitch(desk=SqlSwitchDesk(lanes, clock), switches=stores.switches),
         steer_breakers=SteerBreakers(breakers=stores.breakers, pen=stores.audit_pen, clock=clock),
     )
     return Services(
@@ -240,6 +243,7 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         Worker(name="hindrances", tick=house.hindrances.tick, every_s=ADMIT_EVERY_S),
         Worker(name="breakers", tick=stores.breakers.tick, every_s=TICK_BREAKERS_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
+        Worker(name="switches", tick=stores.switches.refresh, every_s=READ_EVERY_S),
         Worker(
             name="relay",
             tick=relay_some,

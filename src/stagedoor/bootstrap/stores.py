@@ -20,6 +20,7 @@ from stagedoor.adapters.sql.members import SqlMembers
 from stagedoor.adapters.sql.outbox import SqlOutbox, SqlOutboxLeftovers
 from stagedoor.adapters.sql.room_book import SqlRoomBook
 from stagedoor.adapters.sql.sale_leftovers import SqlSaleLeftovers
+from stagedoor.adapters.sql.sale_switches import SqlSwitchBook
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
@@ -40,6 +41,7 @@ from stagedoor.observability.metrics import Metrics
 from stagedoor.outbox.model import Outlet
 from stagedoor.resilience.breaker import BreakerEvent, StateChanged
 from stagedoor.resilience.breakers import Breakers, Instance
+from stagedoor.seating.switch import ReadSwitches
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
@@ -72,6 +74,7 @@ class Stores:
     breakers: Breakers
     rooms: ReadRooms
     line: EmbeddedLine
+    switches: ReadSwitches
     supply: SqlSupply
     outbox: SqlOutbox
     old_events: SqlOutboxLeftovers
@@ -142,7 +145,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     lanes = CreditedLanes(guarded, clock_stop, refuse=may_always if watch is None else watch.refuse_unsure)
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
-    supply = SqlSupply(lanes, clock)
+    switches = ReadSwitches(SqlSwitchBook(lanes))
+    supply = SqlSupply(lanes, clock, switches.now)
     fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
     listings = Listings(
         SqlSeatingPlan(lanes), clock, fallback, count=metrics.count_cache, guard=breakers.of(Instance.CONCERT)
@@ -155,8 +159,9 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         listings.changed(performance_ids)
 
     book = SqlSalesBook(lanes, clock, committed=committed, events_written=relay_wake.set)
-    settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=random_bits)
+    settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=random_bits, switches=switches.now)
     await rooms.refresh()
+    await switches.refresh()
     await supply.refresh()
     return Stores(
         lanes=lanes,
@@ -166,6 +171,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         breakers=breakers,
         rooms=rooms,
         line=line,
+        switches=switches,
         supply=supply,
         outbox=SqlOutbox(lanes, Outlet.LINE, lease=None),
         old_events=SqlOutboxLeftovers(lanes),

@@ -19,17 +19,22 @@ from stagedoor.checkout.deciding.place import place_hold
 from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.rows import SaleRows, SaleWrites
 from stagedoor.holds.model import HoldPolicy
+from stagedoor.seating.switch import ALL_OPEN, SaleSwitches
 
 
 def decide(
-    rows: SaleRows, commands: Sequence[SaleCommand], policy: HoldPolicy, new_event_id: NewEventId
+    rows: SaleRows,
+    commands: Sequence[SaleCommand],
+    policy: HoldPolicy,
+    new_event_id: NewEventId,
+    switches: SaleSwitches = ALL_OPEN,
 ) -> tuple[Sequence[Outcome], SaleWrites]:
     """
     Decide *commands* strictly in their order; each sees what those before it changed.
 
-    Returns one outcome a command, and the writes of them all together.
+    *switches* say how much of the sale goes on. Returns one outcome a command, and the writes of them all together.
     """
-    desk = Desk(rows, policy, new_event_id)
+    desk = Desk(rows, policy, new_event_id, switches)
     outcomes = [_decide_one(desk, command) for command in commands]
     return outcomes, desk.writes
 

@@ -31,6 +31,7 @@ from stagedoor.kernel.ids import (
     unguessable,
 )
 from stagedoor.kernel.money import Won
+from stagedoor.seating.switch import ALL_OPEN, SaleSwitches
 from stagedoor.waiting_room.model import Standing
 from stagedoor.waiting_room.ports import HoldNote, WaitingLine
 from stagedoor.waiting_room.rejections import PlaceIsOver, UnknownPlace
@@ -44,13 +45,18 @@ RESERVING_MS = 15 * SECOND_MS
 Settle = Callable[[SaleCommand], Awaitable[Outcome]]
 
 
+def _no_switches() -> SaleSwitches:
+    return ALL_OPEN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleSale:
-    """Decides a batch of commands and makes it durable, in one unit of work."""
+    """Decides a batch of commands, as the *switches* let it, and makes it durable, in one unit of work."""
 
     book: SalesBook
     policy: HoldPolicy
     event_ids: RandomBits
+    switches: Callable[[], SaleSwitches] = _no_switches
 
     async def settle(self, commands: Sequence[SaleCommand]) -> Sequence[Outcome]:
         """
@@ -63,7 +69,7 @@ class SettleSale:
             return []
         async with self.book.begin() as work:
             rows = await work.load(commands, self.policy)
-            outcomes, writes = decide(rows, commands, self.policy, self._new_event_id)
+            outcomes, writes = decide(rows, commands, self.policy, self._new_event_id, self.switches())
             if not writes.is_empty:
                 await work.write(writes)
                 await work.commit()

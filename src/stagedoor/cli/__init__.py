@@ -11,6 +11,7 @@ from stagedoor.cli.data import add_data_commands
 from stagedoor.cli.doctor import add_doctor
 from stagedoor.cli.keys import keys
 from stagedoor.cli.rooms import rooms
+from stagedoor.cli.sale import sale
 from stagedoor.cli.seed import seed
 from stagedoor.cli.sentences import say
 from stagedoor.cli.serve import add_serve
@@ -36,6 +37,7 @@ def application() -> typer.Typer:
     add_serve(app, panel="Serve")
     add_doctor(app, panel="Serve")
     app.add_typer(rooms, rich_help_panel="Run an evening")
+    app.add_typer(sale, rich_help_panel="Run an evening")
     app.add_typer(keys, rich_help_panel="Run an evening")
     add_check(app, panel="Run an evening")
     app.add_typer(seed, rich_help_panel="Data")

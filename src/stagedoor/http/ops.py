@@ -3,7 +3,7 @@
 from litestar import Router
 from litestar.di import Provide
 
-from stagedoor.http import ops_breakers, ops_people, ops_rooms
+from stagedoor.http import ops_breakers, ops_people, ops_rooms, ops_sale
 from stagedoor.http.ops_desk import OpsDesk, guard_with
 
 PATH = "/ops/api"
@@ -24,6 +24,8 @@ def ops_router(desk: OpsDesk) -> Router:
             ops_people.credit_wallet,
             ops_people.add_members,
             ops_people.read_audit,
+            ops_sale.read_sale,
+            ops_sale.turn_switch,
             ops_breakers.list_breakers,
             ops_breakers.force_breaker_open,
             ops_breakers.close_breaker,

@@ -17,6 +17,7 @@ from stagedoor.kernel.ids import PlaceRef
 from stagedoor.operators.model import Operator, Role
 from stagedoor.operators.ports import AuditTrail, MemberDesk
 from stagedoor.operators.steering import SteerBreakers
+from stagedoor.seating.switch import TurnSwitch
 from stagedoor.waiting_room.ports import PlaceEnded, Rooms
 from stagedoor.waiting_room.room_change import RoomDesk
 
@@ -48,6 +49,7 @@ class OpsDesk:
     member_desk: MemberDesk
     audit: AuditTrail
     steer_breakers: SteerBreakers
+    turn_switch: TurnSwitch
 
 
 Desk = NamedDependency[OpsDesk]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from stagedoor.http.wire import Count, Id, Rfc3339, RoomStateWord
+from stagedoor.http.wire import Count, Id, Rfc3339, RoomStateWord, SaleStateWord
 from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.money import CHARGE_WON_MAX
 from stagedoor.waiting_room.room_change import POLICY_RANGES
@@ -78,6 +78,13 @@ class RoomPatch(_Sent):
     closes_at: WireInstant | UnsetType | None = UNSET
 
 
+class SwitchBody(_Sent):
+    """Which switch to turn, and how far."""
+
+    sale_state: SaleStateWord
+    schedule_id: Annotated[Id, Meta(description="Whose sale; left out: everything.")] | UnsetType = UNSET
+
+
 class RevokeBody(_Sent):
     """Which place to take away."""
 
@@ -123,6 +130,20 @@ class RoomCard(_Told):
     closes_at: Rfc3339 | None
     policy: PolicyCard
     version: Annotated[int, Meta(ge=1, description="Rises with every change.")]
+
+
+class SwitchCard(_Told):
+    """The switch of one performance."""
+
+    schedule_id: Id
+    sale_state: SaleStateWord
+
+
+class SaleCard(_Told):
+    """What the switches say: the one for everything, and those of performances that do not say OPEN."""
+
+    sale_state: SaleStateWord
+    schedules: list[SwitchCard]
 
 
 Rate = Annotated[float | None, Meta(description="Percent; null below the minimum number of calls.")]

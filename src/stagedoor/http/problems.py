@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from stagedoor.checkout.rejections import AlreadyPaid
+from stagedoor.checkout.rejections import AlreadyPaid, SaleIsStopped
 from stagedoor.holds.rejections import HoldIsOver, SeatsTaken, SoldOut, TooManySeats, UnknownHold
 from stagedoor.http.answer import Answer, RawHeaders, failure
 from stagedoor.http.call import Call
@@ -133,6 +133,14 @@ BUSY = Refusal(
     "접속이 많아 일시적으로 처리할 수 없습니다. 잠시 후 다시 시도해 주세요.",
 )
 
+SALE_STOPPED = Refusal(
+    "503",
+    503,
+    "The sale is stopped for the moment.",
+    "판매가 일시 중지되었습니다.",
+    10_000,
+)
+
 REFUSALS: dict[type[Rejection], Refusal] = {
     AlreadyPaid: PAID_ALREADY,
     BadIdentity: NOBODY,
@@ -154,6 +162,7 @@ REFUSALS: dict[type[Rejection], Refusal] = {
     ReservedTooEarly: RESERVED_TOO_EARLY,
     RoleTooSmall: ROLE_TOO_SMALL,
     RoomIsClosed: ROOM_CLOSED,
+    SaleIsStopped: SALE_STOPPED,
     SeatsTaken: SEAT_TAKEN,
     SoldOut: SOLD_OUT,
     StillRunning: RUNNING,

@@ -14,9 +14,19 @@ from stagedoor.http.problems import LINE_FULL, NO_BUYER, NO_ROOM, NOT_YOURS, ROO
 from stagedoor.http.reading import Query, given
 from stagedoor.http.times import rfc3339, seconds_left, seconds_until, whole_seconds
 from stagedoor.http.tokens import QueueClaims
-from stagedoor.http.wire import JoinBody, LeftLine, PlaceReport, PlaceStatusWord, RoomDocument, RoomStateWord, Ticket
+from stagedoor.http.wire import (
+    JoinBody,
+    LeftLine,
+    PlaceReport,
+    PlaceStatusWord,
+    RoomDocument,
+    RoomStateWord,
+    SaleStateWord,
+    Ticket,
+)
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
+from stagedoor.kernel.sale_state import SaleState
 from stagedoor.resilience.breakers import Instance
 from stagedoor.resilience.priority import Priority
 from stagedoor.waiting_room.model import PlaceState, PlaceView
@@ -27,6 +37,12 @@ DOCUMENT_POLL_AFTER_MS = 2 * SECOND_MS
 
 _ROOM_WORDS: dict[RoomState, RoomStateWord] = {state: state.value for state in RoomState}
 """An enum's value costs more to ask for than to look up."""
+
+SALE_WORDS: dict[SaleState, SaleStateWord] = {
+    SaleState.OPEN: "OPEN",
+    SaleState.HOLDS_ONLY_FINISH: "HOLDS_ONLY_FINISH",
+    SaleState.STOPPED: "STOPPED",
+}
 
 _WORDS: dict[PlaceState, PlaceStatusWord] = {
     PlaceState.WAITING: "WAITING",
@@ -194,10 +210,11 @@ def place_report(status: PlaceStatus) -> PlaceReport:
     expires_at = _expires_at(place) if is_admitted else None
     supply = status.supply
     short = supply.free == 0
+    is_stopped = supply.sale is not SaleState.OPEN
     return PlaceReport(
         queue_position=place.position,
         status=_WORDS[place.state],
-        estimated_wait_seconds=0 if is_admitted else None if status.is_paused else _estimate(place),
+        estimated_wait_seconds=0 if is_admitted else None if status.is_paused or is_stopped else _estimate(place),
         poll_after_ms=place.poll_after_ms,
         room_state=_ROOM_WORDS[status.room_state],
         opens_at=UNSET if opens_at is None else rfc3339(opens_at),
@@ -213,7 +230,8 @@ def place_report(status: PlaceStatus) -> PlaceReport:
         next_hold_ends_in_seconds=(
             seconds_until(supply.next_hold_ends_at, now) if short and supply.next_hold_ends_at is not None else UNSET
         ),
-        admission_paused=status.is_paused or UNSET,
+        admission_paused=status.is_paused or is_stopped or UNSET,
+        sale_state=SALE_WORDS[supply.sale] if is_stopped else UNSET,
         stale=status.is_stale or UNSET,
     )
 
@@ -244,7 +262,8 @@ def room_document(report: RoomReport) -> RoomDocument:
         closes_at=UNSET if room.closes_at is None else rfc3339(room.closes_at),
         polls_per_second=room.policy.polls_per_second,
         poll_after_ms=DOCUMENT_POLL_AFTER_MS,
-        admission_paused=report.is_paused,
+        admission_paused=report.is_paused or supply.sale is not SaleState.OPEN,
+        sale_state=UNSET if supply.sale is SaleState.OPEN else SALE_WORDS[supply.sale],
         stale=report.is_stale or UNSET,
     )
 

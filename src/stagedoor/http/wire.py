@@ -10,6 +10,7 @@ from stagedoor.kernel.money import CHARGE_WON_MAX
 
 ROOM_NAME_MAX = 64
 
+SALE_STATE = "Only while an operator has stopped the sale: no seat is held anew, and under STOPPED none is paid for."
 STALE = "Only in an outage: this is how things were when it began."
 
 Id = Annotated[int, Meta(ge=1, le=WIRE_ID_MAX)]
@@ -24,6 +25,7 @@ Rfc3339 = Annotated[str, Meta(description="RFC 3339, UTC.", examples=["2027-01-0
 
 PlaceStatusWord = Literal["WAITING", "PROGRESS", "DONE", "EXPIRED"]
 RoomStateWord = Literal["UPCOMING", "OPEN", "PAUSED", "CLOSED"]
+SaleStateWord = Literal["OPEN", "HOLDS_ONLY_FINISH", "STOPPED"]
 SeatStatusWord = Literal["AVAILABLE", "TEMP_RESERVED", "RESERVED"]
 ScheduleStatusWord = Literal["AVAILABLE", "SOLD_OUT"]
 ReservationWord = Literal["TEMP_RESERVED", "RESERVED", "RELEASED", "EXPIRED"]
@@ -102,6 +104,7 @@ class PlaceReport(_Wire):
         Annotated[bool, Meta(description="Only while nobody is let in: part of the service is out, or nearly full.")]
         | UnsetType
     ) = UNSET
+    sale_state: Annotated[SaleStateWord, Meta(description=SALE_STATE)] | UnsetType = UNSET
     stale: Annotated[bool, Meta(description=STALE)] | UnsetType = UNSET
 
 
@@ -136,6 +139,7 @@ class RoomDocument(_Wire):
     opens_at: Rfc3339 | UnsetType = UNSET
     opens_in_seconds: Seconds | UnsetType = UNSET
     closes_at: Rfc3339 | UnsetType = UNSET
+    sale_state: Annotated[SaleStateWord, Meta(description=SALE_STATE)] | UnsetType = UNSET
     stale: Annotated[bool, Meta(description=STALE)] | UnsetType = UNSET
 
 

@@ -8,6 +8,7 @@ from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef, RoomId
+from stagedoor.kernel.sale_state import SaleState
 from stagedoor.waiting_room.model import EndCause, LineView, PlaceView
 from stagedoor.waiting_room.room import Room
 
@@ -236,12 +237,19 @@ class RoomSupply:
     What is left in all performances of a room together.
 
     Performances that are over do not count. *next_hold_ends_at* is the
-    earliest deadline of a running hold.
+    earliest deadline of a running hold. *sale* is how much of the sale goes on,
+    for the free seats of which most may be done, or for all if none is free.
     """
 
     free: int
     held: int
     next_hold_ends_at: Instant | None
+    sale: SaleState = SaleState.OPEN
+
+    @property
+    def can_be_held(self) -> bool:
+        """Whether somebody who is let in may find a seat to hold."""
+        return self.free > 0 and self.sale is SaleState.OPEN
 
 
 class Supply(Protocol):

@@ -236,6 +236,6 @@ class AdmitNext:
         """Return what came of it. Raises `Fault` if it could not be made durable: then nothing has changed."""
         may_admit = self.may_admit()
         turns = [
-            Turn(room=room, seats_free=may_admit and self.supply.of(room.id).free > 0) for room in self.rooms.all()
+            Turn(room=room, seats_free=may_admit and self.supply.of(room.id).can_be_held) for room in self.rooms.all()
         ]
         return await self.line.turn(turns)

@@ -21,6 +21,7 @@ from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.member_desk import SqlMemberDesk
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
+from stagedoor.adapters.sql.sale_switches import SqlSwitchBook, SqlSwitchDesk
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.tables import member, wallet
 from stagedoor.adapters.sql.tables import room as room_table
@@ -41,6 +42,7 @@ from stagedoor.observability.metrics import Metrics
 from stagedoor.operators.model import Role
 from stagedoor.operators.steering import SteerBreakers
 from stagedoor.resilience.breakers import Breakers, Instance
+from stagedoor.seating.switch import ReadSwitches, TurnSwitch
 from stagedoor.waiting_room.model import PlaceView
 from stagedoor.waiting_room.ports import Join, Joined, Rooms, RoomSupply, Supply
 from stagedoor.waiting_room.revoking import RevokePlace
@@ -170,6 +172,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         revoke_place=RevokePlace(end=one_by_one(line.end), close_place=CloseLeftPlace(settle=settle).close),
         member_desk=SqlMemberDesk(file, clock),
         audit=SqlAuditTrail(file),
+        turn_switch=TurnSwitch(desk=SqlSwitchDesk(file, clock), switches=ReadSwitches(SqlSwitchBook(file))),
         steer_breakers=SteerBreakers(breakers=breakers, pen=pen, clock=clock),
     )
     metrics = Metrics()

@@ -12,6 +12,8 @@ CALLS = [
     ("GET", "/ops/api/rooms", None, Role.VIEW),
     ("GET", "/ops/api/rooms/main/line", None, Role.VIEW),
     ("GET", "/ops/api/audit", None, Role.VIEW),
+    ("GET", "/ops/api/sale", None, Role.VIEW),
+    ("POST", "/ops/api/sale", {"saleState": "STOPPED"}, Role.OPERATE),
     ("GET", "/ops/api/breakers", None, Role.VIEW),
     ("POST", "/ops/api/breakers/saleService/force-open", None, Role.OPERATE),
     ("POST", "/ops/api/breakers/saleService/disable", None, Role.OPERATE),

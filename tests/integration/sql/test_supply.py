@@ -1,5 +1,7 @@
 """What admission knows of the sale: read again where something changed, and nowhere else."""
 
+from collections.abc import Mapping
+
 import pytest
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import OperationalError
@@ -11,9 +13,11 @@ from stagedoor.adapters.sql.lanes import Step, T
 from stagedoor.adapters.sql.supply import SqlSupply
 from stagedoor.kernel.clock import DAY_MS, MINUTE_MS, ManualClock
 from stagedoor.kernel.errors import Fault
-from stagedoor.kernel.ids import MAIN_ROOM, RoomId
+from stagedoor.kernel.ids import MAIN_ROOM, PerformanceId, RoomId
+from stagedoor.kernel.sale_state import SaleState
+from stagedoor.seating.switch import ALL_OPEN, SaleSwitches
 from stagedoor.waiting_room.ports import RoomSupply
-from tests.builders.sale import ANN, BOB, DEADLINE, OPERA, PLAY, VIP_ROOM, pay, release, reserve
+from tests.builders.sale import ANN, BOB, DEADLINE, OPERA, PLAY, SEATS, VIP_ROOM, pay, release, reserve
 from tests.builders.store import House
 
 
@@ -141,3 +145,56 @@ async def test_the_book_tells_it_what_to_read(sold_from: SqliteFile, clock: Manu
         supply.touch(house.changed[-1])
         await supply.refresh()
         assert free(supply) == left
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "of_performance", "sale"),
+    [
+        (SaleState.OPEN, {}, SaleState.OPEN),
+        (SaleState.STOPPED, {}, SaleState.STOPPED),
+        (SaleState.OPEN, {PLAY: SaleState.STOPPED}, SaleState.OPEN),
+        (SaleState.HOLDS_ONLY_FINISH, {PLAY: SaleState.STOPPED}, SaleState.HOLDS_ONLY_FINISH),
+    ],
+)
+async def test_of_a_rooms_performances_the_one_under_which_most_goes_on_tells_its_state(
+    sold_from: SqliteFile,
+    clock: ManualClock,
+    everywhere: SaleState,
+    of_performance: Mapping[PerformanceId, SaleState],
+    sale: SaleState,
+) -> None:
+    switches = SaleSwitches(everywhere=everywhere, of_performance=of_performance)
+    supply = SqlSupply(sold_from, clock, lambda: switches)
+    await supply.refresh()
+
+    assert supply.of(MAIN_ROOM).sale is sale
+    assert supply.of(MAIN_ROOM).can_be_held is (sale is SaleState.OPEN)
+    assert supply.of(RoomId("nowhere")).sale is everywhere
+
+
+async def test_a_switch_that_is_turned_shows_at_once(sold_from: SqliteFile, clock: ManualClock) -> None:
+    turned = [ALL_OPEN]
+    supply = SqlSupply(sold_from, clock, lambda: turned[0])
+    await supply.refresh()
+    before = supply.of(VIP_ROOM).sale
+
+    turned[0] = SaleSwitches(everywhere=SaleState.STOPPED)
+
+    assert (before, supply.of(VIP_ROOM).sale) == (SaleState.OPEN, SaleState.STOPPED)
+
+
+async def test_free_seats_of_a_stopped_performance_hide_behind_those_of_an_open_one_and_not_behind_none(
+    sold_from: SqliteFile, clock: ManualClock, house: House
+) -> None:
+    switches = SaleSwitches(of_performance={OPERA: SaleState.STOPPED})
+    supply = SqlSupply(sold_from, clock, lambda: switches)
+    await supply.refresh()
+    before = supply.of(MAIN_ROOM).can_be_held
+    await house.batch(*(reserve(100 + seat_id, seat_id) for seat_id in SEATS[PLAY]))
+    supply.touch({PLAY})
+    await supply.refresh()
+
+    assert before
+    assert supply.of(MAIN_ROOM).free > 0
+    assert not supply.of(MAIN_ROOM).can_be_held
+    assert supply.of(MAIN_ROOM).sale is SaleState.STOPPED

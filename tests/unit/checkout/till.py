@@ -10,6 +10,7 @@ from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.rows import SaleRows, SaleWrites, StoredKey
 from stagedoor.holds.model import HoldPolicy, HoldState
 from stagedoor.kernel.clock import Instant
+from stagedoor.seating.switch import ALL_OPEN
 from tests.builders.sale import NumberedEvents, untouched_rows
 
 
@@ -19,6 +20,7 @@ class Till:
     def __init__(self, rows: SaleRows | None = None, policy: HoldPolicy | None = None) -> None:
         self.rows = untouched_rows() if rows is None else rows
         self.policy = HoldPolicy() if policy is None else policy
+        self.switches = ALL_OPEN
         self.last = SaleWrites(now=self.rows.now)
         self._new_event_id = NumberedEvents()
 
@@ -32,7 +34,7 @@ class Till:
 
     def batch(self, *commands: SaleCommand) -> Sequence[Outcome]:
         """Decide *commands* as one batch."""
-        outcomes, self.last = decide(self.rows, commands, self.policy, self._new_event_id)
+        outcomes, self.last = decide(self.rows, commands, self.policy, self._new_event_id, self.switches)
         self.rows = applied(self.rows, self.last)
         return outcomes
 

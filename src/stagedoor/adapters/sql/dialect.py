@@ -14,6 +14,7 @@ from stagedoor.adapters.sql.tables import (
     member,
     notification,
     room,
+    sale_switch,
     seat_claim,
     wallet,
 )
@@ -75,6 +76,7 @@ BEGIN_CLOCK_ONCE = Bulk.insert(clock_stop, "id", "alive_at", insert_into=ONCE)
 MAKE_MEMBERS_ONCE = Bulk.insert(member, "id", "created_at", insert_into=ONCE)
 MAKE_WALLETS_ONCE = Bulk.insert(wallet, "buyer_id", "balance_won", insert_into=ONCE)
 MAKE_ROOM_ONCE = Bulk.insert(room, "id", "name", "state", "version", insert_into=ONCE)
+HAVE_SWITCH_ONCE = Bulk.insert(sale_switch, "performance_id", "state", "turned_at", insert_into=ONCE)
 FORGET_ONCE = Bulk.insert(forgotten, "what", "until_at", insert_into=ONCE)
 
 

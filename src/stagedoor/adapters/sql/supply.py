@@ -1,6 +1,6 @@
 """What is left in each room, kept in memory and read again only where a sale or a deadline has changed it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
@@ -11,6 +11,8 @@ from stagedoor.adapters.sql.seat_figures import SeatFigures, count_seats
 from stagedoor.adapters.sql.tables import outbox, performance
 from stagedoor.kernel.clock import FOREVER, SECOND_MS, Clock, Instant, later
 from stagedoor.kernel.ids import PerformanceId, RoomId
+from stagedoor.kernel.sale_state import SaleState, mildest
+from stagedoor.seating.switch import ALL_OPEN, SaleSwitches
 from stagedoor.waiting_room.ports import RoomSupply, Supply
 
 PROGRAMME_MS = SECOND_MS
@@ -19,6 +21,10 @@ PROGRAMME_MS = SECOND_MS
 _NEWEST_EVENT = select(func.max(outbox.c.sequence))
 
 _PERFORMANCES = select(performance.c.id, performance.c.room_id, performance.c.ends_at)
+
+
+def _no_switches() -> SaleSwitches:
+    return ALL_OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +48,21 @@ class SqlSupply(Supply):
     ended since.
     """
 
-    def __init__(self, lanes: Lanes, clock: Clock) -> None:
-        """Read through *lanes*; nothing is left of anything before the first `refresh`."""
+    def __init__(self, lanes: Lanes, clock: Clock, switches: Callable[[], SaleSwitches] = _no_switches) -> None:
+        """
+        Read through *lanes*; nothing is left of anything before the first `refresh`.
+
+        *switches* says what is stopped.
+        """
         self._lanes = lanes
         self._clock = clock
+        self._switches = switches
         self._rooms: Mapping[PerformanceId, tuple[RoomId, Instant]] = {}
         self._seats: dict[PerformanceId, SeatFigures] = {}
         self._claims: dict[PerformanceId, ClaimCounts] = {}
         self._touched: set[PerformanceId] = set()
         self._programme_read_at: Instant | None = None
-        self._summed: dict[RoomId, tuple[RoomSupply, Instant]] = {}
+        self._summed: dict[RoomId, tuple[RoomSupply, Instant, SaleSwitches]] = {}
 
     def touch(self, performance_ids: Iterable[PerformanceId] | None = None) -> None:
         """Have the claims of *performance_ids* (None: of all) read again by the next `refresh`."""
@@ -89,15 +100,17 @@ class SqlSupply(Supply):
 
     def of(self, room_id: RoomId) -> RoomSupply:
         """Return the room's supply."""
-        now = self._clock.now()
+        now, switches = self._clock.now(), self._switches()
         found = self._summed.get(room_id)
-        if found is None or now >= found[1]:
-            found = self._summed[room_id] = self._sum(room_id, now)
+        if found is None or now >= found[1] or switches is not found[2]:
+            found = self._summed[room_id] = (*self._sum(room_id, now, switches), switches)
         return found[0]
 
-    def _sum(self, room_id: RoomId, now: Instant) -> tuple[RoomSupply, Instant]:
+    def _sum(self, room_id: RoomId, now: Instant, switches: SaleSwitches) -> tuple[RoomSupply, Instant]:
         """Return the room's supply, and until when it is that if nothing is read: a performance that ends leaves it."""
         free = held = 0
+        with_seats: list[SaleState] = []
+        without: list[SaleState] = []
         until = FOREVER
         ends: list[Instant] = []
         for id_, (performance_room_id, ends_at) in self._rooms.items():
@@ -105,11 +118,14 @@ class SqlSupply(Supply):
                 continue
             until = min(until, ends_at)
             claimed = self._claims.get(id_, NOTHING_CLAIMED)
-            free += self._seats[id_].count - claimed.held - claimed.sold - claimed.blocked
+            free_here = self._seats[id_].count - claimed.held - claimed.sold - claimed.blocked
+            (with_seats if free_here > 0 else without).append(switches.state_of(id_))
+            free += free_here
             held += claimed.held
             if claimed.next_hold_ends_at is not None:
                 ends.append(claimed.next_hold_ends_at)
-        return RoomSupply(free=free, held=held, next_hold_ends_at=min(ends, default=None)), until
+        sale = mildest(with_seats or without, default=switches.everywhere)
+        return RoomSupply(free=free, held=held, next_hold_ends_at=min(ends, default=None), sale=sale), until
 
     def _is_out_of_date(self, now: Instant) -> bool:
         if self._programme_read_at is None or now >= later(self._programme_read_at, PROGRAMME_MS):

@@ -286,6 +286,15 @@ operator_key = Table(
     Column("revoked_at", BigInteger),
 )
 
+# Only what was ever turned has a row; the row 0 is the switch for everything.
+sale_switch = Table(
+    "sale_switch",
+    metadata,
+    Column("performance_id", Id, primary_key=True, autoincrement=False),
+    Column("state", String(32), nullable=False),
+    Column("turned_at", BigInteger, nullable=False),
+)
+
 # Append-only: the migration adds triggers that refuse UPDATE and DELETE.
 audit = Table(
     "audit",

@@ -14,6 +14,7 @@ from stagedoor.kernel.idempotency import KEYS_PER_BUYER_MAX, KeyReused, TooManyK
 from stagedoor.kernel.ids import BuyerId, EventId, HoldId, PerformanceId, PlaceRef, SeatId
 from stagedoor.kernel.money import Won
 from stagedoor.seating.model import ClaimState
+from stagedoor.seating.switch import ALL_OPEN, SaleSwitches
 
 NewEventId = Callable[[Instant], EventId]
 
@@ -26,12 +27,15 @@ class Desk:
     of one batch come out as if one had followed the other.
     """
 
-    def __init__(self, rows: SaleRows, policy: HoldPolicy, new_event_id: NewEventId) -> None:
+    def __init__(
+        self, rows: SaleRows, policy: HoldPolicy, new_event_id: NewEventId, switches: SaleSwitches = ALL_OPEN
+    ) -> None:
         """Begin with *rows* as they were loaded."""
         self.now: Instant = rows.now
         self.rows = rows
         self.policy = policy
         self.new_event_id = new_event_id
+        self.switches = switches
         self.writes = SaleWrites(now=rows.now)
         self.closed_places: set[PlaceRef] = set(rows.closed_places)
         self._balances = dict(rows.balances)

@@ -4,12 +4,13 @@ from stagedoor.checkout.commands import PayForHold
 from stagedoor.checkout.deciding.desk import Desk
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.checkout.outcomes import OrderReceipt, Outcome, Settled
-from stagedoor.checkout.rejections import AlreadyPaid
+from stagedoor.checkout.rejections import AlreadyPaid, SaleIsStopped
 from stagedoor.checkout.rows import Order
 from stagedoor.holds.model import Hold, HoldState
 from stagedoor.holds.rejections import HoldIsOver, UnknownHold
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.money import Won
+from stagedoor.kernel.sale_state import SaleState
 from stagedoor.waiting_room.rejections import UnknownBuyer
 from stagedoor.wallet.model import BOX_OFFICE, Transfer, TransferKind, wallet_account
 from stagedoor.wallet.rejections import BalanceTooSmall
@@ -30,6 +31,9 @@ def _refused(desk: Desk, hold: Hold) -> Rejection | None:
         return AlreadyPaid()
     if not hold.is_open_at(desk.now):
         return HoldIsOver()
+    # Whoever has paid, and asks again, was told so above: a stop takes nothing back.
+    if desk.switches.state_of(hold.performance_id) is SaleState.STOPPED:
+        return SaleIsStopped()
     return BalanceTooSmall() if desk.balance(hold.buyer_id) < hold.amount_won else None
 
 

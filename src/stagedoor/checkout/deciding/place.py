@@ -3,24 +3,27 @@
 from stagedoor.checkout.commands import PlaceHold
 from stagedoor.checkout.deciding.desk import Desk
 from stagedoor.checkout.outcomes import HoldReceipt, Outcome, Settled
+from stagedoor.checkout.rejections import SaleIsStopped
 from stagedoor.holds.events import HoldPlaced
 from stagedoor.holds.model import HeldSeat, Hold, HoldState
 from stagedoor.holds.rejections import SeatsTaken, SoldOut, TooManySeats
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import SeatId
+from stagedoor.kernel.sale_state import SaleState
 from stagedoor.seating.rejections import UnknownPerformance, UnknownSeat
 from stagedoor.waiting_room.model import Standing
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting, UnknownBuyer
 
 
 def place_hold(desk: Desk, command: PlaceHold) -> Outcome:
-    """Decide in the contract's order: unknown, answered before, held already, the place, the limit, the seats."""
+    """Decide in order: unknown, answered before, held already, the place, a stopped sale, the limit, the seats."""
     return (
         _unknown(desk, command)
         or desk.known_answer(command)
         or _held_already(desk, command)
         or _place_refused(desk, command)
+        or _stopped(desk, command)
         or _seats_refused(desk, command)
         or _placed(desk, command)
     )
@@ -53,6 +56,10 @@ def _place_refused(desk: Desk, command: PlaceHold) -> Rejection | None:
     if command.standing is Standing.OVER or session_over or command.place in desk.closed_places:
         return PlaceIsOver()
     return StillWaiting() if command.standing is Standing.WAITING else None
+
+
+def _stopped(desk: Desk, command: PlaceHold) -> Rejection | None:
+    return None if desk.switches.state_of(command.performance_id) is SaleState.OPEN else SaleIsStopped()
 
 
 def _seats_refused(desk: Desk, command: PlaceHold) -> Rejection | None:

@@ -1,0 +1,89 @@
+"""The sale's stop switch: one for everything, one for each performance; the stricter of the two holds."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.ids import PerformanceId
+from stagedoor.kernel.sale_state import SaleState, strictest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleSwitches:
+    """What every switch says. A performance without one of its own follows *everywhere*."""
+
+    everywhere: SaleState = SaleState.OPEN
+    of_performance: Mapping[PerformanceId, SaleState] = field(default_factory=dict)
+
+    def state_of(self, performance_id: PerformanceId) -> SaleState:
+        """Return how much of the performance's sale goes on."""
+        own = self.of_performance.get(performance_id)
+        return self.everywhere if own is None else strictest(self.everywhere, own)
+
+
+ALL_OPEN: Final = SaleSwitches()
+
+
+class SwitchBook(Protocol):
+    """The stored switches."""
+
+    async def all(self) -> SaleSwitches:
+        """Return what every switch says. Raises `Fault`."""
+        ...
+
+
+class SwitchDesk(Protocol):
+    """Where operators turn the switches."""
+
+    async def turn(self, state: SaleState, performance_id: PerformanceId | None, *, actor: str) -> None:
+        """
+        Turn the switch of the performance, or with None the one for everything; audited with it.
+
+        A sale goes by it within a second, in every process. Turning it to where it is changes
+        nothing, and is audited all the same. Raises `UnknownPerformance` and `Fault`.
+        """
+        ...
+
+
+class ReadSwitches:
+    """
+    The switches as this process last read them; whoever owns it refreshes it at least every 250 ms.
+
+    While they cannot be read, the last reading holds: a stopped sale does not open because a
+    database is out.
+    """
+
+    def __init__(self, book: SwitchBook) -> None:
+        """Take everything for open before the first refresh."""
+        self._book = book
+        self._now = ALL_OPEN
+
+    async def refresh(self) -> int:
+        """Read the switches again; return 1 if one was turned. Raises `Fault`."""
+        read = await self._book.all()
+        if read == self._now:
+            return 0
+        self._now = read
+        return 1
+
+    def now(self) -> SaleSwitches:
+        """Return what the switches say: the same object until one is turned."""
+        return self._now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSwitch:
+    """Turns a switch, and has this process go by it at once."""
+
+    desk: SwitchDesk
+    switches: ReadSwitches
+
+    async def turn(self, state: SaleState, performance_id: PerformanceId | None, *, actor: str) -> SaleSwitches:
+        """Return what the switches say then. Raises `UnknownPerformance` and `Fault`: then nothing was turned."""
+        await self.desk.turn(state, performance_id, actor=actor)
+        # It is turned; where it cannot be read back right now, the next refresh does.
+        with contextlib.suppress(Fault):
+            await self.switches.refresh()
+        return self.switches.now()
