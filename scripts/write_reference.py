@@ -103,6 +103,7 @@ Every command also takes `--data-dir`, `--database-url` and `--config`, which sa
 """
 
 LABELS = {
+    "batch": "what is gathered",
     "cache": "which list",
     "cause": "what it is: `disk` nearly full, `database`, `sale` or `line` out or behind an open breaker",
     "call": "the call's name, never its path",

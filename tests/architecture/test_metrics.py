@@ -17,6 +17,7 @@ from stagedoor.waiting_room.model import LineView
 
 NAME = re.compile(r"(stagedoor|resilience4j)(_[a-z]+)+")
 LABELS = {
+    "batch",
     "cache",
     "call",
     "cause",

@@ -3,9 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from stagedoor.kernel.errors import Fault, Overloaded
+from stagedoor.kernel.errors import Fault, Overloaded, TooLate
+from stagedoor.resilience.deadline import Deadline, current, due, latest
 
 Command = TypeVar("Command")
 Outcome = TypeVar("Outcome")
@@ -15,7 +16,22 @@ QUIET_ROUNDS = 3
 
 GATHERING_ROUNDS = 32
 
+Late = Callable[[], None]
+
+
+def _tell_nobody() -> None:
+    """Count nothing."""
+
+
 Handler = Callable[[Sequence[Command]], Awaitable[Sequence[Outcome]]]
+
+
+class _Member(NamedTuple, Generic[Command, Outcome]):
+    """One command in the line, who waits for its outcome, and until when."""
+
+    command: Command
+    answer: asyncio.Future[Outcome]
+    deadline: Deadline | None
 
 
 class Batcher(Generic[Command, Outcome]):
@@ -26,27 +42,41 @@ class Batcher(Generic[Command, Outcome]):
     over again one by one, so a poisoned command harms only itself; but a
     `Fault` (the dependency failed, not the commands) is raised to all callers
     at once. A caller that gives up loses
-    only the answer: its command keeps its place and has its effect.
+    only the answer: its command keeps its place and has its effect. But where its
+    deadline has passed before its batch begins, it is left out, and nothing has
+    happened; what is done for the batch has the latest deadline in it.
 
     `run` must be owned by a supervisor while the batcher is in use.
     """
 
-    def __init__(self, handler: Handler[Command, Outcome], *, batch_max: int, waiting_max: int) -> None:
-        """Hand at most *batch_max* commands at once to *handler*; refuse more than *waiting_max* in line."""
+    def __init__(
+        self, handler: Handler[Command, Outcome], *, batch_max: int, waiting_max: int, late: Late = _tell_nobody
+    ) -> None:
+        """
+        Hand at most *batch_max* commands at once to *handler*; refuse more than *waiting_max* in line.
+
+        *late* is told of each command that is left out.
+        """
         assert 0 < batch_max <= waiting_max
         self._handler = handler
         self._batch_max = batch_max
         self._waiting_max = waiting_max
-        self._waiting: deque[tuple[Command, asyncio.Future[Outcome]]] = deque()
+        self._late = late
+        self._waiting: deque[_Member[Command, Outcome]] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
 
     async def __call__(self, command: Command) -> Outcome:
-        """Return the command's outcome. Raises `Overloaded` when the line before the handler is full."""
+        """
+        Return the command's outcome.
+
+        Raises `Overloaded` when the line before the handler is full, and
+        `TooLate` where the deadline passed in it.
+        """
         if self._closing or len(self._waiting) >= self._waiting_max:
             raise Overloaded("too many commands are waiting")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, answer))
+        self._waiting.append(_Member(command, answer, current()))
         self._arrived.set()
         return await answer
 
@@ -63,8 +93,9 @@ class Batcher(Generic[Command, Outcome]):
                 await self._arrived.wait()
                 continue
             await self._gather()
-            size = min(self._batch_max, len(self._waiting))
-            await self._handle([self._waiting.popleft() for _ in range(size)])
+            if batch := self._next_batch():
+                with due(latest(member.deadline for member in batch)):
+                    await self._handle(batch)
 
     def close(self) -> None:
         """Take no more; `run` returns once what is waiting has been handled."""
@@ -79,22 +110,36 @@ class Batcher(Generic[Command, Outcome]):
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._waiting) == before else 0
 
-    async def _handle(self, batch: list[tuple[Command, asyncio.Future[Outcome]]]) -> None:
+    def _next_batch(self) -> "list[_Member[Command, Outcome]]":
+        """Take the next members out of the line, without those for whom it is too late."""
+        batch: list[_Member[Command, Outcome]] = []
+        now = asyncio.get_running_loop().time()
+        while self._waiting and len(batch) < self._batch_max:
+            member = self._waiting.popleft()
+            if member.deadline is None or not member.deadline.is_over(now):
+                batch.append(member)
+                continue
+            self._late()
+            if not member.answer.done():
+                member.answer.set_exception(TooLate("the caller's deadline passed while others were served"))
+        return batch
+
+    async def _handle(self, batch: "list[_Member[Command, Outcome]]") -> None:
         try:
-            outcomes = await self._handler([command for command, _ in batch])
+            outcomes = await self._handler([member.command for member in batch])
             assert len(outcomes) == len(batch)
         except Exception as error:  # noqa: BLE001 -- whatever it was, it is raised again to the callers concerned
             await self._separate(batch, error)
             return
-        for (_, answer), outcome in zip(batch, outcomes, strict=True):
-            if not answer.done():
-                answer.set_result(outcome)
+        for member, outcome in zip(batch, outcomes, strict=True):
+            if not member.answer.done():
+                member.answer.set_result(outcome)
 
-    async def _separate(self, batch: list[tuple[Command, asyncio.Future[Outcome]]], error: Exception) -> None:
+    async def _separate(self, batch: "list[_Member[Command, Outcome]]", error: Exception) -> None:
         if len(batch) > 1 and not isinstance(error, Fault):
             for member in batch:
                 await self._handle([member])
             return
-        for _, answer in batch:
-            if not answer.done():
-                answer.set_exception(error)
+        for member in batch:
+            if not member.answer.done():
+                member.answer.set_exception(error)

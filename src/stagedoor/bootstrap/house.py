@@ -21,6 +21,7 @@ from stagedoor.bootstrap.stores import Stores, open_stores
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.notifications import NotifyOfPaidOrders
 from stagedoor.checkout.use_cases import Charge, CloseLeftPlace, Pay, ReleaseSeats, ReserveSeats
+from stagedoor.http.deadlines import Deadlines
 from stagedoor.http.identity import Identity
 from stagedoor.http.limits import Limits
 from stagedoor.http.load import LOOK_EVERY_S as LOOK_AT_LOAD_EVERY_S
@@ -34,6 +35,7 @@ from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.operators.steering import SteerBreakers
 from stagedoor.resilience.breaker import MonotonicNs
 from stagedoor.resilience.breakers import Breakers, Instance
+from stagedoor.resilience.deadline import regardless
 from stagedoor.seating.switch import TurnSwitch
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms
@@ -156,7 +158,7 @@ def _admission(stores: Stores, may_admit: Callable[[], bool]) -> AdmitCounted:
 def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login: Identity) -> Services:
     stores, lanes, clock = house.stores, house.stores.lanes, house.stores.machine_clock
     rooms, line, supply, settle = stores.rooms, stores.line, stores.supply, house.disk.minding(stores.settle)
-    close_place, random_bits = CloseLeftPlace(settle=settle).close, stores.random_bits
+    close_place, random_bits = CloseLeftPlace(settle=regardless(settle)).close, stores.random_bits
     gate = OperatorGate(SqlOperatorKeys(lanes, clock), clock)
     desk = OpsDesk(
         gate=gate,
@@ -177,6 +179,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         metrics=stores.metrics,
         load=house.load,
         scrape=stores.metrics.scrape,
+        deadlines=Deadlines(change_s=settings.deadline_change_seconds, read_s=settings.deadline_read_seconds),
         listings=stores.listings,
         issue_token=IssueToken(is_member=stores.known, rooms=rooms, join=house.disk.sparing(stores.join)),
         check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock, conditions=house.hindrances),

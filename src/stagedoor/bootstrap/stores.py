@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from stagedoor.adapters.batching import Batcher
+from stagedoor.adapters.batching import Batcher, Handler
 from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.embedded.line_restore import credit_passes
-from stagedoor.adapters.guarding import GuardedLanes
 from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
 from stagedoor.adapters.sql.clock_stop import SqlClockStop
@@ -25,6 +24,7 @@ from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
 from stagedoor.bootstrap.database import Database
+from stagedoor.bootstrap.passage import passage
 from stagedoor.bootstrap.random_bits import PooledBits
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.events import OrderPaid
@@ -49,6 +49,9 @@ from stagedoor.waiting_room.rooms import ReadRooms
 from stagedoor.workers.clock_watch import ClockWatch
 
 log = structlog.get_logger(__name__)
+
+Command = TypeVar("Command")
+Result = TypeVar("Result")
 
 BATCH_MAX = 256
 WAITING_MAX = 10_000
@@ -110,9 +113,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     metrics.watch_breakers(breakers)
     breakers.subscribe(log_breaker)
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
-    guarded = GuardedLanes(
-        database.lanes, writes=breakers.of(Instance.DATABASE), reads=breakers.of(Instance.DATABASE_READS)
-    )
+    guarded = passage(settings, database.lanes, breakers, metrics)
     clock = ServiceClock(machine_clock)
 
     sale = breakers.of(Instance.SALE)
@@ -182,10 +183,10 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         audit_pen=SqlAuditPen(lanes),
         listings=listings,
         tidy=TidyHolds(book=book, event_ids=random_bits),
-        known=Batcher(SqlMembers(lanes).known, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
-        settle=Batcher(_counted(settle.settle, metrics), batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
-        join=Batcher(line.join, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
-        end=Batcher(line.end, batch_max=BATCH_MAX, waiting_max=WAITING_MAX),
+        known=_batcher("known", SqlMembers(lanes).known, metrics),
+        settle=_batcher("settle", _counted(settle.settle, metrics), metrics),
+        join=_batcher("join", line.join, metrics),
+        end=_batcher("end", line.end, metrics),
         relay_wake=relay_wake,
         random_bits=random_bits,
     )
@@ -201,6 +202,11 @@ async def take_up_the_line(stores: Stores) -> None:
     # What the last process answered is so: of a place that a payment used up, the line may not have heard from it.
     untold = await stores.outbox.waiting(limit=UNTOLD_MAX, at=now)
     await tell_the_line([record.event for record in untold if isinstance(record.event, OrderPaid)])
+
+
+def _batcher(name: str, handler: Handler[Command, Result], metrics: Metrics) -> Batcher[Command, Result]:
+    late = metrics.late_commands.labels(name).inc
+    return Batcher(handler, batch_max=BATCH_MAX, waiting_max=WAITING_MAX, late=late)
 
 
 def _counted(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Self
 
+from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler
 
 from stagedoor.http.problems import Refusal
@@ -73,6 +74,11 @@ def priority_of(handler: BaseRouteHandler | None) -> Priority:
     """Return how long a call is served when not everybody can be; what is not in the document can wait."""
     entry = None if handler is None else entry_of(handler)
     return Priority.JOIN if entry is None else entry.priority
+
+
+def changes(handler: BaseRouteHandler | None, method: str) -> bool:
+    """Say whether a call changes something: all but those that get something, and polls."""
+    return method != HttpMethod.GET and priority_of(handler) is not Priority.POLL
 
 
 def entry_of(handler: BaseRouteHandler) -> Entry | None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import cache, cached_property
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 from litestar.enums import HttpMethod, ScopeType
@@ -25,7 +25,8 @@ from litestar.types import (
 
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call, RequestIds
-from stagedoor.http.contract import entry_of, priority_of
+from stagedoor.http.contract import changes, entry_of, priority_of
+from stagedoor.http.deadlines import LATE_S
 from stagedoor.http.handlers import Handlers
 from stagedoor.http.identity import Identity
 from stagedoor.http.load import SHED, Load
@@ -34,9 +35,12 @@ from stagedoor.http.problems import BUSY, answer_to, tell
 from stagedoor.http.reading import drain, read_body
 from stagedoor.http.rejections import BodyTooLarge, ClientGone
 from stagedoor.http.services import Services
+from stagedoor.http.turn import Turn
 from stagedoor.http.under_way import StoppedWaiting
-from stagedoor.kernel.errors import Fault
-from stagedoor.resilience.priority import Priority
+from stagedoor.kernel.errors import Fault, TurnedAway
+from stagedoor.resilience.deadline import due
+
+T = TypeVar("T")
 
 _NO_CONTENT = 204
 _STOPPED = StoppedWaiting("the server stops")
@@ -90,11 +94,15 @@ class Edge:
         """Begin a request."""
         return Call(scope, self._services, self._new_id())
 
-    async def awaited(self, call: Call, work: Callable[[], Awaitable[Answer[Any]]]) -> Answer[Any]:
-        """Return what *work* does, or the answer to what it raises; only cancellation is raised."""
+    async def awaited(self, call: Call, work: Callable[[], Awaitable[Answer[Any]]], *, changes: bool) -> Answer[Any]:
+        """
+        Return what *work* does, or the answer to what it raises; only cancellation is raised.
+
+        *changes* says whether it is a call that changes something: they have a deadline of their own.
+        """
         self._under_way += 1
         try:
-            return await work()
+            return await self._in_time(call, work, changes=changes)
         except asyncio.CancelledError:
             if not self._services.draining():
                 raise
@@ -103,6 +111,19 @@ class Edge:
             return answer_to(error, call)
         finally:
             self._under_way -= 1
+
+    async def _in_time(self, call: Call, work: Callable[[], Awaitable[T]], *, changes: bool) -> T:
+        now = asyncio.get_running_loop().time()
+        deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
+        waiting = asyncio.timeout_at(deadline.at + LATE_S)
+        try:
+            with due(deadline):
+                async with waiting:
+                    return await work()
+        except TimeoutError:
+            if not waiting.expired():
+                raise
+            raise deadline.missed() from None
 
     def shed(self, call: Call, method: str) -> tuple[Answer[Any], bytes]:
         """Put the call off; return the answer that says so, and its head."""
@@ -130,37 +151,39 @@ class Edge:
             # The answer to HEAD is the answer to GET without its body; no call has to know.
             scope = cast("HTTPScope", {**scope, "method": "GET"})
         call = self.call(scope)
+        handler = self._handlers.of(scope["method"], scope["path"])
+        turn = Turn(call, priority_of(handler), changes=changes(handler, scope["method"]))
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
+                turn.answered()
                 self._finish_head(call, message)
             elif method == HttpMethod.HEAD and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
-        handler = self._handlers.of(scope["method"], scope["path"])
-        counted = _Counted(self.load, priority_of(handler))
         self._under_way += 1
         try:
-            if counted.may_begin():
-                await self._answer(call, method, receive, send_on, counted)
+            if turn.may_begin():
+                await self._answer(call, method, receive, send_on, turn)
             else:
                 if handler is not None:
                     scope["route_handler"] = handler
                 await self._put_off(call)(scope, receive, send_on)
         finally:
-            counted.end()
+            turn.end()
             self._under_way -= 1
             self._account(call, method)
 
-    async def _answer(self, call: Call, method: str, receive: Receive, send: Send, counted: "_Counted") -> None:
+    async def _answer(self, call: Call, method: str, receive: Receive, send: Send, turn: Turn) -> None:
         try:
-            receive = await self._measured(call, receive, counted)
-            if method == HttpMethod.OPTIONS and (allowed := self._methods.of(call.scope["path"])):
-                known = Answer[None](b"", status=_NO_CONTENT, headers=((b"allow", allowed.encode()),))
-                await known(call.scope, receive, send)
-                return
-            await self._app(call.scope, receive, send)
+            async with turn.in_time():
+                receive = await self._measured(call, receive, turn)
+                if method == HttpMethod.OPTIONS and (allowed := self._methods.of(call.scope["path"])):
+                    known = Answer[None](b"", status=_NO_CONTENT, headers=((b"allow", allowed.encode()),))
+                    await known(call.scope, receive, send)
+                    return
+                await self._app(call.scope, receive, send)
         except ClientGone:
             call.status = CLIENT_GONE
         except asyncio.CancelledError:
@@ -179,9 +202,10 @@ class Edge:
 
     def _put_off(self, call: Call) -> Answer[Any]:
         call.cause = SHED
+        self._services.metrics.shed_calls.labels(call.name).inc()
         return tell(BUSY, call, retry_after_ms=self.load.put_off())
 
-    async def _measured(self, call: Call, receive: Receive, counted: "_Counted") -> Receive:
+    async def _measured(self, call: Call, receive: Receive, turn: Turn) -> Receive:
         """
         Return what the body is received from. Raises `BodyTooLarge`, whether or not the call would have read it.
 
@@ -198,8 +222,8 @@ class Edge:
         if chunked:
             receive = _again(await read_body(call, receive), receive)
         elif announced:
-            return counted.once_received(receive)
-        counted.begin()
+            return turn.once_received(receive)
+        turn.begin()
         return receive
 
     def _finish_head(self, call: Call, message: HTTPResponseStartEvent) -> None:
@@ -219,61 +243,32 @@ class Edge:
             return
         if call.code is not None:
             metrics.refusals.labels(call.code).inc()
-        if call.cause is SHED:
-            # Most of all when everybody is put off, a line of log for each would cost more than the answer.
-            metrics.shed_calls.labels(name).inc()
-            return
-        level = logging.INFO
-        if isinstance(call.cause, Fault):
-            metrics.faults.labels(type(call.cause).__name__).inc()
-            level = logging.WARNING
-        elif call.cause is not None:
-            metrics.defects.inc()
-            level = logging.ERROR
-        elif quiet:
-            level = logging.DEBUG
+        level = self._gravity(call, quiet=quiet)
         if self._log.is_enabled_for(level):
             facts = {"call": name, "method": method, "status": status, "ms": round(seconds * 1_000, 2)}
             if call.code is not None:
                 facts["code"] = call.code
-            if call.cause is not None:
+            if isinstance(call.cause, TurnedAway):
+                facts["cause"] = str(call.cause)
+            elif call.cause is not None:
                 facts["exc_info"] = call.cause
             self._log.log(level, "http.request", request_id=call.request_id, **facts)
 
-
-class _Counted:
-    """A call on the long way: under way once all of it is here, for a client who is slow to send is no load."""
-
-    def __init__(self, load: Load, priority: Priority) -> None:
-        self._load = load
-        self._priority = priority
-        self._began: float | None = None
-
-    def may_begin(self) -> bool:
-        """Say whether the call is let in."""
-        return not self._load.sheds(self._priority) and self._load.has_room(self._priority, perf_counter())
-
-    def begin(self) -> None:
-        """Count it, once."""
-        if self._began is None:
-            self._began = perf_counter()
-            self._load.begin(self._priority, self._began)
-
-    def end(self) -> None:
-        """Count its end, if it was counted at all."""
-        if self._began is not None:
-            self._load.end(self._priority, self._began)
-
-    def once_received(self, receive: Receive) -> Receive:
-        """Return what receives the body, with whose last piece the call begins."""
-
-        async def receive_and_begin() -> HTTPReceiveMessage | WebSocketReceiveMessage:
-            message = await receive()
-            if not message.get("more_body", False):
-                self.begin()
-            return message
-
-        return receive_and_begin
+    def _gravity(self, call: Call, *, quiet: bool) -> int:
+        """Count what the call failed of, if it did, and return how important a line of log about it is."""
+        match call.cause:
+            case None:
+                return logging.DEBUG if quiet else logging.INFO
+            case TurnedAway():
+                # However many are turned away, each line would say the same, and cost more than the answer.
+                self._services.metrics.faults.labels(type(call.cause).__name__).inc()
+                return logging.DEBUG
+            case Fault():
+                self._services.metrics.faults.labels(type(call.cause).__name__).inc()
+                return logging.WARNING
+            case _:
+                self._services.metrics.defects.inc()
+                return logging.ERROR
 
 
 def _is_quiet(call: Call) -> bool:

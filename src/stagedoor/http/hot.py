@@ -20,7 +20,7 @@ from litestar.types import HTTPScope
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call
 from stagedoor.http.concerts import schedule_at_once, seats_at_once
-from stagedoor.http.contract import priority_of
+from stagedoor.http.contract import changes, priority_of
 from stagedoor.http.edge import Edge
 from stagedoor.http.problems import answer_to
 from stagedoor.http.queue import check_at_once
@@ -52,6 +52,7 @@ class HotCall(NamedTuple):
     model: type[Any] | None
     at_once: AtOnce | None
     priority: Priority
+    changes: bool
 
 
 class HotCalls:
@@ -108,7 +109,7 @@ class HotCalls:
     async def answer(self, row: HotCall, call: Call, body: bytes) -> tuple[Answer[Any], bytes]:
         """Return the answer and the head it is sent under. Nothing is raised but cancellation."""
         try:
-            answer = await self._edge.awaited(call, lambda: _run(row, call, body))
+            answer = await self._edge.awaited(call, lambda: _run(row, call, body), changes=row.changes)
         finally:
             self._load.end(row.priority, call.began)
         return answer, self._edge.close(call, row.method, answer)
@@ -124,6 +125,7 @@ def _rows(app: Litestar) -> list[HotCall]:
             model=_model(handler),
             at_once=_AT_ONCE.get(handler.handler_name),
             priority=priority_of(handler),
+            changes=changes(handler, method),
         )
         for route in app.routes
         if isinstance(route, HTTPRoute)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
-from stagedoor.kernel.errors import DeadlineMissed, Fault
+from stagedoor.kernel.errors import Fault
 from stagedoor.resilience.breaker import CircuitBreaker
+from stagedoor.resilience.deadline import Deadline, current, due
 
 T = TypeVar("T")
 
@@ -128,7 +129,11 @@ class Kept(Generic[T]):
 
     async def _read_again(self) -> T:
         asked_version = self._version
-        waiting = asyncio.timeout(self._patience_s())
+        now = asyncio.get_running_loop().time()
+        ends, deadline = now + self._patience_s(), current()
+        if deadline is None or deadline.at > ends:
+            deadline = Deadline(ends)
+        waiting = asyncio.timeout_at(deadline.at)
         try:
             async with waiting:
                 while True:
@@ -140,7 +145,7 @@ class Kept(Generic[T]):
         except TimeoutError:
             if not waiting.expired():
                 raise
-            raise DeadlineMissed("a list was not read in time") from None
+            raise deadline.missed() from None
         return self._value[0]
 
     def _patience_s(self) -> float:
@@ -175,7 +180,9 @@ class Kept(Generic[T]):
             self._reading_version = self._version
             self._reading_since = asyncio.get_running_loop().time()
             self._changed_while_reading_at = None
-            self._reading = asyncio.get_running_loop().create_task(self._read_once())
+            # It is read for everybody, so not in the time of whoever asked first.
+            with due(Deadline(self._reading_since + READ_WAIT_MS_MAX / SECOND_MS)):
+                self._reading = asyncio.get_running_loop().create_task(self._read_once())
             self._reading.add_done_callback(self._ended)
         return self._reading, self._reading_version
 

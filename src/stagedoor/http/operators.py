@@ -12,6 +12,7 @@ from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.operators.model import Operator, OperatorKey, Role, key_digest
 from stagedoor.operators.ports import OperatorKeys
+from stagedoor.resilience.deadline import due
 
 KEYS_FRESH_MS = SECOND_MS // 2
 """How old the keys in memory may be: half of the second within which a new or revoked key takes effect."""
@@ -102,7 +103,9 @@ class OperatorGate:
     async def _read(self) -> None:
         began_at = self._clock.now()
         try:
-            stored = await self._stored.all()
+            # For everybody: somebody in a hurry must not keep the keys from being read, or a revoked one would live on.
+            with due(None):
+                stored = await self._stored.all()
         except Fault:
             if self._read_at is None:
                 raise

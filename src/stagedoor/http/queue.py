@@ -8,6 +8,7 @@ from msgspec import UNSET
 from stagedoor.http.answer import Answer, Cache, success
 from stagedoor.http.call import Call, call_of
 from stagedoor.http.contract import Entry, Field, Needs
+from stagedoor.http.deadlines import in_time
 from stagedoor.http.keys import key_of
 from stagedoor.http.limits import LimitedCall
 from stagedoor.http.problems import LINE_FULL, NO_BUYER, NO_ROOM, NOT_YOURS, ROOM_CLOSED, TOO_MANY
@@ -112,7 +113,8 @@ async def check_token(scope: Scope) -> Answer[PlaceReport]:
     call = call_of(scope)
     claims = call.claims()
     with call.services.breakers.of(Instance.QUEUE).call():
-        await call.services.check_place.settled(claims.ref)
+        async with in_time():
+            await call.services.check_place.settled(claims.ref)
     return _checked(call, claims)
 
 

@@ -9,6 +9,7 @@ from litestar import Router
 from stagedoor.checkout.outcomes import Settled
 from stagedoor.checkout.ports import BuyerRecords
 from stagedoor.http.client_address import ClientAddress, Network
+from stagedoor.http.deadlines import Deadlines
 from stagedoor.http.identity import Identity
 from stagedoor.http.limits import Limits
 from stagedoor.http.listings import Listings
@@ -183,4 +184,5 @@ class Services:
     trusted_proxies: Sequence[Network] = ()
     time_zone: str = VENUE_TIME_ZONE
     body_bytes_max: int = BODY_BYTES_MAX
+    deadlines: Deadlines = field(default_factory=Deadlines)
     under_way: UnderWay = field(default_factory=UnderWay)

@@ -1,17 +1,19 @@
 """A caller waits only so long for her answer; the work itself is never cut short by that."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from stagedoor.http.rejections import StillRunning
 from stagedoor.kernel.clock import SECOND_MS
-from stagedoor.kernel.errors import DeadlineMissed, Fault
+from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker
+from stagedoor.resilience.deadline import Deadline, current, due
 
 T = TypeVar("T")
 
@@ -26,9 +28,14 @@ class StoppedWaiting(Fault):
 
 
 class _Waiting(NamedTuple):
-    """A caller and until when, on the loop's clock, she waits for her answer; what she is told then."""
+    """
+    A caller and until when, on the loop's clock, she waits for her answer; what she is told then.
+
+    *number* is what two with one deadline are told apart by.
+    """
 
     until: float
+    number: int
     answer: asyncio.Future[Any]
     late: Callable[[], Exception]
 
@@ -38,16 +45,16 @@ class UnderWay:
     The calls that change something and have not ended.
 
     Work whose caller has given up goes on here to its end, so that its effect
-    is whole; `drain` waits for it. All callers wait equally long, so one timer
-    for the first of them serves all.
+    is whole; `drain` waits for it. One timer, for whoever goes first, serves all.
     """
 
     def __init__(self, deadline_ms: int = DEADLINE_MS) -> None:
-        """Give each caller *deadline_ms* to wait."""
+        """Give each caller *deadline_ms* to wait, unless she comes with a deadline."""
         self._deadline_s = deadline_ms / SECOND_MS
         self._tasks: set[asyncio.Task[Any]] = set()
         self._running: dict[Scope, int] = {}
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: list[_Waiting] = []
+        self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
 
     async def settle(
@@ -83,16 +90,18 @@ class UnderWay:
             raise
 
     async def _answer(self, work: Coroutine[Any, Any, T], scope: Scope | None) -> T:
-        late = StillRunning if scope in self._running else _missed
         loop = asyncio.get_running_loop()
+        deadline = current() or Deadline(loop.time() + self._deadline_s)
+        late = StillRunning if scope in self._running else deadline.missed
         # Not the task itself: whoever is cut off while she waits for that would cut the work off.
         answer: asyncio.Future[T] = loop.create_future()
-        task = loop.create_task(work)
+        with due(deadline):
+            task = loop.create_task(work)
         self._tasks.add(task)
         if scope is not None:
             self._running[scope] = self._running.get(scope, 0) + 1
         task.add_done_callback(partial(self._ended, answer, scope))
-        self._wait(_Waiting(loop.time() + self._deadline_s, answer, late), loop)
+        self._wait(_Waiting(deadline.at, next(self._numbers), answer, late), loop)
         return await answer
 
     async def drain(self) -> None:
@@ -120,8 +129,11 @@ class UnderWay:
     def _wait(self, caller: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
         waiting = self._waiting
         while waiting and waiting[0].answer.done():
-            waiting.popleft()
-        waiting.append(caller)
+            heappop(waiting)
+        heappush(waiting, caller)
+        if self._timer is not None and caller.until < self._timer.when():
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
             self._timer = loop.call_at(caller.until, self._look, loop)
 
@@ -129,11 +141,7 @@ class UnderWay:
         """Tell those who have waited long enough, and look again when the next one has."""
         waiting, now = self._waiting, loop.time()
         while waiting and (waiting[0].answer.done() or waiting[0].until <= now):
-            caller = waiting.popleft()
+            caller = heappop(waiting)
             if not caller.answer.done():
                 caller.answer.set_exception(caller.late())
         self._timer = loop.call_at(waiting[0].until, self._look, loop) if waiting else None
-
-
-def _missed() -> DeadlineMissed:
-    return DeadlineMissed("the work was not done before the caller's deadline")

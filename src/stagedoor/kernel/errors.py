@@ -40,5 +40,17 @@ class StoreFull(Fault):
     """A store has no room for what had to be written."""
 
 
+class TooLate(TurnedAway):
+    """The caller's deadline had passed before anything of the work was begun, and nothing will be."""
+
+
+class CallersDeadlineMissed(TurnedAway):
+    """
+    A deadline of the caller's own, shorter than ours, passed before the work was done.
+
+    What was waited for was asked, but had less time than it is due, so no breaker counts it.
+    """
+
+
 class DeadlineMissed(Fault):
     """The caller's deadline passed before the work was done."""

@@ -4,7 +4,9 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
 from prometheus_client.gc_collector import GCCollector
@@ -28,6 +30,7 @@ from stagedoor.kernel.events import DomainEvent
 from stagedoor.observability.breaker_figures import CallCounts
 from stagedoor.resilience.breaker import State
 from stagedoor.resilience.breakers import Breakers
+from stagedoor.resilience.bulkhead import Bulkhead
 from stagedoor.waiting_room.model import LineView
 
 _CHANGES = {HoldPlaced: "placed", HoldReleased: "released", HoldExpired: "expired", OrderPaid: "paid"}
@@ -69,6 +72,30 @@ class Metrics:
         )
         self.shed_calls = Counter(
             "stagedoor_shed_calls_total", "Calls put off because there were too many.", ["call"], registry=registry
+        )
+        self.late_commands = Counter(
+            "stagedoor_late_commands_total",
+            "Commands left out of their batch because their deadline had passed; nothing of them has happened.",
+            ["batch"],
+            registry=registry,
+        )
+        self._bulkheads_free = Gauge(
+            "resilience4j_bulkhead_available_concurrent_calls",
+            "How many more transactions may be in the database at once.",
+            ["name"],
+            registry=registry,
+        )
+        self._bulkheads_size = Gauge(
+            "resilience4j_bulkhead_max_allowed_concurrent_calls",
+            "How many transactions may be in the database at once.",
+            ["name"],
+            registry=registry,
+        )
+        self._bulkheads_waiting = Gauge(
+            "stagedoor_bulkhead_waiting",
+            "Transactions that wait for their turn.",
+            ["name"],
+            registry=registry,
         )
         self.shed_level = Gauge(
             "stagedoor_shed_level",
@@ -148,6 +175,13 @@ class Metrics:
         breakers.subscribe(counts)
         self.registry.register(_BreakerStates(breakers, counts))
 
+    def watch_bulkheads(self, bulkheads: Iterable[Bulkhead[Any]]) -> None:
+        """Show how many are in each bulkhead, and wait before it, whenever somebody looks."""
+        for each in bulkheads:
+            self._bulkheads_size.labels(each.name).set(each.at_once)
+            self._bulkheads_free.labels(each.name).set_function(partial(_free, each))
+            self._bulkheads_waiting.labels(each.name).set_function(partial(_waiting, each))
+
     def count_cache(self, cache: str, result: str) -> None:
         """Count one look into *cache*: a `hit`, a `miss`, or `stale`, what it last held given in an outage."""
         found = self._cache_results.get((cache, result))
@@ -189,6 +223,14 @@ def rendered(collected: Collector, accept: str | None) -> tuple[bytes, str]:
         body: bytes = openmetrics.generate_latest(collected)  # type: ignore[no-untyped-call]
         return body, openmetrics.CONTENT_TYPE_LATEST
     return exposition.generate_latest(collected), exposition.CONTENT_TYPE_PLAIN_0_0_4
+
+
+def _free(bulkhead: Bulkhead[Any]) -> int:
+    return bulkhead.at_once - bulkhead.inside
+
+
+def _waiting(bulkhead: Bulkhead[Any]) -> int:
+    return bulkhead.waiting
 
 
 class _Tally:

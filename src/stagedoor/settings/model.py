@@ -335,6 +335,18 @@ class Settings:
         "the least important first.",
         group=OVERLOAD,
     )
+    deadline_change_seconds: float = setting(
+        kinds.seconds(0.1, 300),
+        default=10.0,
+        meaning="How long a call that changes something is waited for; a caller may wait less (Stagedoor-Deadline-Ms).",
+        group=OVERLOAD,
+    )
+    deadline_read_seconds: float = setting(
+        kinds.seconds(0.1, 300),
+        default=5.0,
+        meaning="How long a call that only reads is waited for, and a poll.",
+        group=OVERLOAD,
+    )
 
     limit_joins_of_buyer: kinds.Allowance = setting(
         kinds.allowance(),

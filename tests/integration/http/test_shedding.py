@@ -223,7 +223,7 @@ async def test_each_call_put_off_is_counted_by_its_name_and_none_is_logged(way: 
             for call in (RESERVE, RESERVE, JOIN, RELEASE, NOWHERE):
                 await crowd.asks(call)
 
-        assert lines == []
+        assert {line["log_level"] for line in lines} == {"debug"}
         counted = {"reserve_seats": 2.0, "issue_token": 1.0, "release_seats": 1.0, "none": 1.0}
         assert samples(crowd.stage, "stagedoor_shed_calls_total") == counted
 

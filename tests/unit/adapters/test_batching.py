@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from stagedoor.adapters.batching import GATHERING_ROUNDS, Batcher
-from stagedoor.kernel.errors import Fault, Overloaded
+from stagedoor.adapters.batching import GATHERING_ROUNDS, Batcher, Late
+from stagedoor.kernel.errors import Fault, Overloaded, TooLate
+from stagedoor.resilience.deadline import Deadline, current, due
 
 
 class Doubling:
@@ -28,9 +29,9 @@ class Doubling:
 
 @asynccontextmanager
 async def running(
-    handler: Doubling, *, batch_max: int = 10, waiting_max: int = 100
+    handler: Doubling, *, batch_max: int = 10, waiting_max: int = 100, late: Late = lambda: None
 ) -> AsyncIterator[Batcher[int, int]]:
-    batcher = Batcher(handler, batch_max=batch_max, waiting_max=waiting_max)
+    batcher = Batcher(handler, batch_max=batch_max, waiting_max=waiting_max, late=late)
     async with asyncio.TaskGroup() as group:
         group.create_task(batcher.run())
         try:
@@ -165,3 +166,78 @@ async def test_what_keeps_coming_holds_nobody_up() -> None:
 
     assert GATHERING_ROUNDS <= len(handler.batches[0]) < 2 * GATHERING_ROUNDS
     assert [number for batch in handler.batches for number in batch] == list(range(coming))
+
+
+def later_than_now(seconds: float, *, is_callers: bool = False) -> Deadline:
+    return Deadline(asyncio.get_running_loop().time() + seconds, is_callers)
+
+
+async def test_who_is_too_late_is_left_out_and_nothing_of_her_happens() -> None:
+    handler, late = Doubling(), list[int]()
+    async with running(handler, late=lambda: late.append(1)) as batcher:
+        first = asyncio.ensure_future(batcher(1))
+        await turns()
+        with due(later_than_now(0.0)):
+            too_late = asyncio.ensure_future(batcher(2))
+        with due(later_than_now(3_600)):
+            in_time = asyncio.ensure_future(batcher(3))
+        await turns()
+        handler.gate.set()
+
+        with pytest.raises(TooLate):
+            await too_late
+        assert [await first, await in_time] == [2, 6]
+
+    assert handler.batches == [[1], [3]]
+    assert len(late) == 1
+
+
+async def test_a_batch_of_whom_all_are_too_late_is_no_batch() -> None:
+    handler = Doubling()
+    async with running(handler) as batcher:
+        with due(later_than_now(0.0)), pytest.raises(TooLate):
+            await batcher(1)
+
+        handler.gate.set()
+        assert await batcher(2) == 4
+
+    assert handler.batches == [[2]]
+
+
+async def test_who_went_before_she_was_left_out_is_not_missed() -> None:
+    handler, late = Doubling(), list[int]()
+    async with running(handler, late=lambda: late.append(1)) as batcher:
+        first = asyncio.ensure_future(batcher(1))
+        await turns()
+        with due(later_than_now(0.0)):
+            gone = asyncio.ensure_future(batcher(2))
+        await turns()
+        gone.cancel()
+        handler.gate.set()
+        await first
+
+    assert handler.batches == [[1]]
+    assert len(late) == 1
+
+
+async def test_a_batch_is_done_in_the_time_of_whoever_waits_longest() -> None:
+    seen: list[Deadline | None] = []
+
+    async def note(numbers: Sequence[int]) -> Sequence[int]:
+        seen.append(current())
+        return numbers
+
+    batcher = Batcher(note, batch_max=10, waiting_max=100)
+    longest = later_than_now(7_200)
+    async with asyncio.TaskGroup() as group:
+        asked = []
+        for deadline in (later_than_now(3_600), longest, later_than_now(1_800, is_callers=True)):
+            with due(deadline):
+                asked.append(asyncio.ensure_future(batcher(1)))
+        await turns()
+        group.create_task(batcher.run())
+        await asyncio.gather(*asked)
+        assert await batcher(2) == 2
+        batcher.close()
+
+    assert seen == [longest, None]

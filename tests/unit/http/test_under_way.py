@@ -6,10 +6,11 @@ import pytest
 from stagedoor.http.rejections import StillRunning
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import Instant, ManualClock
-from stagedoor.kernel.errors import DeadlineMissed, Fault, Rejection
+from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
+from stagedoor.resilience.deadline import Deadline, current, due
 from tests.builders.guards import a_breaker
 
 ALICE = BuyerId(1)
@@ -167,3 +168,57 @@ async def test_while_the_guard_is_open_nothing_is_begun(guard: CircuitBreaker) -
     await under_way.drain()
 
     assert work.ended == 0
+
+
+def a_deadline(seconds: float) -> Deadline:
+    return Deadline(asyncio.get_running_loop().time() + seconds, is_callers=True)
+
+
+async def test_who_comes_with_a_deadline_waits_no_longer_than_that() -> None:
+    work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
+
+    with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None)
+    work.may_end.set()
+    await under_way.drain()
+
+    assert work.ended == 1
+
+
+async def test_whose_deadline_comes_first_goes_first_whoever_came_first() -> None:
+    work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
+    patient = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None))
+    with due(a_deadline(1_800)):
+        middling = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None))
+    await asyncio.sleep(0)
+
+    with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None)
+    with due(a_deadline(0.002)), pytest.raises(CallersDeadlineMissed):
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None)
+
+    assert not patient.done()
+    assert not middling.done()
+    work.may_end.set()
+    await asyncio.gather(patient, middling)
+    await under_way.drain()
+
+
+async def test_the_work_knows_how_long_she_waits() -> None:
+    async def work() -> Deadline | None:
+        return current()
+
+    deadline = a_deadline(3_600)
+    with due(deadline):
+        assert await UnderWay().settle(work(), buyer_id=ALICE, call="pay", key=None) == deadline
+
+
+async def test_a_callers_own_deadline_says_nothing_to_the_guard(guard: CircuitBreaker) -> None:
+    work, under_way = Work(), UnderWay()
+
+    with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+    work.may_end.set()
+    await under_way.drain()
+
+    assert guard.snapshot().buffered_calls == 0

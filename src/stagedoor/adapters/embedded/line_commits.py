@@ -10,6 +10,7 @@ from stagedoor.adapters.sql.lanes import Lanes, Step
 from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import PlaceRef, RoomId
+from stagedoor.resilience.deadline import due
 
 T = TypeVar("T")
 
@@ -141,7 +142,9 @@ class LineCommits:
             return False
 
     async def _look_up(self, doubt: _Doubt) -> bool:
-        is_durable = await self._lanes.reading(doubt.proof)
+        # However late it is for whoever asked: a commit whose outcome nobody knows holds up all that come after it.
+        with due(None):
+            is_durable = await self._lanes.reading(doubt.proof)
         self._settle(durable=doubt.entry if is_durable else None)
         return is_durable
 

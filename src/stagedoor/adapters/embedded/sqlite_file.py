@@ -28,6 +28,7 @@ from stagedoor.adapters.sql.lanes import DatabaseFault, DatabaseFull, Lanes, Ste
 
 T = TypeVar("T")
 
+WRITERS = 1
 READERS = 2
 BUSY_TIMEOUT_MS = 5_000
 FILE_MODE = 0o600

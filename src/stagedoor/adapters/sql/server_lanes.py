@@ -25,6 +25,7 @@ from stagedoor.adapters.sql.server_dialect import DIALECTS, Failure, ServerDiale
 from stagedoor.adapters.sql.server_url import server_url
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS
 from stagedoor.kernel.errors import DeadlineMissed
+from stagedoor.resilience.retry import RetryBudget, pause_s
 
 T = TypeVar("T")
 
@@ -82,6 +83,7 @@ class ServerLanes(Lanes):
         """Point at the database *url*; nothing is opened before it is used. Raises `UnfitURL`."""
         self.limits = limits
         self.dialect = DIALECTS[server_url(url)[0].get_backend_name()]
+        self.budget = RetryBudget()
         self.write_engine = _engine(url, self.dialect, limits, writes=True)
         self._read_engine = _engine(url, self.dialect, limits, writes=False)
 
@@ -98,7 +100,7 @@ class ServerLanes(Lanes):
 
     async def reading(self, step: Step[T]) -> T:
         """Run *step* on one state of the database, in which nothing can be written."""
-        session = _Session(self._read_engine, self.dialect)
+        session = _Session(self._read_engine, self.dialect, self.budget)
         try:
             async with _until(self.deadline()):
                 return await session.run_first(step)
@@ -118,7 +120,7 @@ class ServerLanes(Lanes):
 class _Transaction(WriteTransaction):
     def __init__(self, lanes: ServerLanes) -> None:
         self._lanes = lanes
-        self._session = _Session(lanes.write_engine, lanes.dialect)
+        self._session = _Session(lanes.write_engine, lanes.dialect, lanes.budget)
         self._deadline = lanes.deadline()
         self._has_run = False
 
@@ -150,7 +152,7 @@ class _Transaction(WriteTransaction):
         ended = self._session.number
         await self._session.discard()
         dialect = self._lanes.dialect
-        asking = _Session(self._lanes.write_engine, dialect)
+        asking = _Session(self._lanes.write_engine, dialect, self._lanes.budget)
         try:
             async with _until(_in(PROOF_S)):
                 await asking.run_first(lambda connection: dialect.end_session(connection, ended))
@@ -165,8 +167,9 @@ class _Transaction(WriteTransaction):
 class _Session:
     """One connection while it is ours, and the transaction on it."""
 
-    def __init__(self, engine: AsyncEngine, dialect: ServerDialect) -> None:
+    def __init__(self, engine: AsyncEngine, dialect: ServerDialect, budget: RetryBudget) -> None:
         self._engine = engine
+        self._budget = budget
         self._dialect = dialect
         self._connection: AsyncConnection | None = None
         self._is_open = self._is_broken = False
@@ -184,7 +187,12 @@ class _Session:
         return await self._told(self._connection.run_sync(step))
 
     async def run_first(self, step: Step[T]) -> T:
-        """Run the first step of a transaction; again, where that was undone or its connection was a dead one."""
+        """
+        Run the first step of a transaction; again, where that was undone or its connection was a dead one.
+
+        Dead ones within a budget: a server that drops every connection is not to be asked six times as often.
+        """
+        self._budget.call()
         tries = 0
         while True:
             if self._connection is None:
@@ -194,7 +202,7 @@ class _Session:
             except ConnectionLost:
                 # After the server was away, all connections in the pool are dead ones.
                 tries += 1
-                if tries > TRIES_MAX:
+                if tries > TRIES_MAX or not self._budget.may_retry():
                     raise
                 await self.discard()
             except RolledBack:
@@ -202,7 +210,7 @@ class _Session:
                 if tries > TRIES_MAX:
                     raise
                 await self.begin_anew()
-                await asyncio.sleep(random.uniform(0, REST_S * 2**tries))  # noqa: S311 -- so that two part, no secret
+                await asyncio.sleep(pause_s(tries, base_s=2 * REST_S, random=random.random))
 
     async def begin_anew(self) -> None:
         """Undo the transaction and begin another one."""

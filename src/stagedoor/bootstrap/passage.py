@@ -1,0 +1,29 @@
+"""What every transaction passes on its way to the database, from the outside: breaker, deadline and bulkhead."""
+
+from stagedoor.adapters.bounded_lanes import BoundedLanes, Visitor
+from stagedoor.adapters.embedded.sqlite_file import READERS, WRITERS
+from stagedoor.adapters.guarding import GuardedLanes
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.server_lanes import SERVING
+from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breakers import Breakers, Instance
+from stagedoor.resilience.bulkhead import Bulkhead
+from stagedoor.settings import Settings
+
+WRITES_WAITING_MAX = 200
+"""The batchers, the workers and the operators' calls wait here, one transaction each: there are never that many."""
+
+READS_WAITING_MAX = 2_000
+
+
+def passage(settings: Settings, lanes: Lanes, breakers: Breakers, metrics: Metrics) -> Lanes:
+    """Put everything before *lanes*; the bulkheads are as large as what is behind them has connections."""
+    writers, readers = (SERVING.writers, SERVING.readers) if settings.is_cluster else (WRITERS, READERS)
+    writes: Bulkhead[Visitor] = Bulkhead(Instance.DATABASE, at_once=writers, waiting_max=WRITES_WAITING_MAX)
+    reads: Bulkhead[Visitor] = Bulkhead(Instance.DATABASE_READS, at_once=readers, waiting_max=READS_WAITING_MAX)
+    metrics.watch_bulkheads([writes, reads])
+    return GuardedLanes(
+        BoundedLanes(lanes, writes=writes, reads=reads),
+        writes=breakers.of(Instance.DATABASE),
+        reads=breakers.of(Instance.DATABASE_READS),
+    )

@@ -1,0 +1,93 @@
+"""One request on the long way: from when on it is a load and its time runs, and when both are over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from time import perf_counter
+
+from litestar.types import HTTPReceiveMessage, Receive, WebSocketReceiveMessage
+
+from stagedoor.http.call import Call
+from stagedoor.http.deadlines import LATE_S
+from stagedoor.http.reading import BODY_WAIT_S_MAX
+from stagedoor.resilience.deadline import Deadline, due
+from stagedoor.resilience.priority import Priority
+
+
+class Turn:
+    """
+    A request that comes in pieces.
+
+    It begins once all of it is here: a client who is slow to send is no load,
+    and does not lose the time that the call has. It has been in time once its
+    answer begins: how long that takes to send is the client's affair.
+    """
+
+    def __init__(self, call: Call, priority: Priority, *, changes: bool) -> None:
+        """Begin nothing yet. *changes* says whether the call changes something."""
+        self._call = call
+        self._priority = priority
+        self._changes = changes
+        self._load = call.services.load
+        self._deadlines = call.services.deadlines
+        now = asyncio.get_running_loop().time()
+        self._deadline = Deadline(now + BODY_WAIT_S_MAX + self._deadlines.change_s)
+        self._timeout = asyncio.timeout_at(self._deadline.at)
+        self._began: float | None = None
+        self._due = ExitStack()
+        self._is_timed = False
+
+    def may_begin(self) -> bool:
+        """Say whether the call is let in."""
+        return not self._load.sheds(self._priority) and self._load.has_room(self._priority, perf_counter())
+
+    def begin(self) -> None:
+        """Count it and let its time run, once. Raises `Unreadable` for a deadline that is none."""
+        if self._began is not None:
+            return
+        now = asyncio.get_running_loop().time()
+        self._deadline = self._deadlines.of(self._call.scope["headers"], now, changes=self._changes)
+        self._due.enter_context(due(self._deadline))
+        self._reschedule(self._deadline.at + LATE_S)
+        self._began = perf_counter()
+        self._load.begin(self._priority, self._began)
+
+    def answered(self) -> None:
+        """Let it be in time, whatever comes now."""
+        self._reschedule(None)
+
+    def end(self) -> None:
+        """Count its end, if it was counted at all."""
+        self._due.close()
+        if self._began is not None:
+            self._load.end(self._priority, self._began)
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """End what is done inside at the deadline. Raises `DeadlineMissed` or `CallersDeadlineMissed`."""
+        try:
+            async with self._timeout:
+                self._is_timed = True
+                try:
+                    yield
+                finally:
+                    self._is_timed = False
+        except TimeoutError:
+            if not self._timeout.expired():
+                raise
+            raise self._deadline.missed() from None
+
+    def _reschedule(self, at: float | None) -> None:
+        if self._is_timed and not self._timeout.expired():
+            self._timeout.reschedule(at)
+
+    def once_received(self, receive: Receive) -> Receive:
+        """Return what receives the body, with whose last piece the call begins."""
+
+        async def receive_and_begin() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            message = await receive()
+            if not message.get("more_body", False):
+                self.begin()
+            return message
+
+        return receive_and_begin
