@@ -101,6 +101,11 @@ def success(data: T, cache: Cache = Cache.HER_ALONE, *, replayed: bool = False) 
     return Answer(success_body(data), headers=(*headers, _REPLAYED) if replayed else headers)
 
 
+def success_json(rendered: bytes, cache: Cache) -> Answer[Any]:
+    """Answer data that is JSON already."""
+    return Answer(_SUCCESS + rendered + _SUCCESS_END, headers=_SUCCESS_HEADERS[cache])
+
+
 def failure(exception: object, *, status: int, headers: RawHeaders) -> Answer[Any]:
     """Answer with a refusal, a fault or a defect."""
     body = b'{"resultType":"FAIL","data":{},"exception":' + _encode(exception) + b"}"

@@ -17,7 +17,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from stagedoor.http.answer import Answer
 from stagedoor.http.hot import HotCall, HotCalls
 from stagedoor.http.parting import Headers
-from stagedoor.http.protocol import PatientProtocol
+from stagedoor.http.plain_request import read_plain
+from stagedoor.http.protocol import HEAD_FIELDS_MAX, PatientProtocol
 
 _JOINED_BYTES_MAX = 65_536
 """Up to here it is cheaper to copy a body behind its head than to hand over two pieces."""
@@ -35,6 +36,21 @@ class ShortWayProtocol(PatientProtocol):
     _body = b""
     _first: Headers = ()
     _first_lines = b""
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if not self._may_read_plainly() or (plain := read_plain(data, fields_max=HEAD_FIELDS_MAX)) is None:
+            super().data_received(data)
+            return
+        method, path, query_string, fields, body = plain
+        row = self.calls.find(method, path)
+        if row is None or len(body) > self.calls.body_bytes_max:
+            super().data_received(data)
+            return
+        self._unset_keepalive_if_required()
+        self._since = self.loop.time()
+        self._query_string, self._fields = query_string, fields
+        self._answer(row, body)
 
     @override
     def _enter(self) -> None:
@@ -90,6 +106,15 @@ class ShortWayProtocol(PatientProtocol):
             self.transport.write(body)
         if head.endswith(_CLOSE):
             self.transport.close()
+
+    def _may_read_plainly(self) -> bool:
+        """Whether the parser is between two requests, and the next one would be answered at once."""
+        cycle = self.cycle
+        return (
+            (cycle is None or cycle.response_complete)
+            and not (self._in_head or self._in_body or self._is_deaf or self.flow.write_paused)
+            and not self.transport.is_closing()
+        )
 
     def _hot_call(self) -> HotCall | None:
         """Return the call that the request just read the head of is for, None if it has to go the long way."""

@@ -69,17 +69,17 @@ class Line:
         None if the place is not known or was revoked. A sign that arrives
         before a turn has ended a pass that was due still keeps it.
         """
-        if not self.notice(ref.number, now):
-            return None
         state = self._state
         columns = state.columns
         row = ref.number - columns.first
+        if not self.notice(ref.number, now):
+            return None
         view = showing.show_place(state, ref, row, room, now)
         if telling and view.position:
-            columns.told_ms[row] = view.poll_after_ms
+            told_ms = columns.told_ms[row] = view.poll_after_ms
             if columns.counting[row]:
                 # She may have been told a longer interval before, and the wheel would look for her too late.
-                away_at = now + away_window_ms(room.policy, view.poll_after_ms)
+                away_at = now + away_window_ms(room.policy, told_ms)
                 if columns.wakes[row] * GRANULE_MS > away_at:
                     applying.reschedule(state, ref.number, away_at)
         return view

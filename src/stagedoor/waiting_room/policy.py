@@ -1,5 +1,6 @@
 """When to ask again, how long to wait for somebody, and how long she will have to wait: pure functions of figures."""
 
+from functools import lru_cache
 from math import log
 
 from stagedoor.kernel.clock import DAY_MS, HOUR_MS, SECOND_MS, Instant, later
@@ -21,6 +22,8 @@ POLL_MS_PER_PLACE = SECOND_MS
 POLL_MS_PER_PLACE_UNKNOWN = 10
 POLL_SHARE_OF_WAIT = 4
 """A wait is cut in four: half of it is the most that may be slept through, and estimates are sometimes wrong."""
+
+_LINES_REMEMBERED = 256
 
 _COMFORT_FROM_PLACE = POLL_MS_COMFORT // POLL_MS_PER_PLACE
 _UNKNOWN_FROM_PLACE = POLL_MS_UNKNOWN // POLL_MS_PER_PLACE_UNKNOWN
@@ -84,10 +87,8 @@ def budget_interval_ms(*, position: int, waiting: int, polls_per_second: float) 
     B/2 for the equal shares, and the sum of k/p over N places is at most
     k (1 + ln N), which with k = B / 2(1 + ln N) is the other half.
     """
-    half = polls_per_second / 2
-    equal_share = half / waiting
-    share_of_front = half / (1 + log(waiting)) / position
-    return SECOND_MS / (equal_share + share_of_front)
+    equal_share, share_of_front = _shares(waiting, polls_per_second)
+    return SECOND_MS / (equal_share + share_of_front / position)
 
 
 def poll_after_ms(*, position: int, number: int, waiting: int, polls_per_second: int, wait_ms: float | None) -> int:
@@ -115,8 +116,7 @@ def poll_after_ms(*, position: int, number: int, waiting: int, polls_per_second:
         elif wanted_ms > POLL_MS_COMFORT:
             wanted_ms = POLL_MS_COMFORT
     interval_ms = max(interval_ms, wanted_ms)
-    interval_ms = max(interval_ms, POLL_MS_MIN)
-    return _jittered(interval_ms, number)
+    return _jittered(interval_ms, number) if interval_ms > POLL_MS_MIN else POLL_MS_MIN
 
 
 def poll_before_opening_ms(*, opens_in_ms: int, position: int, number: int, waiting: int, polls_per_second: int) -> int:
@@ -155,11 +155,18 @@ def expected_wait_ms(
     return by_slots if policy.rate is None else max(by_slots, position * SECOND_MS / policy.rate)
 
 
+@lru_cache(maxsize=_LINES_REMEMBERED)
+def _shares(waiting: int, polls_per_second: float) -> tuple[float, float]:
+    """Return the equal share of each, and what the other half gives to the front: the same for a whole line."""
+    half = polls_per_second / 2
+    return half / waiting, half / (1 + log(waiting))
+
+
 def _budget_ms(position: int, waiting: int, polls_per_second: int) -> float:
     # Jitter makes intervals shorter, by JITTER at the most, so that much of the budget is left for it.
     interval_ms = budget_interval_ms(
         position=position,
-        waiting=max(position, waiting),
+        waiting=max(waiting, position),
         polls_per_second=polls_per_second * (1 - JITTER),
     )
     return min(POLL_MS_MAX, interval_ms)

@@ -82,21 +82,22 @@ def _prospects(state: LineState, position: int, number: int, room: Room, now: In
             waiting=state.waiting,
             polls_per_second=polls_per_second,
         )
-        wait_ms = _wait_ms(state, position, room, active=0)
+        wait_ms = _wait_ms(state, position, room, 0)
         return poll_ms, None if wait_ms is None else opens_in_ms + int(wait_ms)
+    active = len(state.passes)
     moves = room_state is RoomState.OPEN and state.seats_free
-    wait_ms = _wait_ms(state, position, room, active=len(state.passes)) if moves else None
+    wait_ms = _wait_ms(state, position, room, active) if moves else None
     poll_ms = poll_after_ms(
         position=position,
         number=number,
-        waiting=state.waiting,
+        waiting=len(state.living) - active,
         polls_per_second=polls_per_second,
         wait_ms=wait_ms,
     )
     return poll_ms, None if wait_ms is None else int(wait_ms)
 
 
-def _wait_ms(state: LineState, position: int, room: Room, *, active: int) -> float | None:
+def _wait_ms(state: LineState, position: int, room: Room, active: int) -> float | None:
     return expected_wait_ms(
         position=position,
         policy=room.policy,
