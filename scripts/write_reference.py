@@ -105,7 +105,8 @@ Every command also takes `--data-dir`, `--database-url` and `--config`, which sa
 LABELS = {
     "batch": "what is gathered",
     "cache": "which list",
-    "cause": "what it is: `disk` nearly full, `database`, `sale` or `line` out or behind an open breaker",
+    "cause": "why: `disk` nearly full, `database`, `sale` or `line` out or behind an open breaker; of a connection: "
+    "`crowded`, `unreadable`, `slow_head`, `slow_body` or `slow_to_take`",
     "call": "the call's name, never its path",
     "code": "the refusal's code on the wire",
     "fault": "what kind of failure",

@@ -19,6 +19,7 @@ from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEv
 from stagedoor.bootstrap.serving import collect_less
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
+from stagedoor.observability.metrics import Metrics
 
 QUESTION = b'{"amount":123456789}'
 
@@ -73,7 +74,7 @@ async def _serve() -> None:
             print(f"The floor is ready on {base_url(listener)}", flush=True)
 
         collect_less()
-        await HttpServer(app, listener, ready=ready, patience=Patience(stop_s=1)).serve()
+        await HttpServer(app, listener, ready=ready, patience=Patience(stop_s=1), metrics=Metrics()).serve()
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ async def _serve(process: _Process, last_resort: LastResort) -> None:
             process.listener,
             ready=process.ready,
             patience=Patience(stop_s=settings.drain_seconds, connections_max=room_for(settings.connections_max)),
+            metrics=services.metrics,
             headers=identity_headers(services.identity),
             hot=HotCalls(app),
             shared=mate is not None,

@@ -103,6 +103,7 @@ class PatientProtocol(HttpToolsProtocol):
     unreadable_without_body: bytes
     crowded: bytes
     turned_away: set["PatientProtocol"]
+    count_refused: Callable[[str], None]
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._unhurried = _Unhurried(transport, self._close_unhurriedly)
         if len(self.connections) - len(self.turned_away) > self.patience.connections_max:
             self._is_deaf = True
+            self.count_refused("crowded")
             self.turned_away.add(self)
             if len(self.turned_away) > TURNED_AWAY_MAX:
                 transport.abort()
@@ -251,6 +253,7 @@ class PatientProtocol(HttpToolsProtocol):
             if self._not_taken_since is None:
                 self._not_taken_since = now
             elif now - self._not_taken_since > self.patience.taking_s:
+                self.count_refused("slow_to_take")
                 self.transport.abort()
             return
         self._not_taken_since = None
@@ -259,8 +262,10 @@ class PatientProtocol(HttpToolsProtocol):
                 self.transport.close()
         elif self._in_head:
             if waited_s > self.patience.head_s:
-                self._refuse()
+                self._refuse("slow_head")
         elif self._is_idle() and waited_s > (self.patience.body_s if self._in_body else idle_s):
+            if self._in_body:
+                self.count_refused("slow_body")
             self.transport.close()
 
     def _is_idle(self) -> bool:
@@ -282,9 +287,10 @@ class PatientProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return b"%s%s\r\n" % (line, fields)
 
-    def _refuse(self) -> None:
+    def _refuse(self, cause: str = "unreadable") -> None:
         """Answer what cannot be read as soon as everything before it is answered, and read nothing more."""
         self._is_deaf = True
+        self.count_refused(cause)
         at_fault = self.cycle if self._in_body else None
         if at_fault is None:
             words: bytes | None = self.unreadable
@@ -327,11 +333,16 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.write_eof()
 
 
-def protocol_with(headers: Headers, patience: Patience) -> type[PatientProtocol]:
-    """Return the protocol whose own refusals carry *headers*; all other answers have theirs from the app."""
+def protocol_with(headers: Headers, patience: Patience, count_refused: Callable[[str], None]) -> type[PatientProtocol]:
+    """
+    Return the protocol whose own refusals carry *headers*; all other answers have theirs from the app.
+
+    *count_refused* is told why a connection is ended that never got as far as the app, or no further.
+    """
     unreadable = parting_words(UNREADABLE, headers)
     of_one_server = {
         "patience": patience,
+        "count_refused": staticmethod(count_refused),
         "turned_away": set[PatientProtocol](),
         "unreadable": unreadable,
         "unreadable_without_body": unreadable[: unreadable.index(b"\r\n\r\n") + 4],

@@ -15,6 +15,7 @@ from stagedoor.http.newcomers import turn_newcomers_away
 from stagedoor.http.parting import Headers
 from stagedoor.http.protocol import Patience, lose_patience, protocol_with
 from stagedoor.http.short_way import short_way
+from stagedoor.observability.metrics import Metrics
 
 BACKLOG = 2_048
 
@@ -75,13 +76,14 @@ class HttpServer:
         *,
         ready: Callable[[], None],
         patience: Patience,
+        metrics: Metrics,
         headers: Headers = (),
         hot: HotCalls | None = None,
         shared: bool = False,
     ) -> None:
         """Serve nothing yet."""
         self._listener = listener
-        protocol = protocol_with(headers, patience)
+        protocol = protocol_with(headers, patience, lambda cause: metrics.connections_refused.labels(cause).inc())
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -101,6 +103,7 @@ class HttpServer:
             patience,
             shared=shared,
         )
+        metrics.connections.set_function(lambda: len(self._server.server_state.connections))
 
     async def serve(self) -> None:
         """Serve until `stop`; return when every request under way has been answered."""

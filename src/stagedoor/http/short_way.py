@@ -85,11 +85,11 @@ class ShortWayProtocol(PatientProtocol):
             self._leave_the_short_way()
 
     @override
-    def _refuse(self) -> None:
+    def _refuse(self, cause: str = "unreadable") -> None:
         if self._row is not None:
             # Nobody has heard of the request yet, so there is nobody to be told that it ends here.
             self._row, self._body, self._in_body = None, b"", False
-        super()._refuse()
+        super()._refuse(cause)
 
     def write_answer(self, answer: Answer[Any], head: bytes) -> None:
         """Send *answer* under *head*, which ends with the empty line, and close behind it if the head says so."""

@@ -70,6 +70,13 @@ class Metrics:
         self.http_under_way = Gauge(
             "stagedoor_http_requests_under_way", "Requests not answered yet.", registry=registry
         )
+        self.connections = Gauge("stagedoor_connections", "Connections of clients that are open.", registry=registry)
+        self.connections_refused = Counter(
+            "stagedoor_connections_refused_total",
+            "Connections ended before a request on them got to its call, or its answer to the client.",
+            ["cause"],
+            registry=registry,
+        )
         self.shed_calls = Counter(
             "stagedoor_shed_calls_total", "Calls put off because there were too many.", ["call"], registry=registry
         )

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEven
 from stagedoor.http.hot import HotCalls
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, listen
+from stagedoor.observability.metrics import Metrics
 
 DEADLINE_S = 30
 
@@ -21,6 +22,12 @@ class Served:
     port: int = 0
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     headers: Iterable[tuple[bytes, bytes]] = ()
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def refused(self, cause: str) -> float:
+        """How many connections were ended for *cause*."""
+        found = self.metrics.registry.get_sample_value("stagedoor_connections_refused_total", {"cause": cause})
+        return found or 0.0
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the whole body, note it, and answer two letters."""
@@ -52,6 +59,7 @@ async def served(
             listener,
             ready=ready.set,
             patience=patience or Patience(stop_s=1),
+            metrics=noted.metrics,
             headers=[(b"stagedoor-identity", b"demo")],
             hot=hot,
         )

@@ -26,6 +26,7 @@ async def test_a_head_that_does_not_end_is_refused() -> None:
 
     assert answers.startswith(b"HTTP/1.1 400 ")
     assert server.asked == []
+    assert server.refused("slow_head") == 1
 
 
 async def test_a_connection_on_which_nothing_comes_is_closed() -> None:
@@ -56,6 +57,7 @@ async def test_the_rest_of_a_body_that_nobody_wanted_is_not_waited_for() -> None
         answers = await everything(server.port, head + b"{", b"}", apart=True)
 
     assert answers.count(b"HTTP/1.1 ") == 1
+    assert server.refused("slow_body") == 1
 
 
 async def test_an_answer_before_the_end_of_its_request_is_heard() -> None:
@@ -94,6 +96,7 @@ async def test_whoever_does_not_take_her_answer_is_cut_off() -> None:
         writer.close()
 
     assert taken < 200 * 1_000_000
+    assert server.refused("slow_to_take") == 1
 
 
 def test_a_client_that_goes_away_from_a_row_of_requests_troubles_nobody() -> None:
@@ -149,6 +152,7 @@ async def test_a_connection_beyond_the_last_is_told_to_come_back() -> None:
 
     assert answers.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 5" in answers
+    assert server.refused("crowded") >= 1
     assert again.startswith(b"HTTP/1.1 200 ")
 
 
@@ -166,3 +170,4 @@ async def test_a_stop_does_not_wait_for_a_client_that_was_refused() -> None:
     connection.close()
 
     assert refused.startswith(b"HTTP/1.1 400 ")
+    assert server.refused("unreadable") == 1
