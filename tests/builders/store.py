@@ -36,7 +36,7 @@ MEMBERS = 200
 class House:
     """The sale over one database, with the ports that read what it did."""
 
-    def __init__(self, lanes: Lanes, clock: Clock, *, for_broker: bool = False) -> None:
+    def __init__(self, lanes: Lanes, clock: Clock, *, for_broker: bool = False, seed: int = 7) -> None:
         self.lanes = lanes
         self.clock = clock
         self.changed: list[frozenset[PerformanceId]] = []
@@ -44,7 +44,7 @@ class House:
         self.book = SqlSalesBook(
             lanes, clock, committed=self.changed.append, events_written=self._wake, for_broker=for_broker
         )
-        random_bits = Random(7).getrandbits
+        random_bits = Random(seed).getrandbits
         self._sale = SettleSale(book=self.book, policy=HoldPolicy(), event_ids=random_bits)
         self._tidying = TidyHolds(book=self.book, event_ids=random_bits)
         self.records = SqlBuyerRecords(lanes)

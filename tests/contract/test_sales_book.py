@@ -8,7 +8,9 @@ from sqlalchemy import Connection, text
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.decide import decide
-from stagedoor.checkout.outcomes import HoldReceipt, Settled
+from stagedoor.checkout.outcomes import HoldReceipt, Outcome, Settled
+from stagedoor.checkout.ports import SaleWork
+from stagedoor.checkout.rows import SaleRows
 from stagedoor.holds.model import HoldPolicy, HoldState
 from stagedoor.kernel.clock import ManualClock
 from stagedoor.seating.model import SeatState
@@ -149,9 +151,14 @@ async def test_one_batch_and_many_come_to_the_same(house: House) -> None:
 class TestWhatIsLoaded:
     """`SaleRows` keeps its promises about what is in it."""
 
+    async def rows(self, house: House, commands: Sequence[SaleCommand]) -> SaleRows:
+        async def body(work: SaleWork) -> SaleRows:
+            return await work.load(commands, HoldPolicy())
+
+        return await house.book.unit_of_work(body)
+
     async def load(self, house: House, commands: Sequence[SaleCommand]) -> dict[str, set[int]]:
-        async with house.book.begin() as work:
-            rows = await work.load(commands, HoldPolicy())
+        rows = await self.rows(house, commands)
         return {"holds": set(rows.holds), "claims": set(rows.claims), "balances": set(rows.balances)}
 
     async def test_another_buyers_named_hold_and_her_own_long_over(self, house: House, clock: ManualClock) -> None:
@@ -182,16 +189,14 @@ class TestWhatIsLoaded:
         await house.one(reserve(BOB, 53, performance_id=OPERA))
         commands = [reserve(3, 53, performance_id=OPERA)]
 
-        async with house.book.begin() as work:
-            rows = await work.load(commands, HoldPolicy())
+        rows = await self.rows(house, commands)
 
         assert rows.unsold == {OPERA: 8}
 
     async def test_with_more_held_than_the_batch_could_sell_they_are_not_all_counted(self, house: House) -> None:
         await house.batch(*(reserve(number, number) for number in range(1, 31)))
 
-        async with house.book.begin() as work:
-            rows = await work.load([reserve(50, 30)], HoldPolicy())
+        rows = await self.rows(house, [reserve(50, 30)])
 
         assert 1 < rows.unsold[PLAY] < 50
 
@@ -199,10 +204,14 @@ class TestWhatIsLoaded:
 class TestTransactions:
     async def test_what_is_not_committed_has_not_happened(self, house: House) -> None:
         commands = [reserve(ANN, 1)]
-        async with house.book.begin() as work:
+
+        async def body(work: SaleWork) -> Sequence[Outcome]:
             rows = await work.load(commands, HoldPolicy())
             outcomes, writes = decide(rows, commands, HoldPolicy(), NumberedEvents())
             await work.write(writes)
+            return outcomes
+
+        outcomes = await house.book.unit_of_work(body)
 
         assert kinds(outcomes) == ["Settled"]
         assert await seat_states(house) == {}

@@ -16,7 +16,7 @@ __all__ = ["clock", "house"]
 # Nothing here outlives its server, so nothing waits for a disk.
 SERVERS: dict[str, MariaDB | PostgreSQL] = {
     "mariadb": MariaDB("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"),
-    "postgresql": PostgreSQL("-c", "fsync=off", "-c", "synchronous_commit=off"),
+    "postgresql": PostgreSQL("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "deadlock_timeout=50ms"),
 }
 
 

@@ -1,14 +1,15 @@
 """What the sale needs from a database: to read and lock a batch's rows, write it, and commit, once."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.rows import Order, SaleRows, SaleWrites
 from stagedoor.holds.model import Hold, HoldPolicy
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId
+
+T = TypeVar("T")
 
 
 class SaleWork(Protocol):
@@ -60,8 +61,15 @@ class SalesBook(Protocol):
     held meanwhile loses no time by it (ADR 39).
     """
 
-    def begin(self) -> AbstractAsyncContextManager[SaleWork]:
-        """Open a unit of work. Entering raises `Fault` when the store cannot be had."""
+    async def unit_of_work(self, body: Callable[[SaleWork], Awaitable[T]]) -> T:
+        """
+        Run *body* on a unit of work; return what it returns.
+
+        A store may undo a unit of work for another's sake, and then has *body*
+        run again from its beginning on a new one, a few times at most: so it
+        has to do everything through the work it is given. Raises `Fault` when
+        the store cannot be had, or kept undoing it: then nothing has happened.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from stagedoor.checkout.commands import (
 )
 from stagedoor.checkout.decide import decide, expire
 from stagedoor.checkout.outcomes import HoldReceipt, OrderReceipt, Outcome, Settled
-from stagedoor.checkout.ports import SalesBook
+from stagedoor.checkout.ports import SalesBook, SaleWork
 from stagedoor.holds.model import HoldPolicy
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
 from stagedoor.kernel.errors import Rejection
@@ -65,15 +65,16 @@ class SettleSale:
         A batch that changes nothing is not committed. Raises `Fault` if the
         store failed: then none of it has happened.
         """
-        if not commands:
-            return []
-        async with self.book.begin() as work:
+
+        async def body(work: SaleWork) -> Sequence[Outcome]:
             rows = await work.load(commands, self.policy)
             outcomes, writes = decide(rows, commands, self.policy, self._new_event_id, self.switches())
             if not writes.is_empty:
                 await work.write(writes)
                 await work.commit()
-        return outcomes
+            return outcomes
+
+        return await self.book.unit_of_work(body) if commands else []
 
     def _new_event_id(self, at: Instant) -> EventId:
         return new_event_id(self.event_ids, at)
@@ -88,13 +89,15 @@ class TidyHolds:
 
     async def tidy(self, *, limit: int) -> int:
         """Mark the oldest overdue holds expired, at most *limit*; return how many."""
-        async with self.book.begin() as work:
+
+        async def body(work: SaleWork) -> int:
             rows = await work.overdue(limit=limit)
-            if not rows.holds:
-                return 0
-            await work.write(expire(rows, HoldPolicy(), self._new_event_id))
-            await work.commit()
-        return len(rows.holds)
+            if rows.holds:
+                await work.write(expire(rows, HoldPolicy(), self._new_event_id))
+                await work.commit()
+            return len(rows.holds)
+
+        return await self.book.unit_of_work(body)
 
     def _new_event_id(self, at: Instant) -> EventId:
         return new_event_id(self.event_ids, at)

@@ -2,7 +2,9 @@
 The rows a batch of the sale is decided on: read set by set, locked in one order.
 
 Wallets by id, then holds by id, then seats by id. A buyer's wallet is the
-lock on her holds too: whoever changes them has it. `FOR UPDATE` is left out
+lock on her holds too: whoever changes them has it. Who waited for a lock sees
+what was committed meanwhile (READ COMMITTED), so what is not locked is read
+after what is. `FOR UPDATE` is left out
 where a database has no such thing, as in SQLite, whose one writer needs none.
 """
 

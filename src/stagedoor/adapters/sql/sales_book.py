@@ -1,16 +1,25 @@
 """The sale's store over SQL: one write transaction is one unit of work."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import Final, TypeVar
 
 from stagedoor.adapters.sql import sale_reads, sale_writes
-from stagedoor.adapters.sql.lanes import Lanes, WriteTransaction
+from stagedoor.adapters.sql.lanes import Lanes, RolledBack, WriteTransaction
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.ports import SalesBook, SaleWork
 from stagedoor.checkout.rows import SaleRows, SaleWrites
 from stagedoor.holds.model import HoldPolicy
 from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.ids import PerformanceId
+
+T = TypeVar("T")
+
+UNDONE_MAX: Final = 5
+"""How often a batch may be undone by the database; each time it is decided anew."""
+
+UNDONE_FOR_S: Final = 2.0
+"""For how long it is begun again, so that a caller whose deadline is 5 s still has an answer."""
 
 Committed = Callable[[frozenset[PerformanceId]], None]
 EventsWritten = Callable[[], None]
@@ -45,11 +54,18 @@ class SqlSalesBook(SalesBook):
         self._events_written = events_written
         self._for_broker = for_broker
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[SaleWork]:
-        """Open a unit of work."""
-        async with self._lanes.writing() as transaction:
-            yield _SqlSaleWork(transaction, self._clock, self._tell, for_broker=self._for_broker)
+    async def unit_of_work(self, body: Callable[[SaleWork], Awaitable[T]]) -> T:
+        """Run *body* in a transaction; again, where the database undoes it."""
+        begun_at = monotonic()
+        tries = 0
+        while True:
+            try:
+                async with self._lanes.writing() as transaction:
+                    return await body(_SqlSaleWork(transaction, self._clock, self._tell, for_broker=self._for_broker))
+            except RolledBack:
+                tries += 1
+                if tries == UNDONE_MAX or monotonic() - begun_at > UNDONE_FOR_S:
+                    raise
 
     def _tell(self, writes: SaleWrites) -> None:
         claims = [*writes.claims_before.values(), *(claim for claim in writes.claims.values() if claim is not None)]

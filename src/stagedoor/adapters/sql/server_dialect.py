@@ -93,6 +93,8 @@ class _MariaDB(ServerDialect):
             "sql_mode": "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
             # Such as that a primary key has no name: the driver would log every one of them.
             "sql_notes": 0,
+            # Otherwise an hour comes twice in autumn.
+            "time_zone": "'+00:00'",
             # As our columns compare.
             "collation_connection": "'utf8mb4_nopad_bin'",
         }

@@ -29,6 +29,12 @@ from stagedoor.resilience.retry import RetryBudget, pause_s
 
 T = TypeVar("T")
 
+WRITING_AT: Final = "READ COMMITTED"
+"""Whoever waited for a lock decides on what was committed meanwhile, not on how it was when he began to wait."""
+
+READING_AT: Final = "REPEATABLE READ"
+"""A read of several statements shows one instant."""
+
 TRIES_MAX: Final = 6
 """How often a transaction is begun in which the database has undone the first step, within its deadline."""
 
@@ -244,11 +250,9 @@ class _Session:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        with contextlib.suppress(DBAPIError, OSError):
-            self._dialect.cut((await connection.get_raw_connection()).driver_connection)
+        if not connection.invalidated:
             await connection.invalidate()
-        with contextlib.suppress(DBAPIError, OSError):
-            await connection.close()
+        await connection.close()
 
     async def _begin(self, connection: AsyncConnection) -> None:
         _ = await self._told(connection.begin())
@@ -301,7 +305,7 @@ def _engine(url: str, dialect: ServerDialect, limits: LaneLimits, *, writes: boo
     engine = create_async_engine(
         address,
         connect_args=dict(dialect.connect_arguments(tls)),
-        isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
+        isolation_level=WRITING_AT if writes else READING_AT,
         hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=limits.writers if writes else limits.readers,
@@ -311,6 +315,12 @@ def _engine(url: str, dialect: ServerDialect, limits: LaneLimits, *, writes: boo
         # What is given back was committed or undone.
         pool_reset_on_return=None,
     )
+
+    def cut(connection: DBAPIConnection) -> None:
+        # A server that does not answer is not asked whether it minds: SQLAlchemy would wait for two seconds.
+        dialect.cut(engine.dialect.get_driver_connection(connection))
+
+    engine.dialect.do_terminate = cut  # type: ignore[method-assign, assignment]
 
     @event.listens_for(engine.sync_engine, "connect")
     def _set_up(connection: DBAPIConnection, _record: object) -> None:

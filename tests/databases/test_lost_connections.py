@@ -1,0 +1,169 @@
+"""A connection that is lost costs its caller no more than her deadline, and never the truth about a commit."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, text
+
+from stagedoor.adapters.sql import server_lanes
+from stagedoor.adapters.sql.server_lanes import SERVING, ServerLanes
+from stagedoor.kernel.errors import Fault
+from tests.builders.sale import ANN, BALANCE
+from tests.databases.moments import Once, lock_wallet, sleep
+from tests.databases.test_server_lanes import balance, set_balance
+from tests.faults.proxy import Proxy
+from tests.faults.toxics import DOWN, UP, Timeout
+
+DEADLINE_MS = 1_500
+HASTY = replace(SERVING, writers=2, readers=1, deadline_ms=DEADLINE_MS, statement_ms=1_400, lock_ms=1_400)
+PATIENT_S = 30.0
+"""What even a machine that is busy with other things needs less than."""
+
+ENDING_ALL = {
+    "mariadb": "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+    "postgresql": "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+}
+
+
+@pytest.fixture
+async def spoilt(by_proxy: str, lanes: ServerLanes) -> AsyncIterator[ServerLanes]:  # noqa: ARG001 -- it fills the tables
+    """Lanes whose connections can be spoilt."""
+    opened = ServerLanes(by_proxy, HASTY)
+    yield opened
+    await opened.close()
+
+
+async def end_all_sessions(lanes: ServerLanes) -> None:
+    def end(connection: Connection) -> None:
+        name = connection.dialect.name
+        for (number,) in connection.execute(text(ENDING_ALL[name])).all():
+            lanes.dialect.end_session(connection, number)
+
+    async with lanes.writing() as transaction:
+        await transaction.run(end)
+
+
+async def test_connections_that_the_server_has_ended_are_replaced_unseen(
+    lanes: ServerLanes, spoilt: ServerLanes
+) -> None:
+    await asyncio.gather(*(spoilt.reading(balance) for _ in range(3)), _charge(spoilt, 1), _charge(spoilt, 1))
+
+    await end_all_sessions(lanes)
+
+    assert await spoilt.reading(balance) == 1
+    await _charge(spoilt, 2)
+    assert await spoilt.reading(balance) == 2
+
+
+async def test_a_server_that_is_away_is_a_fault_and_one_that_is_back_is_none(proxy: Proxy, spoilt: ServerLanes) -> None:
+    await spoilt.reading(balance)
+    proxy.down()
+    for _ in range(3):
+        with pytest.raises(Fault):
+            await spoilt.reading(balance)
+        with pytest.raises(Fault):
+            await _charge(spoilt, 1)
+    proxy.up()
+
+    await _charge(spoilt, 2)
+    assert await spoilt.reading(balance) == 2
+
+
+@pytest.mark.parametrize("stream", [UP, DOWN])
+async def test_a_hang_lasts_until_the_deadline_and_leaves_all_connections(
+    proxy: Proxy, spoilt: ServerLanes, stream: str
+) -> None:
+    await spoilt.reading(balance)
+    with proxy.toxic(Timeout(stream=stream)):  # type: ignore[arg-type]  # they are its streams
+        # As often as there are connections, and once more.
+        for _ in range(2):
+            begun = time.monotonic()
+            ends = await asyncio.gather(
+                spoilt.reading(balance), *(_charge(spoilt, 1) for _ in range(2)), return_exceptions=True
+            )
+            assert [isinstance(end, Fault) for end in ends] == [True] * 3, ends
+            assert time.monotonic() - begun < PATIENT_S
+
+    await asyncio.gather(*(_charge(spoilt, 3) for _ in range(4)))
+    assert await spoilt.reading(balance) == 3
+
+
+class TestCommits:
+    """Whatever happens to a commit on its way, its caller is told what became of it."""
+
+    async def commit(self, spoilt: ServerLanes, proxy: Proxy, toxic: Once) -> None:
+        async with spoilt.writing() as transaction:
+            await transaction.run(lambda connection: set_balance(connection, ANN, 9))
+            proxy.add(toxic)
+            await transaction.commit(proof=lambda connection: balance(connection) == 9)
+
+    async def test_its_answer_is_lost(self, proxy: Proxy, spoilt: ServerLanes, lanes: ServerLanes) -> None:
+        toxic = Once(stream=DOWN)
+
+        await self.commit(spoilt, proxy, toxic)
+
+        assert toxic.met
+        assert await lanes.reading(balance) == 9
+
+    async def test_it_is_lost_itself(self, proxy: Proxy, spoilt: ServerLanes, lanes: ServerLanes) -> None:
+        toxic = Once(stream=UP)
+
+        with pytest.raises(Fault):
+            await self.commit(spoilt, proxy, toxic)
+
+        assert toxic.met
+        assert await lanes.reading(balance) == BALANCE
+
+    async def test_its_answer_hangs(self, proxy: Proxy, spoilt: ServerLanes, lanes: ServerLanes) -> None:
+        toxic = Once(stream=DOWN, holds=True)
+
+        await self.commit(spoilt, proxy, toxic)
+
+        assert toxic.met
+        assert await lanes.reading(balance) == 9
+
+    async def late(self, proxy: Proxy, spoilt: ServerLanes, lanes: ServerLanes) -> int:
+        """Have a commit come to the server long after its caller was told that it failed; return the balance then."""
+        toxic = Once(stream=UP, holds=True)
+        with pytest.raises(Fault):
+            await self.commit(spoilt, proxy, toxic)
+        assert await lanes.reading(balance) == BALANCE
+        proxy.remove(toxic)
+        # Whatever the old session still does, it does before somebody else gets the lock.
+        async with lanes.writing() as transaction:
+            await transaction.run(lambda connection: lock_wallet(connection, ANN))
+            return await transaction.run(balance)
+
+    async def test_one_that_comes_late_does_nothing_any_more(
+        self, proxy: Proxy, spoilt: ServerLanes, lanes: ServerLanes
+    ) -> None:
+        assert await self.late(proxy, spoilt, lanes) == BALANCE
+
+    async def test_control_with_its_session_alive_she_is_told_a_lie(
+        self, proxy: Proxy, spoilt: ServerLanes, lanes: ServerLanes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def nothing(*_arguments: object) -> None:
+            return None
+
+        async def kept(session: object) -> None:
+            session._connection = None  # type: ignore[attr-defined]  # noqa: SLF001 -- it is neither used nor closed
+
+        monkeypatch.setattr(lanes.dialect, "cut", nothing)
+        monkeypatch.setattr(lanes.dialect, "end_session", nothing)
+        monkeypatch.setattr(lanes.dialect, "has_session", nothing)
+        monkeypatch.setattr(server_lanes._Session, "discard", kept)  # noqa: SLF001 -- as above
+
+        assert await self.late(proxy, spoilt, lanes) == 9
+
+
+async def test_a_slow_answer_in_time_is_an_answer(spoilt: ServerLanes) -> None:
+    await spoilt.reading(lambda connection: sleep(connection, 0.2))
+
+
+async def _charge(lanes: ServerLanes, balance_won: int) -> None:
+    async with lanes.writing() as transaction:
+        await transaction.run(lambda connection: set_balance(connection, ANN, balance_won))
+        await transaction.commit(proof=lambda connection: balance(connection) == balance_won)
