@@ -1,13 +1,15 @@
 """Kafka in KRaft mode: one node that is broker and controller, from the jars that `make tools` builds."""
 
 import os
+import secrets
 import shutil
 import socket
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scripts.services.certificates import CERTIFICATE, KEY
 from scripts.services.kept import TOOLS, kept
 from scripts.services.server import HOST, Server, free_port, run
 
@@ -31,7 +33,7 @@ ONE_NODE = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CLIENTS:SASL_SSL",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "1",
     "transaction.state.log.replication.factor": "1",
@@ -41,14 +43,22 @@ ONE_NODE = {
     "broker.session.timeout.ms": "1500",  # so long a killed node is still thought to live, and cannot come back
 }
 
+PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+
 METADATA, METADATA_VERSION, NO_TOPIC = 3, 1, 0
 ANSWER_SECONDS_MAX = 5.0
 
 
 class Kafka(Server):
-    """A Kafka of one node, open to whoever reaches its port."""
+    """A Kafka of one node: open to whoever reaches its port, or with *tls* to the user `stagedoor` with a password."""
 
     name = "kafka"
+
+    def __init__(self, *options: str, tls: bool = False) -> None:
+        """Take more *options*, properties as `name=value`; *tls* means SASL_SSL, with the mechanism PLAIN."""
+        super().__init__(*options, tls=tls)
+        self.password = secrets.token_urlsafe(12)
+        self._plain_port = 0
 
     @classmethod
     def missing(cls) -> str:
@@ -63,14 +73,15 @@ class Kafka(Server):
 
     def command(self) -> Sequence[str | Path]:
         """Return what runs it; nobody else calls the controller, so its port may be another one each time."""
-        properties = configure(self.folder, port=self.port)
+        self._plain_port = free_port() if self.tls else self.port
+        properties = configure(self.folder, plain_port=self._plain_port, more=self._secured() if self.tls else {})
         overrides = [word for option in self.options for word in ("--override", option)]
         return [*java("kafka.Kafka"), properties, *overrides]
 
     def answers(self) -> bool:
         """Tell whether it names itself as a broker, which it does once the controller lets it serve."""
         try:
-            return brokers_at(self.port) == 1
+            return brokers_at(self._plain_port) == 1
         except OSError:
             return False
 
@@ -78,6 +89,21 @@ class Kafka(Server):
     def bootstrap(self) -> str:
         """Its address, as clients are given it."""
         return f"{HOST}:{self.port}"
+
+    def _secured(self) -> Mapping[str, str]:
+        """Return the properties of a second listener, for clients; what the node says to itself stays plain."""
+        identity = self.folder / "identity.pem"
+        identity.touch(mode=0o600)
+        identity.write_bytes(b"".join((self.folder / each).read_bytes() for each in (KEY, CERTIFICATE)))
+        users = f'username="stagedoor" password="{self.password}" user_stagedoor="{self.password}"'
+        return {
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{self._plain_port},CLIENTS://{HOST}:{self.port}",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.clients.plain.sasl.jaas.config": f"{PLAIN_LOGIN} required {users};",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(identity),
+        }
 
 
 def fetch_jars(folder: Path) -> None:
@@ -94,19 +120,21 @@ def format_storage(folder: Path) -> None:
     """Make the data folder of a node that has never run."""
     with tempfile.TemporaryDirectory(prefix="stagedoor-kafka-format-") as name:
         place = Path(name)
-        properties = configure(place, port=free_port())
+        properties = configure(place, plain_port=free_port(), more={})
         run(*java("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", properties)
         shutil.copytree(place / "data", folder, dirs_exist_ok=True)
 
 
-def configure(folder: Path, *, port: int) -> Path:
-    """Write the properties of a node with its data in *folder* that listens on *port*; return the file."""
+def configure(folder: Path, *, plain_port: int, more: Mapping[str, str]) -> Path:
+    """Write the properties of a node with its data in *folder* that listens on *plain_port*; return the file."""
     controller = free_port()
     said = ONE_NODE | {
         "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{plain_port}",
         "log.dirs": str(folder / "data"),
+        **more,
     }
+    said["listeners"] = f"{said['advertised.listeners']},CONTROLLER://{HOST}:{controller}"
     path = folder / "server.properties"
     path.write_text("".join(f"{name}={value}\n" for name, value in said.items()), encoding="utf-8")
     return path

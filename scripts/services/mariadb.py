@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.services.certificates import CERTIFICATE, KEY
 from scripts.services.kept import kept
 from scripts.services.server import HOST, Server, run
 
@@ -17,9 +18,9 @@ class MariaDB(Server):
 
     name = "mariadb"
 
-    def __init__(self, *options: str) -> None:
-        """Take more *options* of `mariadbd`."""
-        super().__init__(*options)
+    def __init__(self, *options: str, tls: bool = False) -> None:
+        """Take more *options* of `mariadbd`, and refuse who does not encrypt if it is to be *tls*."""
+        super().__init__(*options, tls=tls)
         self.password = secrets.token_urlsafe(12)
         self._numbers = itertools.count(1)
 
@@ -53,6 +54,7 @@ class MariaDB(Server):
             "--collation-server=utf8mb4_general_ci",
             "--innodb-flush-log-at-trx-commit=1",
             "--max-connections=250",
+            *(self._tls_options if self.tls else ()),
             *self.options,
         ]
 
@@ -88,6 +90,11 @@ class MariaDB(Server):
             *("--batch", "--skip-column-names"),
             script=statements,
         )
+
+    @property
+    def _tls_options(self) -> Sequence[str]:
+        files = (f"--ssl-cert={self.folder / CERTIFICATE}", f"--ssl-key={self.folder / KEY}")
+        return (*files, "--require-secure-transport=on")
 
     @property
     def _socket(self) -> Path:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -9,10 +10,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.services.certificates import CERTIFICATE, KEY
 from scripts.services.kept import kept
 from scripts.services.server import HOST, Server, run
 
 DEBIAN = Path("/usr/lib/postgresql")
+HOST_RULE = re.compile(r"^host ", re.MULTILINE)
 STILL_IN_USE = "pre-existing shared memory block"
 
 
@@ -23,9 +26,9 @@ class PostgreSQL(Server):
     end_signal = signal.SIGINT  # ends the sessions too; on SIGTERM it would wait for them
     user = "postgres" if os.getuid() == 0 else None
 
-    def __init__(self, *options: str) -> None:
-        """Take more *options* of `postgres`."""
-        super().__init__(*options)
+    def __init__(self, *options: str, tls: bool = False) -> None:
+        """Take more *options* of `postgres`, and refuse who does not encrypt if it is to be *tls*."""
+        super().__init__(*options, tls=tls)
         self.password = secrets.token_urlsafe(12)
         self._numbers = itertools.count(1)
 
@@ -38,6 +41,10 @@ class PostgreSQL(Server):
         """Copy a fresh cluster."""
         version = run(found("postgres"), "--version").split()[2]
         shutil.copytree(kept(f"postgres-cluster-{version}", init_cluster), self.folder / "data")
+        if self.tls:
+            rules = self.folder / "data" / "pg_hba.conf"
+            written = rules.read_text(encoding="utf-8")
+            rules.write_text(HOST_RULE.sub("hostssl ", written), encoding="utf-8")
 
     def settle(self) -> None:
         """Make the role."""
@@ -45,13 +52,15 @@ class PostgreSQL(Server):
 
     def command(self) -> Sequence[str | Path]:
         """Return what runs it."""
-        settings = {
+        settings: dict[str, object] = {
             "listen_addresses": HOST,
             "port": self.port,
             "unix_socket_directories": self.folder,
             "synchronous_commit": "on",
             "max_connections": 250,
         }
+        if self.tls:
+            settings |= {"ssl": "on", "ssl_cert_file": self.folder / CERTIFICATE, "ssl_key_file": self.folder / KEY}
         said = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [found("postgres"), "-D", self.folder / "data", *said, *self.options]
 

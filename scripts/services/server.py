@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from scripts.services.certificates import AUTHORITY, issue
 from scripts.services.guard import KEEP
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -48,9 +49,15 @@ class Server(ABC):
     user: str | None = None
     """Whom it runs as, where that is not whoever starts it."""
 
-    def __init__(self, *options: str) -> None:
-        """Take more of the server's own command-line *options* than those it is always started with."""
+    def __init__(self, *options: str, tls: bool = False) -> None:
+        """
+        Take more of the server's own *options* than those it is always started with.
+
+        With *tls* it talks to nobody who does not encrypt; `authority` has what
+        there is to trust.
+        """
         self.options = options
+        self.tls = tls
         self.port = 0
         self.pid = 0
         self._folder: Path | None = None
@@ -83,6 +90,11 @@ class Server(ABC):
         return self._folder
 
     @property
+    def authority(self) -> Path:
+        """The certificate of who has signed the server's own."""
+        return self.folder / AUTHORITY
+
+    @property
     def log(self) -> str:
         """All that it has said until now."""
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
@@ -102,6 +114,8 @@ class Server(ABC):
             raise Missing(f"{self.name} needs {missing}, which this machine does not have")
         self._folder = Path(tempfile.mkdtemp(prefix=f"stagedoor-{self.name}-"))
         try:
+            if self.tls:
+                issue(self.folder, address=HOST)
             self.prepare()
             self._own(self._folder)
             self._start_on_some_port()
