@@ -10,6 +10,7 @@ from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.clock import ManualClock
 from tests.builders.sale import NOON
 from tests.builders.store import House, open_sqlite
+from tests.contract.line_stage import Stage, embedded_stage
 
 Open = Callable[[Path], AbstractAsyncContextManager[Lanes]]
 
@@ -32,3 +33,10 @@ async def lanes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def house(lanes: Lanes, clock: ManualClock) -> House:
     """The sale over that database."""
     return House(lanes, clock)
+
+
+@pytest.fixture
+async def new_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """The embedded line, without a room; the line on Redis has the same suites in `tests/contract_redis`."""
+    async with embedded_stage(tmp_path / "line.db") as stage:
+        yield stage

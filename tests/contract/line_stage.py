@@ -324,6 +324,3 @@ async def embedded_stage(path: Path) -> AsyncIterator[Stage]:
         yield stage
     finally:
         await stage.close()
-
-
-STAGES = {"embedded": embedded_stage}

@@ -1,9 +1,7 @@
 """Joining, looking, leaving: what every waiting line promises."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,18 +14,17 @@ from stagedoor.waiting_room.ports import Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownPlace
 from stagedoor.waiting_room.room import RoomState
 from tests.builders.line import NOON, TICK_MS, a_ref, a_room
-from tests.contract.line_stage import STAGES, Stage
+from tests.contract.line_stage import Stage
 
 OTHER_ROOM = RoomId("vip")
 KEY = IdempotencyKey(value="k-1", fingerprint="body")
 SAME_KEY_OTHER_BODY = IdempotencyKey(value="k-1", fingerprint="another body")
 
 
-@pytest.fixture(params=STAGES)
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with STAGES[request.param](tmp_path / "line.db") as stage:
-        stage.rooms.set(a_room(max_active=2))
-        yield stage
+@pytest.fixture
+def stage(new_stage: Stage) -> Stage:
+    new_stage.rooms.set(a_room(max_active=2))
+    return new_stage
 
 
 async def test_numbers_are_handed_out_in_the_order_of_the_batch_from_1_on(stage: Stage) -> None:

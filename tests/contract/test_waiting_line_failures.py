@@ -1,8 +1,6 @@
 """A commit that fails changes nothing, one whose answer is lost counts if it happened, and no answer runs ahead."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,17 +10,16 @@ from stagedoor.waiting_room.model import PlaceState
 from stagedoor.waiting_room.ports import Joined
 from tests.builders.line import TICK_MS, a_ref, a_room
 from tests.contract.line_record import unfair
-from tests.contract.line_stage import STAGES, Failing, Stage
+from tests.contract.line_stage import Failing, Stage
 
 KEY = IdempotencyKey(value="k-1", fingerprint="body")
 NOBODY_CAN_SAY = [Failing.ANSWER_LOST_AND_NOBODY_CAN_SAY, Failing.REFUSED_AND_NOBODY_CAN_SAY]
 
 
-@pytest.fixture(params=STAGES)
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with STAGES[request.param](tmp_path / "line.db") as stage:
-        stage.rooms.set(a_room(max_active=2))
-        yield stage
+@pytest.fixture
+def stage(new_stage: Stage) -> Stage:
+    new_stage.rooms.set(a_room(max_active=2))
+    return new_stage
 
 
 async def test_a_join_that_could_not_be_journaled_has_not_happened(stage: Stage) -> None:

@@ -1,8 +1,5 @@
 """What is over is kept for a day, and longer while a key names it; then it is gone, here and on the disk."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from stagedoor.kernel.clock import DAY_MS, HOUR_MS, later
@@ -11,16 +8,15 @@ from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.waiting_room.model import PlaceState
 from stagedoor.waiting_room.ports import Joined, PlaceEnded
 from tests.builders.line import a_ref, a_room
-from tests.contract.line_stage import STAGES, Failing, Stage
+from tests.contract.line_stage import Failing, Stage
 
 KEY = IdempotencyKey(value="k-1", fingerprint="body")
 
 
-@pytest.fixture(params=STAGES)
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with STAGES[request.param](tmp_path / "line.db") as stage:
-        stage.rooms.set(a_room(max_active=0))
-        yield stage
+@pytest.fixture
+def stage(new_stage: Stage) -> Stage:
+    new_stage.rooms.set(a_room(max_active=0))
+    return new_stage
 
 
 async def test_a_place_over_is_answered_for_as_long_as_it_is_kept(stage: Stage) -> None:

@@ -1,8 +1,6 @@
 """Whatever was answered is still true after a crash, and the time without a process is given back."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +11,17 @@ from stagedoor.waiting_room.ports import Joined, PlaceEnded
 from stagedoor.waiting_room.room import RoomState
 from tests.builders.line import NOON, TICK_MS, a_ref, a_room
 from tests.contract.line_record import too_fast, unfair
-from tests.contract.line_stage import STAGES, Stage
+from tests.contract.line_stage import Stage
 
 OTHER_ROOM = RoomId("vip")
 KEY = IdempotencyKey(value="k-1", fingerprint="body")
 AWAY_MS = 180_000
 
 
-@pytest.fixture(params=STAGES)
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with STAGES[request.param](tmp_path / "line.db") as stage:
-        stage.rooms.set(a_room(max_active=2))
-        yield stage
+@pytest.fixture
+def stage(new_stage: Stage) -> Stage:
+    new_stage.rooms.set(a_room(max_active=2))
+    return new_stage
 
 
 async def test_places_numbers_and_positions_are_as_before(stage: Stage) -> None:

@@ -1,8 +1,6 @@
 """Time in which nobody can be served does not count in the line, and brings nothing that was planned in it about."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,18 +10,17 @@ from stagedoor.kernel.ids import HoldId
 from stagedoor.waiting_room.model import PlaceState
 from stagedoor.waiting_room.ports import HoldNote
 from tests.builders.line import TICK_MS, a_ref, a_room
-from tests.contract.line_stage import STAGES, Failing, Stage
+from tests.contract.line_stage import Failing, Stage
 
 IDLE_MS = 30_000
 AWAY_MS = 180_000
 LONG_MS = 10 * AWAY_MS
 
 
-@pytest.fixture(params=STAGES)
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with STAGES[request.param](tmp_path / "line.db") as stage:
-        stage.rooms.set(a_room(max_active=2))
-        yield stage
+@pytest.fixture
+def stage(new_stage: Stage) -> Stage:
+    new_stage.rooms.set(a_room(max_active=2))
+    return new_stage
 
 
 async def test_a_pass_and_its_silence_last_as_much_longer(stage: Stage) -> None:

@@ -1,8 +1,7 @@
 """Turns: order, slots, rate, leases, returners, openings; and checkers that find the mutants out."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,17 +15,16 @@ from stagedoor.waiting_room.room import Room, RoomState
 from stagedoor.waiting_room.turning import TurnPlan
 from tests.builders.line import NOON, TICK_MS, a_room
 from tests.contract.line_record import out_of_order, overlaps, too_fast, unfair
-from tests.contract.line_stage import STAGES, Stage
+from tests.contract.line_stage import Stage
 
 OTHER_ROOM = RoomId("vip")
 CROWD = 40
 
 
-@pytest.fixture(params=STAGES)
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with STAGES[request.param](tmp_path / "line.db") as stage:
-        stage.rooms.set(a_room(max_active=2))
-        yield stage
+@pytest.fixture
+def stage(new_stage: Stage) -> Stage:
+    new_stage.rooms.set(a_room(max_active=2))
+    return new_stage
 
 
 async def evening(stage: Stage, *, max_active: int = 3, rate: float | None = None, crash_at: int | None = None) -> None:

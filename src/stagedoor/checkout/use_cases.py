@@ -153,6 +153,10 @@ class ReserveSeats:
         # sale gives no answer, nobody knows whether she holds seats: then the note is left to lapse.
         now = self.clock.now()
         await self._note(command, later(now, RESERVING_MS), known_at=now)
+        place = self.line.look_at_once(command.place)
+        if place is not None and place.standing is not Standing.ADMITTED:
+            # Another process may have ended the pass before the note came to the line's store.
+            command = replace(command, standing=place.standing)
         outcome = await self.settle(command)
         match outcome:
             case Settled(receipt=HoldReceipt(hold_id=command.hold_id) as receipt):

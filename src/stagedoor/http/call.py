@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from stagedoor.http.client_address import ClientAddress, client_address
 from stagedoor.http.services import Services
-from stagedoor.http.tokens import QueueClaims
 from stagedoor.kernel.ids import BuyerId
+from stagedoor.waiting_room.model import SignedPlace
 
 _SCOPE_KEY = "stagedoor.call"
 
@@ -108,7 +108,7 @@ class Call:
         """Where it comes from, as far as that can be believed."""
         return client_address(self.scope, self.services.trusted_proxies)  # type: ignore[arg-type]  # a dict by any name
 
-    def claims(self) -> QueueClaims:
+    def claims(self) -> SignedPlace:
         """Return what the queue token says. Raises `BadToken`, also where there is none."""
         return self.services.tokens.read(self.headers.get("authorization"), now=self.asked_at)
 
@@ -124,7 +124,7 @@ class Call:
         claims = None if authorization is None else self.services.tokens.read(authorization, now=self.asked_at)
         buyer_id = await self.services.identity.who(self.headers, user_id, claims)
         if claims is not None:
-            await self.services.recognize_place.recognize(ref=claims.ref)
+            await self.services.recognize_place.recognize(ref=claims.ref, signed=claims)
         return buyer_id
 
 

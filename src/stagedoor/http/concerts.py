@@ -81,8 +81,9 @@ async def list_schedule(scope: Scope) -> Answer[list[ScheduleItem]]:
     """List what is still to come in the token's room and not sold out, ordered by start, then id."""
     call = call_of(scope)
     everything = Query(call).everything()
-    ref = call.claims().ref
-    await call.services.enter_room.settled(ref)
+    claims = call.claims()
+    ref = claims.ref
+    await call.services.enter_room.settled(ref, signed=claims)
     call.services.enter_room.enter(ref)
     listed = await call.services.listings.schedule(ref.room_id, everything=everything)
     return await listed.answer(call.headers)
@@ -129,9 +130,9 @@ async def list_seats(scope: Scope) -> Answer[list[SeatItem]]:
     """List the free seats, ordered by position; with `status=all` every seat and how it stands."""
     call = call_of(scope)
     performance_id, everything = _asked(call)
-    ref = call.claims().ref
-    services = call.services
-    await services.enter_room.settled(ref)
+    claims, services = call.claims(), call.services
+    ref = claims.ref
+    await services.enter_room.settled(ref, signed=claims)
     try:
         services.enter_room.enter(ref)
     except (PlaceIsOver, StillWaiting):

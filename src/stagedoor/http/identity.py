@@ -7,10 +7,11 @@ import jwt
 import msgspec
 
 from stagedoor.http.jwks import ASYMMETRIC, SYMMETRIC, IdentityKeys
-from stagedoor.http.tokens import QueueClaims, subject_id
+from stagedoor.http.tokens import subject_id
 from stagedoor.kernel.clock import SECOND_MS, Clock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import BuyerId
+from stagedoor.waiting_room.model import SignedPlace
 from stagedoor.waiting_room.rejections import ForeignIdentity
 
 IDENTITY_HEADER = "x-identity"
@@ -48,7 +49,7 @@ class Identity(Protocol):
         """Return who asks for a place: somebody who has no queue token yet."""
         ...
 
-    async def who(self, headers: Mapping[str, str], user_id: BuyerId | None, claims: QueueClaims | None) -> BuyerId:
+    async def who(self, headers: Mapping[str, str], user_id: BuyerId | None, claims: SignedPlace | None) -> BuyerId:
         """Return who is asking: by the identity, or by any genuine queue token, also when its place is over."""
         ...
 
@@ -67,7 +68,7 @@ class DemoIdentity(Identity):
             raise UserIdMissing
         return user_id
 
-    async def who(self, headers: Mapping[str, str], user_id: BuyerId | None, claims: QueueClaims | None) -> BuyerId:  # noqa: ARG002
+    async def who(self, headers: Mapping[str, str], user_id: BuyerId | None, claims: SignedPlace | None) -> BuyerId:  # noqa: ARG002
         """Return the token's buyer, else *user_id*."""
         return _agreed(claims.buyer_id if claims else None, user_id)
 
@@ -120,7 +121,7 @@ class JwtIdentity(Identity):
         """Return the identity's buyer; a *user_id* must be hers."""
         return _agreed(await self._proved(headers), user_id)
 
-    async def who(self, headers: Mapping[str, str], user_id: BuyerId | None, claims: QueueClaims | None) -> BuyerId:
+    async def who(self, headers: Mapping[str, str], user_id: BuyerId | None, claims: SignedPlace | None) -> BuyerId:
         """Return the buyer of the identity or the token; a *user_id* proves nothing, but must be hers."""
         if claims is not None and IDENTITY_HEADER not in headers:
             return _agreed(claims.buyer_id, user_id)

@@ -15,7 +15,6 @@ from stagedoor.http.limits import LimitedCall
 from stagedoor.http.problems import LINE_FULL, NO_BUYER, NO_ROOM, NOT_YOURS, ROOM_CLOSED, TOO_MANY
 from stagedoor.http.reading import Query, given
 from stagedoor.http.times import rfc3339, seconds_left, seconds_until, whole_seconds
-from stagedoor.http.tokens import QueueClaims
 from stagedoor.http.wire import (
     JoinBody,
     LeftLine,
@@ -31,7 +30,7 @@ from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
 from stagedoor.kernel.sale_state import SaleState
 from stagedoor.resilience.breakers import Instance
 from stagedoor.resilience.priority import Priority
-from stagedoor.waiting_room.model import PlaceState, PlaceView
+from stagedoor.waiting_room.model import PlaceState, PlaceView, SignedPlace
 from stagedoor.waiting_room.room import RoomState
 from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
 
@@ -118,7 +117,7 @@ async def check_token(scope: Scope) -> Answer[PlaceReport]:
     claims = call.claims()
     with call.services.breakers.of(Instance.QUEUE).call():
         async with in_time():
-            await call.services.check_place.settled(claims.ref)
+            await call.services.check_place.settled(claims.ref, signed=claims)
     return _checked(call, claims)
 
 
@@ -133,7 +132,7 @@ def check_at_once(call: Call) -> Answer[PlaceReport] | None:
     return _checked(call, claims) if call.services.check_place.is_settled(claims.ref) else None
 
 
-def _checked(call: Call, claims: QueueClaims) -> Answer[PlaceReport]:
+def _checked(call: Call, claims: SignedPlace) -> Answer[PlaceReport]:
     services, ref = call.services, claims.ref
     if (early_ms := services.limits.early_by_ms(ref, now=call.asked_at)) > 0:
         services.limits.poll_early(early_ms, buyer_id=claims.buyer_id, address=call.address, now=call.asked_at)
@@ -160,6 +159,7 @@ async def leave_line(scope: Scope) -> Answer[LeftLine]:
     key = key_of(call)
     claims = call.claims()
     services = call.services
+    await services.check_place.settled(claims.ref, signed=claims)
     ended = await services.under_way.settle(
         services.leave_line.leave(ref=claims.ref, key=key),
         buyer_id=claims.buyer_id,

@@ -28,11 +28,11 @@ from stagedoor.http.problems import (
 from stagedoor.http.reading import given, parse_id, user_id_of
 from stagedoor.http.rejections import ReservedTooEarly, Unreadable
 from stagedoor.http.times import local_instant, rfc3339, seconds_left
-from stagedoor.http.tokens import QueueClaims
 from stagedoor.http.wire import Id, PayBody, Payment, Released, Reservation, ReserveBody
 from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, SeatId
 from stagedoor.resilience.breakers import Instance
 from stagedoor.resilience.priority import Priority
+from stagedoor.waiting_room.model import SignedPlace
 from stagedoor.waiting_room.rejections import ForeignIdentity, StillWaiting
 
 _USER_ID = Field(name="userId", kind=Id, description="Instead of a token, under the demo identity.")
@@ -84,6 +84,7 @@ async def reserve_seats(data: JSONBody[ReserveBody], scope: Scope) -> Answer[Res
     buyer_id = claims.buyer_id
     services.limits.take(LimitedCall.RESERVE, buyer_id=buyer_id, address=call.address, now=call.asked_at)
     performance_id = PerformanceId(data.schedule_id)
+    await services.enter_room.settled(claims.ref, signed=claims)
     # Asked before the seats are, so that a reservation that was made can be told.
     time_zone = await services.listings.time_zone_of(performance_id) or services.time_zone
     work = services.reserve_seats.reserve(
@@ -213,6 +214,6 @@ def _seat_ids(body: ReserveBody) -> tuple[SeatId, ...]:
     return tuple(SeatId(seat_id) for seat_id in several)
 
 
-def _require_own(claims: QueueClaims, user_id: BuyerId | None) -> None:
+def _require_own(claims: SignedPlace, user_id: BuyerId | None) -> None:
     if user_id is not None and user_id != claims.buyer_id:
         raise ForeignIdentity

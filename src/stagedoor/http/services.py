@@ -22,7 +22,7 @@ from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, PlaceRef, RoomI
 from stagedoor.kernel.money import Won
 from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.breakers import Breakers
-from stagedoor.waiting_room.model import PlaceView
+from stagedoor.waiting_room.model import PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import Joined, PlaceEnded
 from stagedoor.waiting_room.use_cases import PlaceStatus, RoomReport
 from stagedoor.wallet.ports import Wallets
@@ -46,7 +46,7 @@ class ChecksPlaces(Protocol):
         """Say whether it can be told without waiting."""
         ...
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None) -> None:
         """Return once it can be told."""
         ...
 
@@ -70,7 +70,7 @@ class EntersRooms(Protocol):
         """Say whether it can be decided without waiting."""
         ...
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None) -> None:
         """Return once it can be decided."""
         ...
 
@@ -82,7 +82,7 @@ class EntersRooms(Protocol):
 class RecognizesPlaces(Protocol):
     """Takes a genuine token as proof of who is asking."""
 
-    async def recognize(self, *, ref: PlaceRef) -> None:
+    async def recognize(self, *, ref: PlaceRef, signed: SignedPlace | None = None) -> None:
         """Note her presence. Raises `UnknownPlace` if the place was revoked or forgotten."""
         ...
 

@@ -12,14 +12,14 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import WIRE_ID_MAX, BuyerId, PlaceRef
-from stagedoor.waiting_room.model import PlaceView
+from stagedoor.waiting_room.model import PlaceView, SignedPlace
 
 SECRET_BYTES_MIN = 32
 KEYS_VALID_MAX = 2
@@ -49,14 +49,6 @@ class SigningKey:
 
     kid: str
     secret: bytes
-
-
-class QueueClaims(NamedTuple):
-    """What a genuine token says: the place it names and whose it is. Valid before *expires_at*. A tuple, as its ref."""
-
-    ref: PlaceRef
-    buyer_id: BuyerId
-    expires_at: Instant
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
@@ -115,7 +107,7 @@ class QueueTokens:
         signed = self._header + b"." + _base64(_encode(claims))
         return (signed + b"." + self._sign(signed)).decode()
 
-    def read(self, authorization: str | None, *, now: Instant) -> QueueClaims:
+    def read(self, authorization: str | None, *, now: Instant) -> SignedPlace:
         """
         Return what the token in an `Authorization` header says.
 
@@ -146,7 +138,7 @@ class QueueTokens:
             raise BadToken("expired")
         if claims.jti != f"{self._line_names.get(claims.room) or self._name_line(claims.room)}{claims.num:x}":
             raise BadToken("of a line given up since")
-        return QueueClaims(
+        return SignedPlace(
             PlaceRef(claims.room, claims.num),  # type: ignore[arg-type]  # new types: each of their calls costs
             _subject(claims.sub),
             claims.exp * SECOND_MS,  # type: ignore[arg-type]

@@ -52,6 +52,11 @@ class AdmissionRate:
         return rate * max(0, now - self._last_admitted_at) / SECOND_MS
 
     @property
+    def last_admitted_at(self) -> Instant | None:
+        """The instant of the last admission, None before there was one."""
+        return self._last_admitted_at
+
+    @property
     def available(self) -> int | None:
         """How many may be admitted now, None for no limit."""
         return None if self._rate is None else int(self._level)

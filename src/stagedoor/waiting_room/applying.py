@@ -1,9 +1,9 @@
 """A change becomes memory: the one way in which a line's durable part ever changes, live and after a restart alike."""
 
-from stagedoor.kernel.clock import FOREVER
+from stagedoor.kernel.clock import FOREVER, Instant
 from stagedoor.waiting_room.admission_pass import AdmissionPass
 from stagedoor.waiting_room.away import granule
-from stagedoor.waiting_room.changes import Change
+from stagedoor.waiting_room.changes import Change, NewPlace
 from stagedoor.waiting_room.columns import ADMITTED, FORGOTTEN, PASSED_OVER
 from stagedoor.waiting_room.line_state import LineState
 
@@ -12,8 +12,10 @@ def apply(state: LineState, change: Change) -> None:
     """Apply *change*, which was planned on *state* as it is and is durable by now."""
     _apply_ends(state, change)
     _apply_turn(state, change)
-    for number, _ in change.entered:
-        state.unsaved_entries.pop(number, None)
+    for number, entered_at in change.entered:
+        _entered(state, number, entered_at)
+    for place in change.taken_back:
+        _take_back(state, place, change)
     for number, buyer_id, token_expires_at in change.joined:
         state.columns.add(buyer_id, token_expires_at, change.at)
         state.living.add(buyer_id, number)
@@ -22,6 +24,30 @@ def apply(state: LineState, change: Change) -> None:
         _forget(state, change.forgotten)
     assert state.columns.last_number == change.last_number
     state.serving = change.serving_number
+
+
+def _entered(state: LineState, number: int, entered_at: Instant) -> None:
+    state.unsaved_entries.pop(number, None)
+    running = state.passes.get(number)
+    if running is not None and running.entered_at is None:
+        # Another process has heard her; this one only reads of it.
+        running.entered_at = entered_at
+        state.due.changed(number)
+
+
+def _take_back(state: LineState, place: NewPlace, change: Change) -> None:
+    columns, (number, buyer_id, token_expires_at) = state.columns, place
+    row = number - columns.first
+    columns.take_back(row, buyer_id, token_expires_at, change.at)
+    state.living.add(buyer_id, number)
+    state.found_away.pop(number, None)
+    if number <= state.serving:
+        # Her turn has come and gone: she enters next, before the line.
+        columns.states[row] = PASSED_OVER
+        columns.stop_counting(row)
+        state.returners.add(number)
+    else:
+        _wake(state, number, granule(change.at))
 
 
 def reschedule(state: LineState, number: int, at: int) -> None:

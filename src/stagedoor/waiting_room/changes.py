@@ -60,7 +60,8 @@ class Change:
     their numbers. *away* stop counting in the positions behind them, for good.
     *strayed* were returners and are away again: memory only, not journaled.
     *terms* is set by every turn. *forgotten* are places so long
-    over that nobody may ask for them any more: all of them were before *forgotten_until*.
+    over that nobody may ask for them any more: all of them were before *forgotten_until*. *taken_back* were
+    lost with the line's store, and are known again by their tokens.
     """
 
     at: Instant
@@ -76,6 +77,7 @@ class Change:
     strayed: tuple[int, ...] = ()
     forgotten: tuple[int, ...] = ()
     forgotten_until: Instant | None = None
+    taken_back: tuple[NewPlace, ...] = ()
     terms: Terms | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class Change:
             or self.away
             or self.entered
             or self.forgotten
+            or self.taken_back
         )
 
     @property

@@ -125,6 +125,23 @@ class Columns:
         zeros, for_ever = array("q", nothing * 8), array("q", (FOREVER,)) * rows
         self.add_stored(buyers=zeros, states=nothing, counting=nothing, token_expires_at=for_ever, seen_at=for_ever)
 
+    def add_lost(self, rows: int) -> None:
+        """Append *rows* places that were lost: not known before their tokens are seen, but counting until then."""
+        nothing, ones = bytes(rows), b"\1" * rows
+        zeros, for_ever = array("q", nothing * 8), array("q", (FOREVER,)) * rows
+        self.add_stored(buyers=zeros, states=nothing, counting=ones, token_expires_at=zeros, seen_at=for_ever)
+
+    def is_lost(self, row: int) -> bool:
+        """Whether the place at *row* was lost and is not known again yet: nobody knows when its token expires."""
+        return not self.states[row] and not self.token_expires_at[row]
+
+    def take_back(self, row: int, buyer_id: int, token_expires_at: int, seen_at: int) -> None:
+        """Know a lost place again, waiting; whether it counts stays as it is."""
+        assert self.is_lost(row)
+        self.states[row] = WAITING
+        self.buyers[row], self.token_expires_at[row], self.seen_at[row] = buyer_id, token_expires_at, seen_at
+        self.told_ms[row] = 0
+
     def count_again(self) -> None:
         """Count every block: after rows were added that had a history."""
         self._blocks = [self.counting.count(1, start, start + BLOCK) for start in range(0, len(self.states), BLOCK)]

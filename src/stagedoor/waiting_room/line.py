@@ -6,17 +6,17 @@ and changes nothing, `apply` makes it so once it has been journaled. Presence
 (who was heard of when) changes at once and is never journaled.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef
-from stagedoor.waiting_room import applying, forgetting, showing, standing_still, turning
+from stagedoor.waiting_room import applying, forgetting, showing, standing_still, taking_back, turning
 from stagedoor.waiting_room.away import GRANULE_MS
-from stagedoor.waiting_room.changes import Change
-from stagedoor.waiting_room.columns import ADMITTED, FORGOTTEN, PASSED_OVER, REVOKED, WAITING
+from stagedoor.waiting_room.changes import Change, NewPlace
+from stagedoor.waiting_room.columns import ADMITTED, FORGOTTEN, PASSED_OVER, REVOKED, UNKNOWN_MS, WAITING
 from stagedoor.waiting_room.ending import EndingPlan
 from stagedoor.waiting_room.forgetting import LongOver
-from stagedoor.waiting_room.joining import JoiningPlan
+from stagedoor.waiting_room.joining import JoiningPlan, JoinTerms, join_terms
 from stagedoor.waiting_room.line_state import LineState
 from stagedoor.waiting_room.model import LineView, PlaceView
 from stagedoor.waiting_room.policy import away_window_ms
@@ -32,7 +32,11 @@ class Line:
 
     def plan_joins(self, room: Room, now: Instant) -> JoiningPlan:
         """Return a plan that decides joins one after another."""
-        return JoiningPlan(self._state, room, now)
+        return self.plan_joins_on(join_terms(room, now), now)
+
+    def plan_joins_on(self, terms: JoinTerms, now: Instant) -> JoiningPlan:
+        """Return a plan that decides joins on *terms*, whatever the room says by now."""
+        return JoiningPlan(self._state, terms, now)
 
     def plan_ends(self, now: Instant) -> EndingPlan:
         """Return a plan that decides endings one after another."""
@@ -53,6 +57,10 @@ class Line:
     def plan_forgetting(self, numbers: Collection[int], *, ended_before: Instant, now: Instant) -> Change:
         """Return the change that forgets *numbers*, all of which were over before *ended_before*."""
         return forgetting.plan_forgetting(self._state, numbers, ended_before=ended_before, now=now)
+
+    def plan_taking_back(self, places: Sequence[NewPlace], now: Instant) -> Change:
+        """Return the change that takes back, of *places* that a signature vouches for, those that were lost."""
+        return taking_back.plan_taking_back(self._state, places, now)
 
     def apply(self, change: Change) -> None:
         """Make *change* so. It was planned on the line as it is now, and is durable."""
@@ -102,6 +110,27 @@ class Line:
         elif place_state in (REVOKED, FORGOTTEN):
             return False
         return True
+
+    def hear(self, number: int, room: Room, at: Instant, told_ms: int) -> None:
+        """
+        Take note of a sign of a buyer's presence at *at*, when she was told to ask again after *told_ms*.
+
+        For a line that was not asked itself; ignored if the place is not known.
+        """
+        columns = self._state.columns
+        row = number - columns.first
+        if not 0 <= row < len(columns.states):
+            return
+        if (
+            not self.notice(number, Instant(max(at, columns.seen_at[row])))
+            or columns.states[row] == ADMITTED
+            or told_ms == UNKNOWN_MS
+        ):
+            return
+        columns.told_ms[row] = told_ms
+        away_at = at + away_window_ms(room.policy, told_ms)
+        if columns.counting[row] and columns.wakes[row] * GRANULE_MS > away_at:
+            applying.reschedule(self._state, number, away_at)
 
     def note_hold(self, number: int, hold_id: HoldId, until: Instant | None, now: Instant) -> None:
         """Remember that somebody admitted holds seats until *until* (None: no longer); ignored for anybody else."""

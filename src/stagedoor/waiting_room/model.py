@@ -45,6 +45,14 @@ class EndCause(IntEnum):
     TOKEN_EXPIRED = 8
 
 
+class SignedPlace(NamedTuple):
+    """What a genuine token says: the place it names and whose it is. Valid before *expires_at*. A tuple, as its ref."""
+
+    ref: PlaceRef
+    buyer_id: BuyerId
+    expires_at: Instant
+
+
 class Standing(IntEnum):
     """What a place allows at this instant, as the sale sees it."""
 

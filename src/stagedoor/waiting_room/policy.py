@@ -67,6 +67,16 @@ def most_told_ms(*, position: int, waiting: int, polls_per_second: int) -> int:
     return max(POLL_MS_COMFORT, int(_budget_ms(position, waiting, polls_per_second)))
 
 
+def longest_told_ms(*, waiting: int, polls_per_second: int) -> int:
+    """
+    Return the longest interval in milliseconds that anybody in a line of at most *waiting* can be told.
+
+    That is just before the opening: as long as in any line, and the spread of the crowd behind it.
+    """
+    spread_ms = max(POLL_MS_MIN, int(_budget_ms(max(1, waiting), max(1, waiting), polls_per_second)))
+    return max(POLL_MS_COMFORT, spread_ms) + spread_ms
+
+
 def poll_admitted_ms(policy: RoomPolicy) -> int:
     """Return after how many milliseconds somebody admitted asks again, if she does nothing else, to stay."""
     return max(1, min(POLL_MS_UNKNOWN, policy.idle_timeout_ms // IDLE_POLLS))

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef, RoomId
 from stagedoor.kernel.sale_state import SaleState
-from stagedoor.waiting_room.model import EndCause, LineView, PlaceView
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceView, SignedPlace
 from stagedoor.waiting_room.room import Room
 
 
@@ -122,22 +122,31 @@ class WaitingLine(Protocol):
 
         None if the place is not known, or was revoked. With *telling* the
         answer's `poll_after_ms` is what the buyer is told, and her absence is
-        judged by it. A returner who looks is in line to enter next. Touches
-        no store.
+        judged by it. A returner who looks is in line to enter next.
         """
-        await self.settled(ref)
+        await self.settled(ref, entering=True)
         return self.look_at_once(ref, telling=telling)
 
     def notice(self, ref: PlaceRef) -> bool:
         """Take a sign of the presence of the buyer of a place that `is_settled`: a `look` that shows nothing."""
         return self.look_at_once(ref) is not None
 
-    def is_settled(self, ref: PlaceRef) -> bool:
-        """Say whether it is known right now how the place stands: nothing is under way that may admit or end it."""
+    def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:
+        """
+        Say whether it is known right now how the place stands: nothing is under way that may admit or end it.
+
+        With *entering* also that nobody else has admitted her: what a poll may
+        learn a moment later, nobody is turned away for.
+        """
         ...
 
-    async def settled(self, ref: PlaceRef) -> None:
-        """Return once the place `is_settled`. Raises `Fault` where nobody can say."""
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None, entering: bool = False) -> None:
+        """
+        Return once the place `is_settled`. Raises `Fault` where nobody can say.
+
+        A place that was lost with the line's store is taken back by what is
+        *signed* of it.
+        """
         ...
 
     def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
@@ -183,6 +192,14 @@ class WaitingLine(Protocol):
 
     def view(self, room_id: RoomId) -> LineView:
         """Return the room's line as everybody may see it, at most 250 ms old."""
+        ...
+
+    def give_back(self, outage: Outage) -> None:
+        """Leave *outage* out of every deadline and every absence, before the next turn."""
+        ...
+
+    async def idle(self) -> None:
+        """Return when nothing is under way: to be called before what it stores in is closed."""
         ...
 
 

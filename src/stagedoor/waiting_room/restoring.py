@@ -41,8 +41,13 @@ class StoredLine:
 
 
 def take_up(stored: StoredLine, policy: RoomPolicy, *, at: Instant) -> Line:
+    """Return the line of `take_up_state`."""
+    return Line(take_up_state(stored, policy, at=at))
+
+
+def take_up_state(stored: StoredLine, policy: RoomPolicy, *, at: Instant) -> LineState:
     """
-    Return the line, in which every living buyer counts as seen at *at*.
+    Return the memory of the line, in which every living buyer counts as seen at *at*.
 
     Whoever was passed over has to be heard of again before she enters next. A
     pass that was not taken up yet can be for as long as if it were new.
@@ -65,4 +70,4 @@ def take_up(stored: StoredLine, policy: RoomPolicy, *, at: Instant) -> Line:
     bucket = granule(at)
     columns.wake_all(bucket)
     state.wheel.put_all(columns.numbers_counting(), bucket)
-    return Line(state)
+    return state

@@ -17,8 +17,8 @@ def give_back(state: LineState, room: Room | None, outage: Outage) -> None:
     """
     columns = state.columns
     by_ms, ended_at = outage.credited_ms, outage.ended_at
-    # A sign that was noted in the outage itself is not moved into the future.
-    columns.seen_at = array("q", [min(seen_at + by_ms, ended_at) for seen_at in columns.seen_at])
+    # A sign that was noted in the outage itself is not moved into the future, and a later one not at all.
+    columns.seen_at = array("q", [max(seen_at, min(seen_at + by_ms, ended_at)) for seen_at in columns.seen_at])
     for running in state.passes.values():
         running.give_back(outage)
     state.pace.skip(ended_at)

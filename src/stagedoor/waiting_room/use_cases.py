@@ -9,7 +9,7 @@ from stagedoor.kernel.clock import Clock, Instant
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, PlaceRef, RoomId
-from stagedoor.waiting_room.model import EndCause, LineView, PlaceView, Standing
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceView, SignedPlace, Standing
 from stagedoor.waiting_room.ports import (
     Conditions,
     EndPlace,
@@ -93,9 +93,9 @@ class CheckPlace:
         """Say whether the place can be checked without waiting."""
         return self.line.is_settled(ref)
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None) -> None:
         """Return once the place can be checked. Raises `Fault` where nobody can say how it stands."""
-        await self.line.settled(ref)
+        await self.line.settled(ref, signed=signed)
 
     def check(self, ref: PlaceRef) -> PlaceStatus:
         """Return the place, which is settled; asking is a sign of presence. Raises `UnknownPlace`."""
@@ -156,11 +156,11 @@ class EnterRoom:
 
     def is_settled(self, ref: PlaceRef) -> bool:
         """Say whether it can be decided without waiting."""
-        return self.line.is_settled(ref)
+        return self.line.is_settled(ref, entering=True)
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None) -> None:
         """Return once it can be decided. Raises `Fault` where nobody can say how the place stands."""
-        await self.line.settled(ref)
+        await self.line.settled(ref, signed=signed, entering=True)
 
     def enter(self, ref: PlaceRef) -> PlaceView:
         """
@@ -184,7 +184,7 @@ class RecognizePlace:
 
     line: WaitingLine
 
-    async def recognize(self, *, ref: PlaceRef) -> None:
+    async def recognize(self, *, ref: PlaceRef, signed: SignedPlace | None = None) -> None:
         """
         Note the buyer's presence. Raises `UnknownPlace` for a place that was revoked, or forgotten since.
 
@@ -192,7 +192,7 @@ class RecognizePlace:
         said who she is, and a lost line must stop no payment.
         """
         with contextlib.suppress(Fault):
-            await self.line.settled(ref)
+            await self.line.settled(ref, signed=signed)
             if not self.line.notice(ref):
                 raise UnknownPlace
 

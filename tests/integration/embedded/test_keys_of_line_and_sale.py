@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 
 from stagedoor.adapters.embedded import line_journal
 from stagedoor.adapters.embedded.line import EmbeddedLine
-from stagedoor.adapters.embedded.line_keys import KeyScope, StoredKey, write_keys
+from stagedoor.adapters.embedded.line_keys import write_keys
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
+from stagedoor.adapters.line_keys import KeyScope, StoredKey
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import Rejection

@@ -28,7 +28,7 @@ from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.seating.model import Availability, Claims, Performance, Seat, SeatState
 from stagedoor.seating.ports import SeatingPlan
-from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView
+from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import Joined, PlaceEnded, RoomSupply
 from stagedoor.waiting_room.rejections import UnknownPlace
 from stagedoor.waiting_room.room import Room, RoomPolicy, RoomState
@@ -149,10 +149,10 @@ class FakeDoor:
         self._take(**asked)
         return Joined(place=self.place, replayed=self.replayed)
 
-    def is_settled(self, ref: PlaceRef) -> bool:
+    def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:
         return ref not in self.undecided
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None, entering: bool = False) -> None:
         """Wait for nothing: by the time anybody has asked, it is decided."""
 
     def check(self, ref: PlaceRef) -> PlaceStatus:
@@ -185,7 +185,7 @@ class FakeDoor:
         self._take(ref=ref)
         return self.place
 
-    async def recognize(self, *, ref: PlaceRef) -> None:
+    async def recognize(self, *, ref: PlaceRef, signed: SignedPlace | None = None) -> None:
         """Know every place that was not revoked; what else is asked with the token is another fake's affair."""
         self.recognized.append(ref)
         if ref in self.revoked:

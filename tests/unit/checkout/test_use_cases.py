@@ -17,11 +17,11 @@ from stagedoor.checkout.use_cases import (
     new_event_id,
 )
 from stagedoor.holds.rejections import SeatsTaken, UnknownHold
-from stagedoor.kernel.clock import Instant, ManualClock, later
+from stagedoor.kernel.clock import Instant, ManualClock, Outage, later
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.ids import HoldId, OrderId, PlaceRef, RoomId, SeatId
 from stagedoor.kernel.money import Won
-from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView
+from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import (
     EndPlace,
     HoldNote,
@@ -53,13 +53,13 @@ class Line(WaitingLine):
     notes: list[Instant | None] = field(default_factory=list)
     session_ends_at: Instant = SESSION_END
 
-    def is_settled(self, ref: PlaceRef) -> bool:
+    def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:
         return True
 
     def mark_used_up(self, ref: PlaceRef) -> None:
         raise AssertionError(f"nobody has paid at {ref}")
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None, entering: bool = False) -> None:
         pass
 
     def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
@@ -89,6 +89,12 @@ class Line(WaitingLine):
         raise NotImplementedError
 
     def view(self, room_id: RoomId) -> LineView:
+        raise NotImplementedError
+
+    def give_back(self, outage: Outage) -> None:
+        raise NotImplementedError
+
+    async def idle(self) -> None:
         raise NotImplementedError
 
 

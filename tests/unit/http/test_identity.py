@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from stagedoor.http.identity import BadIdentity, DemoIdentity, JwtIdentity, UserIdMissing
 from stagedoor.http.jwks import KeysUnavailable, PublishedKeys, SharedSecret, keys_at_url, parse_keys
-from stagedoor.http.tokens import QueueClaims
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
+from stagedoor.waiting_room.model import SignedPlace
 from stagedoor.waiting_room.rejections import ForeignIdentity
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -55,9 +55,9 @@ def a_key_set(*members: dict[str, str]) -> bytes:
     return json.dumps({"keys": members}).encode()
 
 
-def queue_claims(buyer_id: BuyerId = HER) -> QueueClaims:
+def queue_claims(buyer_id: BuyerId = HER) -> SignedPlace:
     ref = PlaceRef(room_id=RoomId("main"), number=QueueNumber(7))
-    return QueueClaims(ref=ref, buyer_id=buyer_id, expires_at=Instant(NOON + MINUTE_MS))
+    return SignedPlace(ref=ref, buyer_id=buyer_id, expires_at=Instant(NOON + MINUTE_MS))
 
 
 def a_login(*, without: str = "", **changes: object) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stagedoor.kernel.clock import ManualClock
+from stagedoor.kernel.clock import ManualClock, Outage
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey, KeyReused
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef, RoomId
-from stagedoor.waiting_room.model import EndCause, LineView, PlaceState, PlaceView
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceState, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import (
     Conditions,
     EndPlace,
@@ -62,13 +62,13 @@ class FakeLine(WaitingLine):
     async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
         raise NotImplementedError
 
-    def is_settled(self, ref: PlaceRef) -> bool:
+    def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:
         return not self.fails
 
     def mark_used_up(self, ref: PlaceRef) -> None:
         raise AssertionError(f"nobody has paid at {ref}")
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None, entering: bool = False) -> None:
         if self.fails:
             raise Fault("the line cannot be asked")
 
@@ -88,6 +88,12 @@ class FakeLine(WaitingLine):
 
     def view(self, room_id: RoomId) -> LineView:
         return LineView(room_id=room_id, serving_number=1, last_number=2, waiting=1, active=1, admitted_per_second=None)
+
+    def give_back(self, outage: Outage) -> None:
+        raise NotImplementedError
+
+    async def idle(self) -> None:
+        raise NotImplementedError
 
 
 class Book(RoomBook):

@@ -10,18 +10,17 @@ together, in a commit before the next mutation.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from stagedoor.adapters.embedded.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.embedded.line_commits import LineCommits
 from stagedoor.adapters.embedded.line_journal import JournalEntry
 from stagedoor.adapters.embedded.line_keys import (
-    KeyRing,
-    KeyScope,
     forget_keys,
     has_keys_from_before,
     named_by_keys,
     read_keys,
 )
 from stagedoor.adapters.embedded.line_restore import read_lines
+from stagedoor.adapters.line_batches import EndBatch, JoinBatch
+from stagedoor.adapters.line_keys import KeyRing, KeyScope
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.clock import Clock, Instant, Outage, later
 from stagedoor.kernel.errors import Rejection
@@ -30,7 +29,7 @@ from stagedoor.kernel.ids import PlaceRef, RoomId
 from stagedoor.waiting_room.ending import EndingPlan
 from stagedoor.waiting_room.line import Line
 from stagedoor.waiting_room.line_state import LineState
-from stagedoor.waiting_room.model import EndCause, LineView, PlaceView
+from stagedoor.waiting_room.model import EndCause, LineView, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import (
     EndPlace,
     HoldNote,
@@ -90,11 +89,17 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         """Give each buyer her living place, or a new one at the back."""
         return await self._alone(lambda: self._join(joins))
 
-    def is_settled(self, ref: PlaceRef) -> bool:
+    def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:  # noqa: ARG002 -- nobody else admits
         """Say whether no commit is to come or under way that decides the place."""
         return not (self._commits.is_deciding(ref) or ref in self._used_up)
 
-    async def settled(self, ref: PlaceRef) -> None:
+    async def settled(
+        self,
+        ref: PlaceRef,
+        *,
+        signed: SignedPlace | None = None,  # noqa: ARG002 -- the journal is not lost apart from the sale
+        entering: bool = False,  # noqa: ARG002
+    ) -> None:
         """Return once no commit is to come or under way that decides the place; a used up one ends now."""
         if ref in self._used_up:
             await self._commits.alone(self._end_used_up)
@@ -169,16 +174,19 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
 
     async def _join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
         keys = await self._read_keys(JoinBatch.scopes(joins))
-        batch = JoinBatch(self._line, keys, self._clock.now())
+        now = self._clock.now()
+        batch = JoinBatch(self._line, keys, now)
         decided = [batch.decide(join) for join in joins]
-        await self._commits.commit(batch.entry())
+        await self._commits.commit(JournalEntry(at=now, changes=batch.changes(), keys=keys.fresh))
         return [batch.outcome(join, decision) for join, decision in zip(joins, decided, strict=True)]
 
     async def _end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
         keys = await self._read_keys(EndBatch.scopes(endings, self._line))
-        batch = EndBatch(self._line, self._rooms, keys, self._clock.now())
+        now = self._clock.now()
+        batch = EndBatch(self._line, self._rooms, keys, now)
         decided = [batch.decide(ending) for ending in endings]
-        await self._commits.commit(batch.entry())
+        entry = JournalEntry(at=now, changes=batch.changes(), keys=keys.fresh, audited=batch.audited)
+        await self._commits.commit(entry)
         return [batch.outcome(decision) for decision in decided]
 
     async def _end_used_up(self, more: Sequence[PlaceRef] = ()) -> None:

@@ -11,7 +11,8 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from stagedoor.adapters.embedded.line_keys import KeyScope, StoredKey, key_is_written, write_keys
+from stagedoor.adapters.embedded.line_keys import key_is_written, write_keys
+from stagedoor.adapters.line_keys import KeyScope, StoredKey
 from stagedoor.adapters.sql import audit
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Step

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The last step of `migrations/versions`."""
 
 

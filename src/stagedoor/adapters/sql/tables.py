@@ -355,6 +355,19 @@ line_mark = Table(
     sqlite_with_rowid=False,
 )
 
+# Of a line whose store is elsewhere: what it may have given out at most, and up to where its log is recorded.
+line_reserve = Table(
+    "line_reserve",
+    metadata,
+    Column("room_id", String(64), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("server", String(64), nullable=False),
+    Column("numbers_until", BigInteger, nullable=False),
+    Column("told_ms", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 line_key = Table(
     "line_key",
     metadata,

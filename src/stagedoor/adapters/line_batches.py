@@ -1,15 +1,15 @@
 """A batch of joins or endings: decided in order of arrival, over several rooms, with the keys of their requests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stagedoor.adapters.embedded.line_journal import JournalEntry
-from stagedoor.adapters.embedded.line_keys import JOIN, LEAVE, KeyRing, KeyScope, StoredKey
+from stagedoor.adapters.line_keys import JOIN, LEAVE, KeyRing, KeyScope, StoredKey
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KeyReused, TooManyKeys
 from stagedoor.kernel.ids import PlaceRef, QueueNumber, RoomId
 from stagedoor.operators.model import AuditEntry
+from stagedoor.waiting_room.changes import Change
 from stagedoor.waiting_room.ending import EndingPlan
 from stagedoor.waiting_room.joining import JoiningPlan
 from stagedoor.waiting_room.line import Line
@@ -70,10 +70,9 @@ class JoinBatch:
         state, position = self._standing(ref, join.room)
         return _Decision(ref=ref, told=self._keys.store(join.buyer_id, JOIN, join.key, ref, state, position))
 
-    def entry(self) -> JournalEntry:
-        """Return what has to be durable before anybody is answered."""
-        changes = {room_id: plan.change() for room_id, plan in self._plans.items()}
-        return JournalEntry(at=self._now, changes=changes, keys=self._keys.fresh)
+    def changes(self) -> Mapping[RoomId, Change]:
+        """Return what has to be durable, with the keys and what is audited, before anybody is answered."""
+        return {room_id: plan.change() for room_id, plan in self._plans.items()}
 
     def outcome(self, join: Join, decision: _Decision | Rejection) -> Joined | Rejection:
         """Return the answer, now that it is durable. To ask for a place is a sign of presence."""
@@ -116,7 +115,7 @@ class EndBatch:
         self._keys = keys
         self._now = now
         self._plans: dict[RoomId, EndingPlan] = {}
-        self._audited: list[AuditEntry] = []
+        self.audited: list[AuditEntry] = []
 
     @staticmethod
     def scopes(endings: Sequence[EndPlace], lines: Lines) -> Sequence[KeyScope]:
@@ -152,10 +151,9 @@ class EndBatch:
             self._audit(ending, ending.by, had_pass=had_pass)
         return _Decision(ref=ref, did=had_pass)
 
-    def entry(self) -> JournalEntry:
-        """Return what has to be durable before anybody is answered."""
-        changes = {room_id: plan.change() for room_id, plan in self._plans.items()}
-        return JournalEntry(at=self._now, changes=changes, keys=self._keys.fresh, audited=self._audited)
+    def changes(self) -> Mapping[RoomId, Change]:
+        """Return what has to be durable, with the keys and what is audited, before anybody is answered."""
+        return {room_id: plan.change() for room_id, plan in self._plans.items()}
 
     def outcome(self, decision: _Decision | Rejection) -> PlaceEnded | Rejection:
         """Return the answer, now that it is durable."""
@@ -175,7 +173,7 @@ class EndBatch:
 
     def _audit(self, ending: EndPlace, actor: str, *, had_pass: bool) -> None:
         ref = ending.ref
-        self._audited.append(
+        self.audited.append(
             AuditEntry(
                 at=self._now,
                 actor=actor,

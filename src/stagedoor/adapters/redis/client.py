@@ -1,0 +1,140 @@
+"""One Redis server, reached without a second try: what was not answered is looked up in the log, never sent again."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from stagedoor.kernel.errors import Fault
+
+CALL_S_MAX = 1.0
+"""Whoever waits for the store waits no longer; connecting takes no longer than that either."""
+
+CONNECTIONS_MAX = 8
+
+Reply = Any
+"""What a script returns, or a command: nested lists of bytes and integers."""
+
+
+class StoreLost(Fault):
+    """The line's store did not answer, or is not the one it was."""
+
+
+class OtherServer(RedisError):  # noqa: N818 -- ours are no errors by name
+    """A connection leads to another server than the one the line was opened on: it may not have all that one had."""
+
+
+class RedisClient:
+    """
+    A bounded pool of connections to one server.
+
+    Once its run id is known, no connection to another one is used: after a
+    failover, or a restart, whoever opened the line has to look at what is left
+    of it first (`has_moved`, `serving`).
+    """
+
+    def __init__(self, url: str) -> None:
+        """Connect to *url* (`redis://` or, with TLS, `rediss://`, a password in it) when it is needed."""
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS_MAX,
+            timeout=CALL_S_MAX,
+            socket_timeout=CALL_S_MAX,
+            socket_connect_timeout=CALL_S_MAX,
+            decode_responses=False,
+            protocol=2,
+            # redis-py would send a lost command ten times, and CLIENT SETINFO is younger than Redis 6.2.
+            retry=Retry(NoBackoff(), 0),
+            driver_info=None,
+            redis_connect_func=self._connected,
+        )
+        self._redis: Redis = Redis(connection_pool=pool)
+        self._scripts = {name: _Script(name) for name in _SCRIPTS}
+        self._server: bytes | None = None
+        self._found: bytes | None = None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the last connection found another server than the one in use."""
+        return self._found is not None and self._found != self._server
+
+    async def serving(self) -> str:
+        """Return the run id of the server that is there now; from then on connections lead to it, and to no other."""
+        if self._found != self._server or self._server is None:
+            self._server = None
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+        await self.command("PING")
+        if self._server is None:
+            # The connection that answered is an old one, of a server that was in use all along.
+            self._server = self._found
+        assert self._server is not None
+        return self._server.decode()
+
+    async def run(self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
+        """Run the script of that name, once. Raises `StoreLost`: then nobody knows whether it was run."""
+        return await self._answered(self._run(self._scripts[script], keys, arguments))
+
+    async def command(self, *command: bytes | str | int) -> Reply:
+        """Send one command, once. Raises `StoreLost`."""
+        return await self._answered(self._sent(*command))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._redis.aclose(close_connection_pool=True)
+
+    async def _run(self, script: "_Script", keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
+        try:
+            return await self._sent("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            # The server says that it has not run it, so this is the first time.
+            return await self._sent("EVAL", script.text, len(keys), *keys, *arguments)
+
+    def _sent(self, *command: bytes | str | int) -> Awaitable[Reply]:
+        return self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    async def _answered(self, call: Awaitable[Reply]) -> Reply:
+        try:
+            async with asyncio.timeout(2 * CALL_S_MAX):
+                return await call
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreLost(f"redis: {error!r}") from error
+
+    async def _connected(self, connection: AbstractConnection) -> None:
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        found = _run_id(await connection.read_response())
+        self._found = found
+        if self._server is None:
+            self._server = found
+        elif found != self._server:
+            raise OtherServer("not the server the line was opened on")
+
+
+def _run_id(info: bytes | str) -> bytes:
+    text = info if isinstance(info, bytes) else info.encode()
+    lines = dict(line.split(b":", 1) for line in text.splitlines() if b":" in line)
+    return lines[b"run_id"]
+
+
+_FOLDER = files("stagedoor.adapters.redis") / "lua"
+_SCRIPTS = ("catch_up", "append", "turn", "decide", "open", "seal", "release")
+
+
+class _Script:
+    """A script's text, what all begin with before it, and what the server calls it."""
+
+    def __init__(self, name: str) -> None:
+        self.text = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in ("room", name))
+        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+def script_texts() -> Mapping[str, str]:
+    """Return every script as it is sent."""
+    return {name: _Script(name).text for name in _SCRIPTS}

@@ -1,0 +1,196 @@
+"""What the process does that leads a room: it plans turns, writes the record, and makes checkpoints."""
+
+import contextlib
+import secrets
+
+import structlog
+
+from stagedoor.adapters.redis import checkpoints, log_entries
+from stagedoor.adapters.redis.line_store import RoomStore, Seen, Status
+from stagedoor.adapters.redis.log_entries import Changed, UsedUp
+from stagedoor.adapters.redis.replica import Replica
+from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.errors import Fault, Overloaded
+from stagedoor.kernel.ids import RoomId
+from stagedoor.waiting_room.admission_rate import AdmissionRate
+from stagedoor.waiting_room.changes import Change, Ending
+from stagedoor.waiting_room.line_record import LineRecord
+from stagedoor.waiting_room.model import EndCause, PlaceState
+from stagedoor.waiting_room.ports import Turn, TurnReport
+
+log = structlog.get_logger(__name__)
+
+CHECKPOINT_EVERY = 50_000
+"""So many changes a new process may have to read; with a long line a quarter of it."""
+
+
+class Leading:
+    """
+    Leads each room that nobody else leads: whoever holds its lease, under a fence that rises with every holder.
+
+    *candidate* names this process.
+    """
+
+    def __init__(self, record: LineRecord, *, candidate: str) -> None:
+        """Lead nothing yet."""
+        self._record = record
+        self.candidate = candidate
+        self._fences: dict[RoomId, tuple[int, int]] = {}
+
+    def leads(self, room_id: RoomId) -> bool:
+        """Say whether this process led the room when it last looked."""
+        return room_id in self._fences
+
+    async def turn(self, line: RoomLine, store: RoomStore, turn: Turn) -> TurnReport:
+        """Take the turn, or, where another process leads, note what time has passed. Raises `Fault`."""
+        room = turn.room
+        with contextlib.suppress(Fault):
+            # If that is how it is, the turn itself will find out.
+            await line.flush()
+        if line.replica is not None and self.leads(room.id):
+            # What was admitted before is on record before anybody else is.
+            await self.write_record(line)
+        change = await line.alone(lambda: self._turn(line, store, turn))
+        if change is not None and change.is_durable:
+            with contextlib.suppress(Fault):
+                await self.write_record(line)
+                await self._make_checkpoint(line, store)
+        return TurnReport(
+            room_id=room.id,
+            admitted=0 if change is None else len(change.admitted),
+            passed_over=0 if change is None else len(change.passed_over) + len(change.not_taken),
+            ended=0 if change is None else len(change.ended),
+        )
+
+    async def lead(self, line: RoomLine, store: RoomStore) -> int:
+        """Take the lease or keep it; return the fence, 0 where somebody else leads. Raises `Fault`."""
+        tail = await line.catch_up(candidate=self.candidate)
+        replica = await line.opened()
+        held = (replica.epoch, tail.fence)
+        if not tail.fence:
+            self._fences.pop(line.room.id, None)
+            replica.applied = None
+        elif self._fences.get(line.room.id) != held or replica.applied is None:
+            await self._begin(line, store, replica)
+            self._fences[line.room.id] = held
+            log.info("line.leading", room=line.room.id, epoch=replica.epoch, fence=tail.fence)
+        return tail.fence
+
+    async def hand_over(self, line: RoomLine, store: RoomStore) -> None:
+        """Record what there is to record, and lead the room no more. Raises `Fault`."""
+        held = self._fences.pop(line.room.id, None)
+        if held is not None:
+            await self.write_record(line)
+            await store.release(candidate=self.candidate, fence=held[1])
+
+    async def write_record(self, line: RoomLine) -> None:
+        """Record what was admitted and has ended since the last time. Raises `Fault`."""
+        async with line.recording:
+            await self._write_record(line)
+
+    async def _write_record(self, line: RoomLine) -> None:
+        replica = await line.opened()
+        changes = replica.applied
+        if not changes:
+            return
+        numbers = {number for _, change in changes for number in _recorded(change)}
+        places = {number: place for number in numbers if (place := replica.place(number)) is not None}
+        count, session_ends = len(changes), dict(replica.moved_sessions)
+        await self._record.write(
+            line.room.id,
+            epoch=replica.epoch,
+            position=changes[-1][0],
+            changes=[change for _, change in changes],
+            places=places,
+            session_ends=session_ends,
+        )
+        del changes[:count]
+        for number, ends_at in session_ends.items():
+            if replica.moved_sessions.get(number) == ends_at:
+                del replica.moved_sessions[number]
+
+    async def _turn(self, line: RoomLine, store: RoomStore, turn: Turn) -> Change | None:
+        fence = await self.lead(line, store)
+        await line.send_owed()
+        replica = await line.opened()
+        replica.room = room = turn.room
+        for _ in range(ATTEMPTS):
+            # The store's own clock, behind rather than ahead: nobody enters before her time.
+            now = line.now()
+            seats_free = turn.seats_free and now >= replica.admits_from
+            replica.line.elapse(room, seats_free=seats_free, now=now)
+            if not fence:
+                return None
+            if replica.lost_until and now >= replica.admits_from:
+                replica.give_up_lost()
+            change = replica.line.plan_turn(room, seats_free=seats_free, now=now)
+            if not change.is_durable:
+                replica.line.apply(change)
+                return change
+            entry = log_entries.changed(line.request(), change)
+            status = await line.turn(entry, candidate=self.candidate, fence=fence)
+            if status is Status.OK:
+                return change
+            if status is Status.FENCED:
+                self._fences.pop(room.id, None)
+                log.warning("line.turn_refused", room=room.id, fence=fence)
+                return None
+        raise Overloaded("the line changes faster than a turn can be taken")
+
+    async def _begin(self, line: RoomLine, store: RoomStore, replica: Replica) -> None:
+        """Begin to lead: without what only this process believes, and with what the last one may not have recorded."""
+        replica.state.rate = AdmissionRate(replica.state.rate.last_admitted_at)
+        until, replica.applied = replica.position, []
+        replica.moved_sessions = {number: one.session_ends_at for number, one in replica.state.passes.items()}
+        marks = await self._record.reserve(
+            line.room.id, epoch=replica.epoch, numbers_until=replica.numbers_until, told_ms=0
+        )
+        found: list[tuple[int, Change]] = []
+        after = marks.position
+        while after < until:
+            tail = await store.catch_up(Seen(replica.epoch, after, replica.sign), is_sign_of_life=False)
+            if not tail.entries:
+                break
+            for position, packed in tail.entries:
+                if position <= until and (change := _change_in(packed)) is not None:
+                    found.append((position, change))
+            after = tail.entries[-1][0]
+        if marks.position < until:
+            # Where sessions end that were moved while nobody recorded it.
+            found.append((until, Change(at=line.now(), last_number=0, serving_number=replica.state.serving)))
+        replica.applied[:0] = found
+
+    async def _make_checkpoint(self, line: RoomLine, store: RoomStore) -> None:
+        replica = await line.opened()
+        if replica.applied or replica.grown < CHECKPOINT_EVERY + len(replica.state.columns) // 4:
+            return
+        seen, before, replica.grown = replica.seen, replica.checkpoint, 0
+        packed, chunks = checkpoints.taken(replica, name=f"{replica.epoch}:{secrets.token_hex(4)}")
+        await checkpoints.write_chunks(store, chunks)
+        if await store.seal(seen, packed, before=before):
+            replica.checkpoint = packed
+            await store.remove_chunks(checkpoints.chunks_of(before))
+        else:
+            await store.remove_chunks([name for name, _ in chunks])
+
+
+def _change_in(packed: bytes) -> Change | None:
+    entry = log_entries.decode(packed)
+    match entry:
+        case Changed():
+            return log_entries.change_of(entry, last_number=0)
+        case UsedUp():
+            at = Instant(entry.at)
+            ended = tuple(Ending(number, PlaceState.DONE, EndCause.PAID, had_pass=True) for number in entry.numbers)
+            return Change(at=at, last_number=0, serving_number=0, ended=ended)
+        case _:
+            return None
+
+
+def _recorded(change: Change) -> set[int]:
+    return {
+        *(admission.number for admission in change.admitted),
+        *(ending.number for ending in change.ended),
+        *change.not_taken,
+    }

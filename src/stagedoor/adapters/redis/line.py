@@ -1,0 +1,398 @@
+"""
+The waiting line on Redis: a log of what happens there, and a replica of the line in every process.
+
+Joins, ends and signs of buyers are added to the log by whoever hears of them,
+and every process decides them alike. Turns are planned by one process at a
+time, which holds a lease; the store refuses a turn of anybody else. So what a
+poll is answered from is this process's own replica, and no store is touched.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import TypeVar
+
+from stagedoor.adapters.line_batches import EndBatch, JoinBatch
+from stagedoor.adapters.redis import keyring, log_entries
+from stagedoor.adapters.redis.client import RedisClient, StoreLost
+from stagedoor.adapters.redis.leading import Leading
+from stagedoor.adapters.redis.line_store import RoomStore, StoreClock
+from stagedoor.adapters.redis.opening import Opening
+from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
+from stagedoor.kernel.clock import Instant, Outage, later
+from stagedoor.kernel.errors import Overloaded, Rejection
+from stagedoor.kernel.idempotency import KEY_KEPT_MS
+from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
+from stagedoor.operators.model import AuditEntry
+from stagedoor.waiting_room.changes import Change
+from stagedoor.waiting_room.line import Line
+from stagedoor.waiting_room.line_record import LineRecord
+from stagedoor.waiting_room.model import LineView, PlaceView, SignedPlace
+from stagedoor.waiting_room.ports import (
+    EndPlace,
+    HoldNote,
+    Join,
+    Joined,
+    LineLeftovers,
+    PlaceEnded,
+    Rooms,
+    Turn,
+    TurnReport,
+    WaitingLine,
+)
+from stagedoor.waiting_room.rejections import UnknownPlace
+from stagedoor.waiting_room.room import Room
+
+T = TypeVar("T")
+
+Audit = Callable[[Sequence[AuditEntry]], Awaitable[None]]
+"""Writes what operators did where the audit is kept. Raises `Fault`."""
+
+
+def _never() -> bool:
+    return False
+
+
+class RedisLine(WaitingLine, LineLeftovers):
+    """
+    Every room's line, as this process knows it.
+
+    `refresh` has to be called at least every 250 ms. While *stands* says that
+    the service does, no turn is taken and no sign of life is given.
+    """
+
+    def __init__(  # noqa: PLR0913 -- a store, a record and an audit; a clock and what it may be wrong by
+        self,
+        *,
+        client: RedisClient,
+        record: LineRecord,
+        audit: Audit,
+        rooms: Rooms,
+        clock: StoreClock,
+        keys_kept_ms: int = KEY_KEPT_MS,
+        outage_credit_max_ms: int,
+        stands: Callable[[], bool] = _never,
+    ) -> None:
+        """Know nothing of any room yet."""
+        self._client = client
+        self._record = record
+        self._audit = audit
+        self._rooms = rooms
+        self._clock = clock
+        self._keys_kept_ms = keys_kept_ms
+        self._stands = stands
+        self._opening = Opening(client, record, clock, credit_max_ms=outage_credit_max_ms)
+        self._leading = Leading(record, candidate=secrets.token_hex(8))
+        self._lines: dict[RoomId, RoomLine] = {}
+        self._forget_from: dict[RoomId, int] = {}
+        self._scan_from: dict[RoomId, int] = {}
+        self._under_way: set[asyncio.Task[object]] = set()
+
+    async def refresh(self) -> int:
+        """
+        Tell everybody what was heard here, and read what is new; return how many rooms there are. Raises `Fault`.
+
+        A room that nobody leads is led from then on.
+        """
+        for room in self._rooms.all():
+            if not self._stands():
+                await self._whole(self._refresh(self._line(room)))
+        return len(self._lines)
+
+    async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        """Give each buyer her living place, or a new one at the back."""
+        outcomes: list[Joined | Rejection | None] = [None] * len(joins)
+        for room_id in dict.fromkeys(join.room.id for join in joins):
+            at = [i for i, join in enumerate(joins) if join.room.id == room_id]
+            some = await self._whole(self._join(self._line(joins[at[0]].room), [joins[i] for i in at]))
+            for i, outcome in zip(at, some, strict=True):
+                outcomes[i] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:
+        """Say whether nothing has to be read or told before it can be said how the place stands."""
+        line = self._lines.get(ref.room_id)
+        if line is None:
+            return False
+        return line.is_settled(ref.number, entering=entering)
+
+    async def settled(self, ref: PlaceRef, *, signed: SignedPlace | None = None, entering: bool = False) -> None:
+        """Return once it can be said how the place stands."""
+        room = self._rooms.get(ref.room_id)
+        if room is None:
+            return
+        line = self._line(room)
+        if not line.is_settled(ref.number, entering=entering):
+            await self._whole(line.settled(ref.number, signed=signed, entering=entering))
+
+    def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
+        """
+        Return the place as this process knows it, and take the look as a sign of its buyer's presence.
+
+        Raises `StoreLost` for a pass that has run out since the store was last heard.
+        """
+        line, room = self._lines.get(ref.room_id), self._rooms.get(ref.room_id)
+        if line is None or room is None or (replica := line.replica) is None:
+            return None
+        now = self._clock.now()
+        if line.is_stale:
+            if not telling and not line.may_tell(ref.number):
+                raise StoreLost("nobody can say whether the pass still runs")
+            place = replica.line.show(ref, room, now)
+        else:
+            place = replica.line.look(ref, room, now, telling=telling)
+        if place is not None and place.state.is_live:
+            replica.heard[ref.number] = now
+        return place
+
+    async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
+        """Let time act on each room that this process leads; read what the leader did in the others."""
+        return [await self._whole(self._turn(turn)) for turn in turns]
+
+    async def end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+        """End each place, unless it is over already."""
+        outcomes: list[PlaceEnded | Rejection] = [UnknownPlace() for _ in endings]
+        for room_id in dict.fromkeys(ending.ref.room_id for ending in endings):
+            at = [i for i, ending in enumerate(endings) if ending.ref.room_id == room_id]
+            room = self._rooms.get(room_id)
+            if room is None:
+                continue
+            some = await self._whole(self._end(self._line(room), [endings[i] for i in at]))
+            for i, outcome in zip(at, some, strict=True):
+                outcomes[i] = outcome
+        return outcomes
+
+    def mark_used_up(self, ref: PlaceRef) -> None:
+        """End the place before the next thing this process does to its room."""
+        room = self._rooms.get(ref.room_id)
+        if room is not None:
+            self._line(room).used_up.add(ref.number)
+
+    async def use_up(self, refs: Sequence[PlaceRef]) -> None:
+        """End each place because its buyer has paid; what is over or not known is passed by."""
+        for room_id, numbers in _by_room(refs):
+            room = self._rooms.get(room_id)
+            if room is not None:
+                await self._whole(self._line(room).use_up(numbers))
+
+    async def note_holds(self, notes: Sequence[HoldNote]) -> None:
+        """Remember until when each place's buyer holds seats; where the store is lost the others hear of it later."""
+        for room_id, _ in _by_room([note.ref for note in notes]):
+            room = self._rooms.get(room_id)
+            if room is None:
+                continue
+            line = self._line(room)
+            await line.note(
+                [
+                    (note.ref.number, note.hold_id, self._as_it_is_now(line, note))
+                    for note in notes
+                    if note.ref.room_id == room_id
+                ]
+            )
+
+    def view(self, room_id: RoomId) -> LineView:
+        """Return the room's line as everybody may see it."""
+        line = self._lines.get(room_id)
+        if line is None or line.replica is None:
+            return LineView(room_id, 0, 0, 0, 0, None)
+        return line.replica.line.view()
+
+    def is_stale(self) -> bool:
+        """Say whether the store cannot be reached: what is told of the rooms is how they last were, and may be over."""
+        return any(line.is_stale for line in self._lines.values())
+
+    def give_back(self, outage: Outage) -> None:
+        """Leave *outage* out of every deadline and every absence, before the next turn; once, whoever tells of it."""
+        for room in self._rooms.all():
+            self._line(room).owed.append(outage)
+
+    async def hand_over(self) -> None:
+        """Tell the others what was heard here, and leave the rooms that this process leads to them. Raises `Fault`."""
+        await self.idle()
+        for room_id, line in self._lines.items():
+            await line.flush()
+            await self._leading.hand_over(line, self._store(room_id))
+
+    async def idle(self) -> None:
+        """Return when nothing is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def forget(self, *, ended_before: Instant, keys_before: Instant, limit: int) -> int:
+        """
+        Forget some of the places over before *ended_before*, and some of the keys stored before *keys_before*.
+
+        Only the process that leads a room does; keys are kept for 24 hours at least.
+        """
+        forgotten = 0
+        for room in self._rooms.all():
+            forgotten += await self._whole(self._forget(self._line(room), ended_before, keys_before, limit))
+        return forgotten
+
+    async def _join(self, line: RoomLine, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        if any(join.key is not None for join in joins):
+            return await line.alone(lambda: self._join_by_keys(line, joins))
+        room = joins[0].room
+        outcomes = await line.alone(lambda: line.join(room, [join.buyer_id for join in joins]))
+        answers: list[Joined | Rejection] = []
+        for number in outcomes:
+            assert number is not None
+            if isinstance(number, Rejection):
+                answers.append(number)
+                continue
+            place = self.look_at_once(PlaceRef(room.id, QueueNumber(number)), telling=True)
+            answers.append(UnknownPlace() if place is None else Joined(place=place))
+        return answers
+
+    async def _join_by_keys(self, line: RoomLine, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        for _ in range(ATTEMPTS):
+            replica = await line.reserved(joins[0].room, len(joins))
+            await line.catch_up()
+            now, seen = self._clock.now(), replica.seen
+            stored = await self._stored(line, [join.buyer_id for join in joins if join.key is not None], now)
+            if line.replica is not replica or replica.seen != seen:
+                continue
+            batch = JoinBatch(_only(replica.line), stored.ring, now)
+            decided = [batch.decide(join) for join in joins]
+            change = next(iter(batch.changes().values()), None)
+            if await self._decided(line, change, stored):
+                return [batch.outcome(join, decision) for join, decision in zip(joins, decided, strict=True)]
+        raise Overloaded("the line changes faster than can be decided on it")
+
+    async def _end(self, line: RoomLine, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+        return await line.alone(lambda: self._end_alone(line, endings))
+
+    async def _end_alone(self, line: RoomLine, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+        for _ in range(ATTEMPTS):
+            await line.catch_up()
+            replica = await line.opened()
+            now, seen = self._clock.now(), replica.seen
+            scopes = EndBatch.scopes(endings, _only(replica.line))
+            stored = await self._stored(line, [scope.buyer_id for scope in scopes], now)
+            if line.replica is not replica or replica.seen != seen:
+                continue
+            batch = EndBatch(_only(replica.line), self._rooms, stored.ring, now)
+            decided = [batch.decide(ending) for ending in endings]
+            change = next(iter(batch.changes().values()), None)
+            if await self._decided(line, change, stored):
+                if batch.audited:
+                    await self._audit(batch.audited)
+                return [batch.outcome(decision) for decision in decided]
+        raise Overloaded("the line changes faster than can be decided on it")
+
+    async def _stored(self, line: RoomLine, buyers: Sequence[BuyerId], now: Instant) -> keyring.StoredKeys:
+        if not buyers:
+            return keyring.StoredKeys({}, line.room.id)
+        wanted = list(dict.fromkeys(buyers))
+        found = await self._store(line.room.id).keys_of(wanted)
+        kept_since = later(now, -self._keys_kept_ms)
+        return keyring.StoredKeys(dict(zip(wanted, found, strict=True)), line.room.id, kept_since=kept_since, now=now)
+
+    async def _decided(self, line: RoomLine, change: Change | None, stored: keyring.StoredKeys) -> bool:
+        keys = stored.changed()
+        if change is None or not (change.is_durable or keys):
+            return True
+        return await line.decide(log_entries.changed(line.request(), change), keys)
+
+    async def _turn(self, turn: Turn) -> TurnReport:
+        line = self._line(turn.room)
+        if self._stands():
+            # Time is about to be given back; until then nothing is judged by it.
+            return TurnReport(room_id=turn.room.id, admitted=0, passed_over=0, ended=0)
+        return await self._leading.turn(line, self._store(turn.room.id), turn)
+
+    async def _refresh(self, line: RoomLine) -> None:
+        await line.flush()
+        if await self._leading.lead(line, self._store(line.room.id)):
+            await self._leading.write_record(line)
+
+    async def _forget(self, line: RoomLine, ended_before: Instant, keys_before: Instant, limit: int) -> int:
+        store = self._store(line.room.id)
+        if not await self._leading.lead(line, store):
+            return 0
+        forgotten = await line.alone(lambda: self._forget_places(line, store, ended_before, keys_before, limit))
+        forgotten += await line.alone(lambda: self._forget_keys(line, store, keys_before, limit))
+        if forgotten:
+            await self._leading.write_record(line)
+        return forgotten
+
+    async def _forget_places(
+        self, line: RoomLine, store: RoomStore, ended_before: Instant, keys_before: Instant, limit: int
+    ) -> int:
+        replica = await line.opened()
+        found = replica.line.find_long_over(
+            from_number=self._forget_from.get(line.room.id, 0), ended_before=ended_before, limit=limit
+        )
+        self._forget_from[line.room.id] = found.next_number
+        buyers = {buyer for number in found.numbers if (buyer := replica.line.buyer_of(number)) is not None}
+        named = keyring.named(await store.keys_of(list(buyers)), keys_before) if buyers else frozenset()
+        numbers = [number for number in found.numbers if number not in named]
+        for _ in range(ATTEMPTS):
+            if not numbers:
+                return 0
+            await line.catch_up()
+            change = replica.line.plan_forgetting(numbers, ended_before=ended_before, now=self._clock.now())
+            if await line.decide(log_entries.changed(line.request(), change), {}):
+                return len(numbers)
+        raise Overloaded("the line changes faster than can be forgotten")
+
+    async def _forget_keys(self, line: RoomLine, store: RoomStore, keys_before: Instant, limit: int) -> int:
+        await line.catch_up()
+        cursor, packed = await store.scan_keys(self._scan_from.get(line.room.id, 0), limit)
+        left, dropped = keyring.thinned(packed, keys_before, limit=limit)
+        if left:
+            replica = await line.opened()
+            nothing = replica.line.plan_forgetting((), ended_before=keys_before, now=self._clock.now())
+            if not await line.decide(log_entries.changed(line.request(), nothing), left):
+                # Somebody was faster: looked at again the next time round.
+                return 0
+        self._scan_from[line.room.id] = cursor
+        return dropped
+
+    def _as_it_is_now(self, line: RoomLine, note: HoldNote) -> Instant | None:
+        # A note that was on its way over an outage says what was so before it.
+        if note.until is None or note.known_at is None:
+            return note.until
+        known_at = note.known_at
+        replica = line.replica
+        outages = [*([] if replica is None else replica.outages), *line.owed]
+        return later(note.until, sum(outage.credit_since(known_at) for outage in outages))
+
+    def _line(self, room: Room) -> RoomLine:
+        line = self._lines.get(room.id)
+        if line is None:
+            line = self._lines[room.id] = RoomLine(
+                store=self._store(room.id), record=self._record, opening=self._opening, clock=self._clock, room=room
+            )
+        line.room = room
+        if line.replica is not None:
+            line.replica.room = room
+        return line
+
+    def _store(self, room_id: RoomId) -> RoomStore:
+        return RoomStore(self._client, self._clock, room_id)
+
+    async def _whole(self, work: Coroutine[object, object, T]) -> T:
+        """Run *work* to its end: a caller that gives up loses only the answer."""
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[T]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            # Marks what it raised as seen: its caller may be gone.
+            task.exception()
+
+
+def _only(line: Line) -> Callable[[RoomId], Line]:
+    """Return what finds the line of a batch, all of which is of one room."""
+    return lambda _: line
+
+
+def _by_room(refs: Iterable[PlaceRef]) -> Iterable[tuple[RoomId, list[int]]]:
+    numbers: dict[RoomId, list[int]] = {}
+    for ref in refs:
+        numbers.setdefault(ref.room_id, []).append(ref.number)
+    return numbers.items()

@@ -1,0 +1,179 @@
+"""One room's part of the store: its keys, and its scripts as methods."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from stagedoor.adapters.redis.client import RedisClient, Reply
+from stagedoor.kernel.clock import GAP_MS, Clock, Instant, later
+from stagedoor.kernel.ids import BuyerId, RoomId
+
+LEASE_MS = 1_200
+"""An admitter that has not been heard of for so long leads no more; the next one is up within 100 ms."""
+
+TURN_MS_MAX = 2_000
+"""A turn that arrives later after its instant was planned in another world."""
+
+ENTRIES_AT_ONCE = 500
+SIGNS_KEPT = 2_000
+"""Batches of signs; a process that is further behind takes everybody for just seen."""
+
+_OFFSET_KEPT_MS = 10_000
+
+
+class Status(StrEnum):
+    """What a script says."""
+
+    OK = "ok"
+    LOST = "lost"
+    """The room is not there, or begun anew: the epoch is another."""
+    FENCED = "fenced"
+    MOVED = "moved"
+
+
+class Tail(NamedTuple):
+    """
+    What a script answers: its status, the store's time, and what of the log and the signs is new to the caller.
+
+    *position* and *sign* are the last entries there are, *gap_began_at* and
+    *gap_ended_at* the last time in which no process gave a sign of life.
+    *fence* is who leads, where that was asked for and it is the caller.
+    """
+
+    status: Status
+    now: Instant
+    position: int = 0
+    sign: int = 0
+    gap_began_at: Instant = Instant(0)
+    gap_ended_at: Instant = Instant(0)
+    fence: int = 0
+    entries: Sequence[tuple[int, bytes]] = ()
+    signs: Sequence[tuple[int, bytes]] = ()
+
+
+class StoreClock(Clock):
+    """
+    The store's clock as a process can know it: never ahead of it, and behind by the way of an answer at most.
+
+    *clock* is the process's own.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Go by *clock* until the store has been heard."""
+        self._clock = clock
+        self._offset_ms = 0
+        self._set_at = -_OFFSET_KEPT_MS
+        self._said = Instant(0)
+
+    def heard(self, now: Instant) -> None:
+        """Learn that the store's clock said *now* when it sent an answer that arrives at this moment."""
+        here = self._clock.now()
+        offset_ms = now - here
+        if offset_ms > self._offset_ms or here - self._set_at >= _OFFSET_KEPT_MS:
+            self._offset_ms, self._set_at = offset_ms, here
+
+    def now(self) -> Instant:
+        """Return the present instant."""
+        self._said = max(self._said, later(self._clock.now(), self._offset_ms))
+        return self._said
+
+
+class RoomStore:
+    """The keys of one room, which share one hash tag, and what can be done with them. Everything raises `StoreLost`."""
+
+    def __init__(self, client: RedisClient, clock: StoreClock, room_id: RoomId) -> None:
+        """Belong to *room_id*."""
+        self._client = client
+        self._clock = clock
+        self._prefix = b"stagedoor:{%b}:" % room_id.encode()
+        self._keys = [self._prefix + name for name in (b"head", b"log", b"signs", b"lease", b"keys")]
+        self._raw_now = 0
+
+    async def catch_up(self, seen: "Seen", *, candidate: str = "", is_sign_of_life: bool = True) -> Tail:
+        """Read on; with *candidate* also take or keep the admitter's lease, if it is free or the candidate's."""
+        arguments = (candidate, LEASE_MS, GAP_MS if is_sign_of_life else "")
+        return await self._run("catch_up", seen, *arguments)
+
+    async def append(self, seen: "Seen", *, entry: bytes = b"", binding: bool = False, signs: bytes = b"") -> Tail:
+        """Add to the log what holds in any case, and to the signs what nothing depends on."""
+        return await self._run("append", seen, entry, int(binding), signs, SIGNS_KEPT)
+
+    async def turn(self, seen: "Seen", entry: bytes, *, candidate: str, fence: int, binding: int) -> Tail:
+        """Add a turn that was planned by the leader on everything up to the entry *binding* that turns depend on."""
+        return await self._run("turn", seen, entry, f"{candidate}:{fence}", binding, self._raw_now + TURN_MS_MAX)
+
+    async def decide(self, seen: "Seen", entry: bytes, keys: Mapping[BuyerId, bytes]) -> Tail:
+        """Add what was decided on the whole log; *keys* are what is stored of some buyers' keys from then on."""
+        return await self._run("decide", seen, entry, *(part for pair in keys.items() for part in pair))
+
+    async def keys_of(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bytes | None]:
+        """Return what is stored of the buyers' keys."""
+        found: list[bytes | None] = await self._client.command("HMGET", self._keys[4], *buyer_ids)
+        return found
+
+    async def scan_keys(self, cursor: int, count: int) -> tuple[int, Mapping[BuyerId, bytes]]:
+        """Return some buyers with their keys, and the cursor to go on from; 0 is the beginning, and the end."""
+        following, found = await self._client.command("HSCAN", self._keys[4], cursor, "COUNT", count)
+        return int(following), {BuyerId(int(buyer_id)): keys for buyer_id, keys in found.items()}
+
+    async def head(self) -> tuple[int, bytes]:
+        """Return the epoch, 0 where there is none, and the checkpoint."""
+        epoch, checkpoint = await self._client.command("HMGET", self._keys[0], "epoch", "checkpoint")
+        return int(epoch or 0), checkpoint or b""
+
+    async def open(self, epoch: int, checkpoint: bytes) -> int:
+        """Begin *epoch* from *checkpoint* unless it, or a later one, has begun; return which one has."""
+        begun: int = await self._client.run("open", self._keys, [epoch, 0, 0, 0, checkpoint])
+        return begun
+
+    async def seal(self, seen: "Seen", checkpoint: bytes, *, before: bytes) -> bool:
+        """Put *checkpoint*, of the log up to *seen*, in the place of *before*; return whether that was still there."""
+        sealed: int = await self._client.run("seal", self._keys, [*seen, 0, checkpoint, before])
+        return bool(sealed)
+
+    async def release(self, *, candidate: str, fence: int) -> None:
+        """Give the admitter's lease up."""
+        await self._client.run("release", self._keys, [0, 0, 0, 0, f"{candidate}:{fence}"])
+
+    async def write_chunk(self, name: bytes, chunk: bytes) -> None:
+        """Store a part of a checkpoint."""
+        await self._client.command("SET", self._prefix + b"checkpoint:" + name, chunk)
+
+    async def read_chunk(self, name: bytes) -> bytes | None:
+        """Return a part of a checkpoint, None if it is gone."""
+        chunk: bytes | None = await self._client.command("GET", self._prefix + b"checkpoint:" + name)
+        return chunk
+
+    async def remove_chunks(self, names: Sequence[bytes]) -> None:
+        """Remove parts of a checkpoint."""
+        if names:
+            await self._client.command("UNLINK", *(self._prefix + b"checkpoint:" + name for name in names))
+
+    async def _run(self, script: str, seen: "Seen", *arguments: bytes | str | int) -> Tail:
+        reply = await self._client.run(script, self._keys, [*seen, ENTRIES_AT_ONCE, *arguments])
+        tail = _tail(reply)
+        self._raw_now = tail.now
+        self._clock.heard(tail.now)
+        return tail._replace(now=self._clock.now())
+
+
+class Seen(NamedTuple):
+    """How far a process has read: the epoch, the last entry of the log, the last of the signs."""
+
+    epoch: int
+    position: int
+    sign: int
+
+
+def _tail(reply: Reply) -> Tail:
+    status, now = Status(reply[0].decode()), Instant(reply[1])
+    if status is Status.LOST:
+        return Tail(status, now)
+    position, sign, gap_began, gap_ended, fence, entries, signs = reply[2:]
+    return Tail(
+        status, now, position, sign, Instant(gap_began), Instant(gap_ended), fence, _numbered(entries), _numbered(signs)
+    )
+
+
+def _numbered(flat: Sequence[bytes]) -> Sequence[tuple[int, bytes]]:
+    return [(int(flat[i].partition(b"-")[0]), flat[i + 1]) for i in range(0, len(flat), 2)]

@@ -1,0 +1,427 @@
+"""One room's line in one process: what it knows of it, and how that gets to the store and back."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+
+from stagedoor.adapters.redis import log_entries
+from stagedoor.adapters.redis.client import StoreLost
+from stagedoor.adapters.redis.line_store import RoomStore, Status, Tail
+from stagedoor.adapters.redis.log_entries import Changed, GaveBack, Heard, Joins, LogEntry, RequestId, UsedUp
+from stagedoor.adapters.redis.opening import Opening
+from stagedoor.adapters.redis.replica import EntriesMissing, JoinOutcome, Replica
+from stagedoor.kernel.clock import Clock, Instant, Outage
+from stagedoor.kernel.errors import Fault, Overloaded
+from stagedoor.kernel.ids import BuyerId
+from stagedoor.waiting_room.changes import NewPlace
+from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, WAITING
+from stagedoor.waiting_room.joining import join_terms
+from stagedoor.waiting_room.line_record import LineRecord
+from stagedoor.waiting_room.model import SignedPlace
+from stagedoor.waiting_room.policy import longest_told_ms
+from stagedoor.waiting_room.room import Room
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+Signs = Sequence[tuple[int, int, int]]
+Note = tuple[int, int, int | None]
+
+NUMBERS_AHEAD = 1_000
+"""So many numbers are reserved beyond the last one, at least; twice as many when more are reserved."""
+
+ATTEMPTS = 20
+NEAR_MS = 2_000
+"""A sign of somebody whose pass, or absence, is about to end is told to the others before she is answered."""
+
+
+class RoomLine:
+    """A replica of the line, and the one way in which it is changed: by what comes back from the store."""
+
+    def __init__(self, *, store: RoomStore, record: LineRecord, opening: Opening, clock: Clock, room: Room) -> None:
+        """Know nothing before `opened`."""
+        self._store = store
+        self._record = record
+        self._opening = opening
+        self._clock = clock
+        self._writer = secrets.randbits(52)
+        self._one_at_a_time = asyncio.Lock()
+        self._opening_lock = asyncio.Lock()
+        self._reading: asyncio.Task[Tail] | None = None
+        self._next_reading: asyncio.Task[Tail] | None = None
+        self._settled = asyncio.Event()
+        self._notes: list[Note] = []
+        self.owed: list[Outage] = []
+        self.used_up: set[int] = set()
+        self.recording = asyncio.Lock()
+        self.room = room
+        self.replica: Replica | None = None
+        self.is_current = False
+        self.is_stale = False
+        self.quiet_since = Instant(0)
+
+    async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run *work* while nothing else of this process changes the room, and after what is used up has ended."""
+        async with self._one_at_a_time:
+            await self._end_used_up()
+            return await work()
+
+    async def opened(self) -> Replica:
+        """Return the replica of the present epoch. Raises `Fault`."""
+        if self.is_current and not self._opening.has_moved:
+            assert self.replica is not None
+            return self.replica
+        async with self._opening_lock:
+            if not self.is_current or self._opening.has_moved:
+                self._take(await self._heard_from(self._opening.open(self.room, self.replica)))
+                self.is_current = True
+            assert self.replica is not None
+            return self.replica
+
+    def _take(self, replica: Replica) -> None:
+        if self.replica is not None:
+            replica.heard = self.replica.heard
+            log.info("line.opened_anew", room=self.room.id, epoch=replica.epoch)
+        self.replica = replica
+
+    async def catch_up(self, *, candidate: str = "") -> Tail:
+        """Read everything there is; with *candidate* also take or keep the lease. Raises `Fault`."""
+        replica = await self.opened()
+        tail = await self._read(replica, self._store.catch_up(replica.seen, candidate=candidate))
+        self.quiet_since = Instant(tail.now - self.room.policy.away_after_ms + NEAR_MS)
+        if tail.gap_ended_at > replica.credited_until and tail.gap_ended_at:
+            self.owed.append(
+                Outage(
+                    tail.gap_began_at, tail.gap_ended_at, self._opening.credit_of(tail.gap_began_at, tail.gap_ended_at)
+                )
+            )
+        return tail
+
+    async def fresh(self) -> None:
+        """Return once everything is known that was in the store when this was called; callers share the reading."""
+        if self._next_reading is None:
+            self._next_reading = asyncio.create_task(self._after(self._reading))
+        await asyncio.shield(self._next_reading)
+
+    async def _after(self, before: "asyncio.Task[Tail] | None") -> Tail:
+        if before is not None:
+            with contextlib.suppress(Fault):
+                await asyncio.shield(before)
+        self._reading, self._next_reading = self._next_reading, None
+        return await self.catch_up()
+
+    async def join(self, room: Room, buyers: Sequence[BuyerId]) -> Sequence[JoinOutcome]:
+        """Give each buyer a number. To be called `alone`. Raises `Fault`."""
+        for _ in range(ATTEMPTS):
+            replica = await self.reserved(room, len(buyers))
+            terms = join_terms(room, self._clock.now())
+            entry = Joins(
+                request=self.request(),
+                at=self._clock.now(),
+                closed=terms.closed,
+                line_max=terms.line_max,
+                expires_at=terms.expires_at,
+                numbers_until=replica.numbers_until,
+                buyers=list(buyers),
+            )
+            outcomes = await self._append(entry)
+            if None not in outcomes:
+                return outcomes
+        raise Overloaded("numbers are used up faster than they can be reserved")
+
+    async def use_up(self, numbers: Sequence[int]) -> None:
+        """End the places of buyers who have paid. Raises `Fault`."""
+        async with self._one_at_a_time:
+            await self._end_used_up(numbers)
+
+    async def _end_used_up(self, more: Sequence[int] = ()) -> None:
+        if not (self.used_up or more):
+            return
+        replica = await self.opened()
+        numbers = {*self.used_up, *more}
+        known = [number for number in numbers if self._may_live(replica, number)]
+        if known:
+            await self._append(UsedUp(request=self.request(), at=self._clock.now(), numbers=known))
+        self.used_up -= numbers
+
+    def _may_live(self, replica: Replica, number: int) -> bool:
+        columns = replica.state.columns
+        row = number - columns.first
+        return row >= len(columns) or (row >= 0 and columns.states[row] in {WAITING, ADMITTED, PASSED_OVER})
+
+    async def reserved(self, room: Room, more: int) -> Replica:
+        """Return the replica with *more* numbers reserved at least. Raises `Fault`."""
+        replica = await self.opened()
+        last = replica.state.columns.last_number
+        if last + more + NUMBERS_AHEAD >= replica.numbers_until:
+            until = last + more + 2 * NUMBERS_AHEAD
+            await self.raise_marks(replica, room, until)
+        return replica
+
+    async def raise_marks(self, replica: Replica, room: Room, numbers_until: int) -> None:
+        """Reserve the numbers below *numbers_until*, and what a line as long as that may be told. Raises `Fault`."""
+        waiting = numbers_until - replica.state.serving
+        told_ms = longest_told_ms(waiting=waiting, polls_per_second=room.policy.polls_per_second)
+        marks = await self._record.reserve(room.id, epoch=replica.epoch, numbers_until=numbers_until, told_ms=told_ms)
+        if marks.epoch != replica.epoch:
+            self.is_current = False
+            raise StoreLost("the line has begun another epoch")
+        replica.numbers_until = marks.numbers_until
+
+    async def decide(self, entry: Changed, keys: Mapping[BuyerId, bytes]) -> bool:
+        """
+        Write what was decided on the replica as it was, without a pause since; return whether it still fitted.
+
+        To be called `alone`. Raises `Fault`.
+        """
+        replica = await self.opened()
+        return await self._written(replica, entry, lambda packed: self._store.decide(replica.seen, packed, keys))
+
+    async def turn(self, entry: Changed, *, candidate: str, fence: int) -> Status:
+        """Write a turn that was planned on the replica as it is. To be called `alone`. Raises `Fault`."""
+        replica = await self.opened()
+        change = entry
+        replica.deciding = frozenset(
+            [number for number, *_ in change.ended]
+            + [number for number, *_ in change.admitted]
+            + change.not_taken
+            + change.passed_over
+        )
+        self._settled.clear()
+        status = Status.MOVED
+
+        async def send(packed: bytes) -> Tail:
+            nonlocal status
+            tail = await self._store.turn(
+                replica.seen, packed, candidate=candidate, fence=fence, binding=replica.binding
+            )
+            status = tail.status
+            return tail
+
+        try:
+            return Status.OK if await self._written(replica, entry, send) else status
+        finally:
+            replica.deciding = frozenset()
+            self._settled.set()
+
+    async def decided(self, number: int) -> None:
+        """Return when no turn of this process is under way that decides the place."""
+        while self.replica is not None and number in self.replica.deciding:
+            await self._settled.wait()
+
+    async def note(self, notes: Sequence[Note]) -> None:
+        """
+        Tell everybody of holds (number, hold, until when).
+
+        Where the store is lost they are told later, and hold here meanwhile.
+        """
+        now = self._clock.now()
+        if self.replica is not None:
+            for number, hold_id, until in notes:
+                self.replica.line.note_hold(number, hold_id, until, now)  # type: ignore[arg-type]  # new types
+        self._notes.extend(notes)
+        if not self.is_stale:
+            with contextlib.suppress(Fault):
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Tell everybody what was heard here. Raises `Fault`: then it is told later."""
+        replica = await self.opened()
+        # Signs from before an outage come before it, notes (which know of it) after it.
+        binding, others = replica.take_heard()
+        if binding or others:
+            try:
+                await self._tell(replica, signs=binding, more_signs=others)
+            except Fault:
+                for number, at, _ in (*binding, *others):
+                    replica.heard.setdefault(number, at)
+                raise
+        await self.send_owed()
+        notes, self._notes = self._notes, []
+        if notes:
+            try:
+                await self._tell(replica, notes=notes)
+            except Fault:
+                self._notes = notes + self._notes
+                raise
+        if self.used_up:
+            await self.use_up(())
+
+    async def _tell(
+        self, replica: Replica, *, signs: Signs = (), more_signs: Signs = (), notes: Sequence[Note] = ()
+    ) -> None:
+        """Add to the log what turns depend on, *signs* and *notes*, and *more_signs* to what they do not."""
+        now = self._clock.now()
+        binding = Heard(self._writer, 0, now, signs=list(signs), notes=list(notes))
+        others = Heard(self._writer, 0, now, signs=list(more_signs))
+        await self._read(
+            replica,
+            self._store.append(
+                replica.seen,
+                entry=log_entries.encode(binding) if signs or notes else b"",
+                binding=True,
+                signs=log_entries.encode(others) if more_signs else b"",
+            ),
+        )
+
+    async def send_owed(self) -> None:
+        """Have everybody give back what is owed. Raises `Fault`: then it is owed still."""
+        while self.owed:
+            outage = self.owed[0]
+            replica = await self.opened()
+            if outage.ended_at > replica.credited_until and outage.credited_ms > 0:
+                await self._append(GaveBack(self.request(), *outage))
+            if self.owed and self.owed[0] is outage:
+                del self.owed[0]
+
+    async def take_back(self, signed: SignedPlace) -> None:
+        """Know a lost place again by its token. Raises `Fault`."""
+        number, place = signed.ref.number, NewPlace(signed.ref.number, signed.buyer_id, signed.expires_at)
+        for _ in range(ATTEMPTS):
+            replica = await self.opened()
+            row = number - replica.state.columns.first
+            if not 0 <= row < len(replica.state.columns) or not replica.state.columns.is_lost(row):
+                return
+            change = replica.line.plan_taking_back([place], self._clock.now())
+            if not change.is_durable or await self.decide(log_entries.changed(self.request(), change), {}):
+                return
+        raise Overloaded("the line changes faster than a place can be taken back")
+
+    def is_settled(self, number: int, *, entering: bool) -> bool:
+        """Say whether nothing has to be read or told before it can be said how the place stands."""
+        replica = self.replica
+        if replica is None or number in replica.deciding or number in self.used_up:
+            return False
+        columns = replica.state.columns
+        row = number - columns.first
+        if not 0 <= row < len(columns.states):
+            return False
+        state = columns.states[row]
+        if state == WAITING:
+            return not entering and columns.seen_at[row] > self.quiet_since
+        if state == ADMITTED:
+            return self._lasts(replica, number) > self._clock.now() + NEAR_MS
+        if state == PASSED_OVER:
+            return not entering
+        return not columns.is_lost(row)
+
+    async def settled(self, number: int, *, signed: SignedPlace | None, entering: bool) -> None:
+        """Return once it can be said how the place stands. Raises `Fault` where nobody can say."""
+        try:
+            replica = await self.opened()
+            await self.decided(number)
+            if number in self.used_up:
+                await self.use_up([number])
+            columns = replica.state.columns
+            row = number - columns.first
+            state = columns.states[row] if 0 <= row < len(columns) else 0
+            if state == ADMITTED or (state == WAITING and not entering):
+                # Her sign, which keeps her pass or her turn, must not come too late.
+                replica.heard[number] = self._clock.now()
+                replica.urgent.add(number)
+                await self.flush()
+            else:
+                await self.fresh()
+            if signed is not None and self._is_lost(number):
+                await self.alone(lambda: self.take_back(signed))
+        except Fault:
+            if not self.may_tell(number):
+                raise
+
+    def may_tell(self, number: int) -> bool:
+        """Say whether, with the store out of reach, there is still something to say of the place."""
+        replica = self.replica
+        if replica is None or number in self.used_up or (row := replica.state.row(number)) is None:
+            return False
+        if replica.state.columns.states[row] != ADMITTED:
+            return True
+        return self._clock.now() < self._lasts(replica, number)
+
+    def _is_lost(self, number: int) -> bool:
+        replica = self.replica
+        if replica is None:
+            return False
+        row = number - replica.state.columns.first
+        return 0 <= row < len(replica.state.columns) and replica.state.columns.is_lost(row)
+
+    def _lasts(self, replica: Replica, number: int) -> Instant:
+        seen_at = replica.state.columns.seen_at[number - replica.state.columns.first]
+        return replica.state.passes[number].ends_at(seen_at=seen_at, policy=self.room.policy)
+
+    def now(self) -> Instant:
+        """Return the store's present instant, as far as it is known here."""
+        return self._clock.now()
+
+    def request(self) -> RequestId:
+        """Return a name for a new request."""
+        return secrets.randbits(52)
+
+    async def _append(self, entry: LogEntry) -> Sequence[JoinOutcome]:
+        replica = await self.opened()
+        binding = not isinstance(entry, Joins)
+        outcomes: Sequence[JoinOutcome] = ()
+
+        async def send(packed: bytes) -> Tail:
+            return await self._store.append(replica.seen, entry=packed, binding=binding)
+
+        written, outcomes = await self._sent(replica, entry, send)
+        if not written:
+            raise StoreLost("the entry did not come back from the log")
+        return outcomes
+
+    async def _written(self, replica: Replica, entry: LogEntry, send: Callable[[bytes], Awaitable[Tail]]) -> bool:
+        written, _ = await self._sent(replica, entry, send)
+        return written
+
+    async def _sent(
+        self, replica: Replica, entry: LogEntry, send: Callable[[bytes], Awaitable[Tail]]
+    ) -> tuple[bool, Sequence[JoinOutcome]]:
+        """Send *entry*, and look for it in the log, also where the answer was lost. Raises `StoreLost`."""
+        request = entry.request
+        replica.awaited.add(request)
+        try:
+            try:
+                await self._read(replica, send(log_entries.encode(entry)))
+            except StoreLost as lost:
+                with contextlib.suppress(StoreLost):
+                    await self.catch_up()
+                if request not in replica.answers:
+                    raise lost from None
+            return request in replica.answers, replica.answers.pop(request, ())
+        finally:
+            replica.awaited.discard(request)
+            replica.answers.pop(request, None)
+
+    async def _read(self, replica: Replica, call: Awaitable[Tail]) -> Tail:
+        """Absorb what *call* brings, and all that is behind it. Raises `Fault`."""
+        tail = await self._heard_from(call)
+        try:
+            while True:
+                if tail.status is Status.LOST:
+                    self.is_current = False
+                    self._opening.lost(self.room.id, replica.epoch)
+                    raise StoreLost("the store has lost the line")
+                if replica.absorb(tail):
+                    return tail
+                more = await self._heard_from(self._store.catch_up(replica.seen))
+                tail = more._replace(status=tail.status if more.status is Status.OK else more.status, fence=tail.fence)
+        except EntriesMissing:
+            self.is_current = False
+            raise StoreLost("the log was cut before it was read") from None
+
+    async def _heard_from(self, call: Awaitable[T]) -> T:
+        try:
+            answer = await call
+        except StoreLost:
+            if not self.is_stale:
+                log.warning("line.store_lost", room=self.room.id)
+            self.is_stale = True
+            raise
+        if self.is_stale:
+            log.info("line.store_is_back", room=self.room.id)
+        self.is_stale = False
+        return answer

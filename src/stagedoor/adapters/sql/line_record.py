@@ -1,0 +1,282 @@
+"""The record of a line whose store is elsewhere: how far it may have gone, who was let in, and who is through."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+
+from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
+from stagedoor.adapters.sql.lanes import Lanes, Step
+from stagedoor.adapters.sql.tables import admission_pass, closed_place, hold, line_mark, line_reserve, place
+from stagedoor.holds.model import HoldState
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.ids import BuyerId, RoomId
+from stagedoor.waiting_room.changes import Change, NewPlace
+from stagedoor.waiting_room.line_record import LineRecord, Marks, RecordedPlace, RecordedRoom
+from stagedoor.waiting_room.model import EndCause, PlaceState
+from stagedoor.waiting_room.restoring import StoredPass
+
+_ROWS_AT_ONCE = 1_000
+_ProofOf = Callable[[Marks], Step[bool]]
+_FIRST = Marks(epoch=1, numbers_until=1, told_ms=0, position=0)
+
+
+class SqlLineRecord(LineRecord):
+    """The record beside the sale, in the same database."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Write through *lanes*."""
+        self._lanes = lanes
+
+    async def open(self, room_id: RoomId, *, server: str, lost_epoch: int | None) -> Marks:
+        """Return the room's marks in the store *server*, and begin a new epoch where that one is not the last one."""
+
+        def write(connection: Connection) -> Marks:
+            found = connection.execute(_MARKS_LOCKED, {"room": room_id}).first()
+            if found is None:
+                connection.execute(insert(line_reserve).values(room_id=room_id, server=server, **_FIRST._asdict()))
+                return _FIRST
+            marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
+            if found.server == server and marks.epoch != lost_epoch:
+                return marks
+            marks = marks._replace(epoch=marks.epoch + 1, position=0)
+            values = {"epoch": marks.epoch, "position": 0, "server": server}
+            connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
+            return marks
+
+        found = await self._lanes.reading(lambda connection: connection.execute(_MARKS, {"room": room_id}).first())
+        if found is not None and found.server == server and found.epoch != lost_epoch:
+            return Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
+        return await self._write(write, proof=lambda marks: _is_begun(room_id, marks))
+
+    async def reserve(self, room_id: RoomId, *, epoch: int, numbers_until: int, told_ms: int) -> Marks:
+        """Raise the marks to these at least; of an older *epoch* nothing is raised."""
+
+        def write(connection: Connection) -> Marks:
+            found = connection.execute(_MARKS_LOCKED, {"room": room_id}).one()
+            marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
+            if marks.epoch == epoch:
+                marks = marks._replace(
+                    numbers_until=max(numbers_until, marks.numbers_until), told_ms=max(told_ms, marks.told_ms)
+                )
+                values = {"numbers_until": marks.numbers_until, "told_ms": marks.told_ms}
+                connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
+            return marks
+
+        return await self._write(write, proof=lambda marks: _is_reserved(room_id, marks))
+
+    async def write(  # noqa: PLR0913 -- see the port
+        self,
+        room_id: RoomId,
+        *,
+        epoch: int,
+        position: int,
+        changes: Sequence[Change],
+        places: Mapping[int, NewPlace],
+        session_ends: Mapping[int, Instant],
+    ) -> None:
+        """Record whom *changes* admitted and ended, and when sessions end that were moved."""
+
+        def write(connection: Connection) -> Marks:
+            found = connection.execute(_MARKS_LOCKED, {"room": room_id}).one()
+            marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
+            if marks.epoch != epoch or marks.position >= position:
+                return marks
+            for change in changes:
+                _write_change(connection, room_id, change, places)
+            if session_ends:
+                moved = [{"room": room_id, "of": number, "at": at} for number, at in session_ends.items()]
+                connection.execute(_MOVE, moved)
+            serving = max(change.serving_number for change in changes)
+            _write_serving(connection, room_id, serving, last_number=marks.numbers_until - 1)
+            values = {"position": position}
+            connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
+            return marks._replace(position=position)
+
+        await self._write(write, proof=lambda marks: _is_written(room_id, marks))
+
+    async def read(self, room_id: RoomId) -> RecordedRoom:
+        """Return what is recorded of the room."""
+        return await self._lanes.reading(lambda connection: _read(connection, room_id))
+
+    async def _write(self, write: Step[Marks], *, proof: _ProofOf) -> Marks:
+        async with self._lanes.writing() as transaction:
+            marks = await transaction.run(write)
+            await transaction.commit(proof=proof(marks))
+            return marks
+
+
+_MARKS = select(line_reserve).where(line_reserve.c.room_id == bindparam("room"))
+_MARKS_LOCKED = _MARKS.with_for_update()
+_OF_ROOM = and_(place.c.room_id == bindparam("room"), place.c.number == bindparam("of"))
+_RUNS = and_(
+    admission_pass.c.room_id == bindparam("room"),
+    admission_pass.c.number == bindparam("of"),
+    admission_pass.c.ended_at.is_(None),
+)
+_LET_IN_AGAIN = update(place).where(_OF_ROOM, place.c.ended_at.is_(None)).values(state=PlaceState.ADMITTED.value)
+_PASS_OVER = update(place).where(_OF_ROOM, place.c.ended_at.is_(None)).values(state=PlaceState.PASSED_OVER.value)
+_END = (
+    update(place)
+    .where(_OF_ROOM, place.c.ended_at.is_(None))
+    .values(state=bindparam("is"), ended_at=bindparam("at"), end_cause=bindparam("cause"))
+)
+_MOVE = update(admission_pass).where(_RUNS).values(session_ends_at=bindparam("at"))
+_ENTER = update(admission_pass).where(_RUNS).values(entered_at=bindparam("at"))
+_LET_OUT = update(admission_pass).where(_RUNS).values(ended_at=bindparam("at"), end_cause=bindparam("cause"))
+
+
+def _write_change(connection: Connection, room_id: RoomId, change: Change, places: Mapping[int, NewPlace]) -> None:
+    """Write one change; all of it is as if it had been written before, where it was."""
+    ended = [number for number, *_ in change.ended]
+    admitted = [number for number, *_ in change.admitted]
+    known = _known(connection, room_id, [*ended, *admitted])
+    new = [places[number] for number in dict.fromkeys((*admitted, *ended)) if number not in known and number in places]
+    if new:
+        connection.execute(insert(place), [_place_row(room_id, one, change.at) for one in new])
+    if change.entered:
+        connection.execute(_ENTER, [{"room": room_id, "of": number, "at": at} for number, at in change.entered])
+    if ended:
+        rows = [
+            {"room": room_id, "of": number, "is": state.value, "at": change.at, "cause": cause.value}
+            for number, state, cause, _ in change.ended
+        ]
+        connection.execute(_END, rows)
+        connection.execute(_LET_OUT, [{key: row[key] for key in ("room", "of", "at", "cause")} for row in rows])
+    if change.not_taken:
+        out = [{"room": room_id, "of": number} for number in change.not_taken]
+        cause = EndCause.ENTRY_NOT_TAKEN.value
+        connection.execute(_LET_OUT, [{**row, "at": change.at, "cause": cause} for row in out])
+        connection.execute(_PASS_OVER, out)
+    if admitted:
+        assert change.terms is not None
+        terms = change.terms
+        connection.execute(_LET_IN_AGAIN, [{"room": room_id, "of": number} for number in admitted])
+        connection.execute(
+            insert(admission_pass),
+            [
+                {
+                    "room_id": room_id,
+                    "number": number,
+                    "returner": returner,
+                    "admitted_at": change.at,
+                    "max_active": terms.max_active,
+                    "rate": terms.rate,
+                    "session_ends_at": terms.session_ends_at,
+                }
+                for number, returner, _ in change.admitted
+            ],
+        )
+    if change.forgotten:
+        _forget(connection, room_id, change)
+
+
+def _place_row(room_id: RoomId, one: NewPlace, at: Instant) -> Mapping[str, object]:
+    # One living place a buyer is the line's business; here a newer one may be written before the end of the old.
+    return {
+        "room_id": room_id,
+        "number": one.number,
+        "buyer_id": one.buyer_id,
+        "living_buyer_id": None,
+        "state": PlaceState.WAITING.value,
+        "counts": False,
+        "joined_at": at,
+        "token_expires_at": one.token_expires_at,
+    }
+
+
+def _known(connection: Connection, room_id: RoomId, numbers: Sequence[int]) -> frozenset[int]:
+    known: set[int] = set()
+    for start in range(0, len(numbers), _ROWS_AT_ONCE):
+        some = numbers[start : start + _ROWS_AT_ONCE]
+        known.update(
+            connection.scalars(select(place.c.number).where(place.c.room_id == room_id, place.c.number.in_(some)))
+        )
+    return frozenset(known)
+
+
+def _forget(connection: Connection, room_id: RoomId, change: Change) -> None:
+    for start in range(0, len(change.forgotten), _ROWS_AT_ONCE):
+        some = change.forgotten[start : start + _ROWS_AT_ONCE]
+        for table in (place, admission_pass):
+            connection.execute(delete(table).where(table.c.room_id == room_id, table.c.number.in_(some)))
+    assert change.forgotten_until is not None
+    note_forgotten(connection, Forgotten.PLACES, change.forgotten_until)
+
+
+def _write_serving(connection: Connection, room_id: RoomId, serving: int, *, last_number: int) -> None:
+    before = connection.execute(select(line_mark).where(line_mark.c.room_id == room_id)).first()
+    if before is None:
+        connection.execute(insert(line_mark).values(room_id=room_id, serving_number=serving, last_number=last_number))
+        return
+    values = {"serving_number": max(serving, before.serving_number), "last_number": last_number}
+    connection.execute(update(line_mark).where(line_mark.c.room_id == room_id).values(**values))
+
+
+def _is_begun(room_id: RoomId, marks: Marks) -> Step[bool]:
+    def is_begun(connection: Connection) -> bool:
+        found = connection.execute(_MARKS, {"room": room_id}).first()
+        return found is not None and found.epoch >= marks.epoch
+
+    return is_begun
+
+
+def _is_reserved(room_id: RoomId, marks: Marks) -> Step[bool]:
+    def is_reserved(connection: Connection) -> bool:
+        found = connection.execute(_MARKS, {"room": room_id}).first()
+        return found is not None and found.numbers_until >= marks.numbers_until and found.told_ms >= marks.told_ms
+
+    return is_reserved
+
+
+def _is_written(room_id: RoomId, marks: Marks) -> Step[bool]:
+    def is_written(connection: Connection) -> bool:
+        found = connection.execute(_MARKS, {"room": room_id}).first()
+        return found is not None and (found.epoch, found.position) >= (marks.epoch, marks.position)
+
+    return is_written
+
+
+def _read(connection: Connection, room_id: RoomId) -> RecordedRoom:
+    places = connection.execute(select(place).where(place.c.room_id == room_id).order_by(place.c.number))
+    passes = connection.execute(
+        select(admission_pass)
+        .where(admission_pass.c.room_id == room_id, admission_pass.c.ended_at.is_(None))
+        .order_by(admission_pass.c.sequence)
+    )
+    last = connection.scalar(select(func.max(admission_pass.c.admitted_at)).where(admission_pass.c.room_id == room_id))
+    serving: int | None = connection.scalar(select(line_mark.c.serving_number).where(line_mark.c.room_id == room_id))
+    return RecordedRoom(
+        places=[
+            RecordedPlace(
+                NewPlace(row.number, BuyerId(row.buyer_id), Instant(row.token_expires_at)),
+                PlaceState(row.state),
+                None if row.ended_at is None else Instant(row.ended_at),
+            )
+            for row in places
+        ],
+        closed=_closed(connection, room_id),
+        passes=[
+            StoredPass(
+                number=row.number,
+                admitted_at=Instant(row.admitted_at),
+                session_ends_at=Instant(row.session_ends_at),
+                entered_at=None if row.entered_at is None else Instant(row.entered_at),
+            )
+            for row in passes
+        ],
+        serving_number=serving or 0,
+        last_admitted_at=None if last is None else Instant(last),
+    )
+
+
+def _closed(connection: Connection, room_id: RoomId) -> Sequence[tuple[int, PlaceState]]:
+    """Return the places that are over in the sale: used up where something was bought under them, else left."""
+    paid = frozenset(
+        connection.scalars(
+            select(hold.c.place_number)
+            .where(hold.c.room_id == room_id, hold.c.state == HoldState.PAID.value)
+            .distinct()
+        )
+    )
+    closed = connection.scalars(select(closed_place.c.place_number).where(closed_place.c.room_id == room_id))
+    return [(number, PlaceState.DONE if number in paid else PlaceState.EXPIRED) for number in closed]

@@ -1,0 +1,90 @@
+"""What of a line is kept apart from its store, so that a store that was lost gives nothing out twice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.ids import RoomId
+from stagedoor.waiting_room.changes import Change, NewPlace
+from stagedoor.waiting_room.model import PlaceState
+from stagedoor.waiting_room.restoring import StoredPass
+
+
+class Marks(NamedTuple):
+    """
+    How far a room's line may have gone, at most.
+
+    *epoch* counts the lives of its store. Numbers are handed out below
+    *numbers_until* only, and nobody was told to ask again after more than
+    *told_ms*. Of the log of this epoch everything up to *position* is recorded.
+    """
+
+    epoch: int
+    numbers_until: int
+    told_ms: int
+    position: int
+
+
+class RecordedPlace(NamedTuple):
+    """A place that was admitted or has ended: *state* is its last one, *ended_at* when that was, if it is over."""
+
+    place: NewPlace
+    state: PlaceState
+    ended_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRoom:
+    """
+    Everybody who was ever let in or has ended, the passes that ran, and what `StoredLine` has besides.
+
+    *closed* are the places that are over in the sale, with how they ended.
+    """
+
+    places: Sequence[RecordedPlace]
+    closed: Sequence[tuple[int, PlaceState]]
+    passes: Sequence[StoredPass]
+    serving_number: int
+    last_admitted_at: Instant | None
+
+
+class LineRecord(Protocol):
+    """The record of lines whose store is not their journal. Everything raises `Fault`."""
+
+    async def open(self, room_id: RoomId, *, server: str, lost_epoch: int | None) -> Marks:
+        """
+        Return the room's marks for a line in the store *server*.
+
+        In another store than before, or where *lost_epoch*, which is the
+        present one, was lost, a new epoch has begun by then.
+        """
+        ...
+
+    async def reserve(self, room_id: RoomId, *, epoch: int, numbers_until: int, told_ms: int) -> Marks:
+        """Raise the marks to these at least, before any of it is used; return how they are then."""
+        ...
+
+    async def write(  # noqa: PLR0913 -- which part of which log, and what it comes to
+        self,
+        room_id: RoomId,
+        *,
+        epoch: int,
+        position: int,
+        changes: Sequence[Change],
+        places: Mapping[int, NewPlace],
+        session_ends: Mapping[int, Instant],
+    ) -> None:
+        """
+        Record whom *changes* admitted and ended; *places* has all of them. Doing it again changes nothing.
+
+        *session_ends* are the ends of running passes that were moved.
+
+        They are what the log has up to *position*, in order. An older *epoch*
+        records nothing any more.
+        """
+        ...
+
+    async def read(self, room_id: RoomId) -> RecordedRoom:
+        """Return what is recorded of the room."""
+        ...

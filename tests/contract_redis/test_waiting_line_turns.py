@@ -1,0 +1,1 @@
+from tests.contract.test_waiting_line_turns import *  # noqa: F403 -- the same suite, over the line of this folder
