@@ -58,3 +58,20 @@ async def test_holders_finish_then_nobody_pays_then_all_goes_on(evening: Evening
         True,
         None,
     )
+
+
+async def test_control_a_server_that_ignores_the_switch_is_found_out(broken: Evening) -> None:
+    show = broken.show(ROOM.id)
+    operator = broken.cli("key", "create", "stopper", "--role", "operate").strip()
+    async with broken.client() as client:
+        fan = broken.fan(client, ROOM.id)
+        await fan.enter()
+
+        turned = await until(
+            lambda: client.ask("POST", "//ops/api/sale", body={"saleState": "STOPPED"}, token=operator),
+            lambda answer: answer.ok,  # once the server has seen the new key
+        )
+        reserved = await fan.reserve(show.schedule_id, show.seat_ids[0])
+
+    assert turned.data["saleState"] == "OPEN"
+    assert reserved.ok

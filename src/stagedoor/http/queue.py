@@ -114,6 +114,8 @@ async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
 async def check_token(scope: Scope) -> Answer[PlaceReport]:
     """Tell position and status; asking is a sign of presence, and `pollAfterMs` says when to ask again."""
     call = call_of(scope)
+    if (told := check_at_once(call)) is not None:
+        return told
     claims = call.claims()
     with call.services.breakers.of(Instance.QUEUE).call():
         async with in_time():
