@@ -31,6 +31,7 @@ from stagedoor.http.handlers import Handlers
 from stagedoor.http.identity import Identity
 from stagedoor.http.load import SHED, Load
 from stagedoor.http.methods import Methods
+from stagedoor.http.overdue import Overdue
 from stagedoor.http.problems import BUSY, answer_to, tell
 from stagedoor.http.reading import drain, read_body
 from stagedoor.http.rejections import BodyTooLarge, ClientGone
@@ -72,6 +73,7 @@ class Edge:
         self._identity_header = identity_headers(services.identity)
         self._identity_line = b"".join(b"%b: %b\r\n" % field for field in self._identity_header)
         self._under_way = 0
+        self._overdue = Overdue()
         services.metrics.http_under_way.set_function(lambda: self._under_way)
 
     @cached_property
@@ -113,17 +115,29 @@ class Edge:
             self._under_way -= 1
 
     async def _in_time(self, call: Call, work: Callable[[], Awaitable[T]], *, changes: bool) -> T:
+        task = asyncio.current_task()
+        assert task is not None
         now = asyncio.get_running_loop().time()
         deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
-        waiting = asyncio.timeout_at(deadline.at + LATE_S)
+        is_late = False
+
+        def end() -> None:
+            nonlocal is_late
+            is_late = True
+            task.cancel()
+
+        watched = self._overdue.watch(deadline.at + LATE_S, end)
         try:
             with due(deadline):
-                async with waiting:
-                    return await work()
-        except TimeoutError:
-            if not waiting.expired():
+                return await work()
+        except asyncio.CancelledError:
+            if not is_late or task.cancelling() > 1:
                 raise
             raise deadline.missed() from None
+        finally:
+            watched.is_over = True
+            if is_late:
+                task.uncancel()
 
     def shed(self, call: Call, method: str) -> tuple[Answer[Any], bytes]:
         """Put the call off; return the answer that says so, and its head."""

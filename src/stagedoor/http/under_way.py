@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from heapq import heappop, heappush
-from itertools import count
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from stagedoor.http.overdue import Overdue, Watched
 from stagedoor.http.rejections import StillRunning
 from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.errors import Fault
@@ -27,25 +26,12 @@ class StoppedWaiting(Fault):
     """The server is on its way out and could wait no longer for the rest of the request."""
 
 
-class _Waiting(NamedTuple):
-    """
-    A caller and until when, on the loop's clock, she waits for her answer; what she is told then.
-
-    *number* is what two with one deadline are told apart by.
-    """
-
-    until: float
-    number: int
-    answer: asyncio.Future[Any]
-    late: Callable[[], Exception]
-
-
 class UnderWay:
     """
     The calls that change something and have not ended.
 
     Work whose caller has given up goes on here to its end, so that its effect
-    is whole; `drain` waits for it. One timer, for whoever goes first, serves all.
+    is whole; `drain` waits for it.
     """
 
     def __init__(self, deadline_ms: int = DEADLINE_MS) -> None:
@@ -53,9 +39,7 @@ class UnderWay:
         self._deadline_s = deadline_ms / SECOND_MS
         self._tasks: set[asyncio.Task[Any]] = set()
         self._running: dict[Scope, int] = {}
-        self._waiting: list[_Waiting] = []
-        self._numbers = count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._overdue = Overdue()
 
     async def settle(
         self,
@@ -100,8 +84,8 @@ class UnderWay:
         self._tasks.add(task)
         if scope is not None:
             self._running[scope] = self._running.get(scope, 0) + 1
-        task.add_done_callback(partial(self._ended, answer, scope))
-        self._wait(_Waiting(deadline.at, next(self._numbers), answer, late), loop)
+        watched = self._overdue.watch(deadline.at, partial(_tell, answer, late))
+        task.add_done_callback(partial(self._ended, answer, scope, watched))
         return await answer
 
     async def drain(self) -> None:
@@ -109,8 +93,9 @@ class UnderWay:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _ended(self, answer: asyncio.Future[T], scope: Scope | None, task: asyncio.Task[T]) -> None:
+    def _ended(self, answer: asyncio.Future[T], scope: Scope | None, watched: Watched, task: asyncio.Task[T]) -> None:
         self._tasks.discard(task)
+        watched.is_over = True
         if scope is not None:
             self._running[scope] -= 1
             if not self._running[scope]:
@@ -126,22 +111,7 @@ class UnderWay:
         else:
             answer.set_result(task.result())
 
-    def _wait(self, caller: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
-        waiting = self._waiting
-        while waiting and waiting[0].answer.done():
-            heappop(waiting)
-        heappush(waiting, caller)
-        if self._timer is not None and caller.until < self._timer.when():
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = loop.call_at(caller.until, self._look, loop)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Tell those who have waited long enough, and look again when the next one has."""
-        waiting, now = self._waiting, loop.time()
-        while waiting and (waiting[0].answer.done() or waiting[0].until <= now):
-            caller = heappop(waiting)
-            if not caller.answer.done():
-                caller.answer.set_exception(caller.late())
-        self._timer = loop.call_at(waiting[0].until, self._look, loop) if waiting else None
+def _tell(answer: asyncio.Future[Any], late: Callable[[], Exception]) -> None:
+    if not answer.done():
+        answer.set_exception(late())

@@ -6,8 +6,7 @@ for the request, and the tasks begun for it, find it with `current`. Instants
 are seconds of the event loop's clock, which never goes back.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
@@ -52,14 +51,19 @@ def current() -> Deadline | None:
     return _CURRENT.get()
 
 
-@contextmanager
-def due(deadline: Deadline | None) -> Iterator[None]:
+class due:  # noqa: N801 -- read as a word, as in `with due(deadline)`; a class, because every call comes this way
     """Give what is done inside, and every task begun inside, *deadline*; None: as much time as it takes."""
-    token = _CURRENT.set(deadline)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+
+    __slots__ = ("_deadline", "_token")
+
+    def __init__(self, deadline: Deadline | None) -> None:
+        self._deadline = deadline
+
+    def __enter__(self) -> None:
+        self._token = _CURRENT.set(self._deadline)
+
+    def __exit__(self, *_: object) -> None:
+        _CURRENT.reset(self._token)
 
 
 def latest(deadlines: Iterable[Deadline | None]) -> Deadline | None:
