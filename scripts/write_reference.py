@@ -4,14 +4,18 @@ Writes docs/reference from the code: the settings, the command and the metrics, 
 Run it after a change to one of them; a test compares the pages with what it would write.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.metrics_core import Metric
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from stagedoor.adapters.kafka.dead_letters import DEAD, RETRY
+from stagedoor.adapters.kafka.wire import FORMS, Form
 from stagedoor.cli import application
 from stagedoor.cli.options import DATA_FLAGS, SETTING_FLAGS, Parameters
 from stagedoor.observability.fleet_metrics import PROCESS, FleetMetrics
@@ -90,6 +94,24 @@ JAVA_CLASS = {
     "resilience4j.circuitbreaker.instances.queueService.recordExceptions": ["java.lang.Exception"],
 }
 
+EVENTS_INTRODUCTION = """\
+# Events
+
+What other systems are told, by Kafka, where `STAGEDOOR_KAFKA_BOOTSTRAP` is set. Every event is stored in the
+transaction of what it tells, and sent once that is committed: nothing is announced that has not happened, and nothing
+that happened is left out. [How to consume them](../how-to/consume-events.md);
+[why it is so](../decisions/0030-two-outlets.md).
+
+A message is a JSON object: `id` (deduplicate by it), `type`, `version`, `occurredAt` (RFC 3339, UTC) and `data`. Its
+key is the order's id, or the hold's, so that messages about one order, or one hold, stay in order. It has the headers
+`event-id` and `event-type` for whoever does not want to read it. It is delivered at least once: after a crash or an
+outage the same `id` may come again, also behind later messages of its key.
+
+Within a version fields may be added, so readers ignore what they do not know; a field never changes its name, type or
+meaning. Where one has to, there is a new version. What is sent says which buyer it is about by her id alone: no name,
+no address, no telephone number is known to Stagedoor's events.
+"""
+
 CLI_INTRODUCTION = """\
 # The command
 
@@ -112,6 +134,7 @@ LABELS = {
     "fault": "what kind of failure",
     "kind": "how the call ended: `successful`, `failed`, `ignored`, `not_permitted`",
     "name": "the breaker's instance",
+    "outlet": "`line`: the subscribers in the server; `broker`: Kafka",
     "outcome": "`placed`, `released`, `expired` or `paid`",
     "process": "a worker's number, where one command serves with several",
     "result": "`hit`, `miss`, or `stale` in an outage",
@@ -130,7 +153,9 @@ def main() -> None:
     """Write every page."""
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
-        (REFERENCE / name).write_text(text, encoding="utf-8")
+        path = REFERENCE / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def pages() -> Mapping[str, str]:
@@ -139,6 +164,8 @@ def pages() -> Mapping[str, str]:
         "settings.md": _page(SETTINGS_INTRODUCTION, _settings()),
         "cli.md": _page(CLI_INTRODUCTION, _commands(application_command(), "stagedoor")),
         "metrics.md": _page(METRICS_INTRODUCTION, _metrics()),
+        "events.md": _page(EVENTS_INTRODUCTION, _events()),
+        **{_schema_file(form): json.dumps(form.schema(), indent=2) + "\n" for form in FORMS},
     }
 
 
@@ -246,6 +273,39 @@ def _names(flags: Parameters) -> set[str | None]:
 def _unwrapped(text: str) -> str:
     """Return *text* with a line a paragraph."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _events() -> Iterator[str]:
+    yield from ("## Topics", "")
+    yield from _table(("topic", "what is on it", "key"), _topics())
+    yield "They are made where they are missing, with 6 partitions, on up to three brokers; the dead letters are"
+    yield "compacted, so that of each only the last word is kept. Topics that are there stay as they are."
+    yield ""
+    for form in FORMS:
+        yield from (f"## {form.name}", "")
+        file = _schema_file(form)
+        yield from (f"{form.data.__doc__} Topic `{form.topic}`, version {form.version}; [schema]({file}).", "")
+        fields = form.schema()["properties"]["data"]["properties"]
+        yield from _table(("field of `data`", "type", "what it is"), map(_field, fields.items()))
+
+
+def _topics() -> Iterator[Sequence[str]]:
+    keys = {"order_id": "the order's id", "hold_id": "the hold's id"}
+    for topic, forms in groupby(sorted(FORMS, key=lambda form: form.topic), key=lambda form: form.topic):
+        named = list(forms)
+        yield (f"`{topic}`", ", ".join(f"`{form.name}`" for form in named), keys[named[0].key])
+    yield (f"`{RETRY}`", "what the consumer `notifications` is to try again", "as it was")
+    yield (f"`{DEAD}`", "what it could not act on, with the cause in the headers `dead-…`", "the letter's id")
+
+
+def _field(field: tuple[str, Mapping[str, Any]]) -> Sequence[str]:
+    name, said = field
+    kind = "array of integer" if said["type"] == "array" else said.get("format", said["type"])
+    return (f"`{name}`", kind, said["description"])
+
+
+def _schema_file(form: Form) -> str:
+    return f"events/{form.name}.v{form.version}.schema.json"
 
 
 def _metrics() -> Iterator[str]:

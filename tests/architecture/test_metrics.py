@@ -26,6 +26,7 @@ LABELS = {
     "kind",
     "name",
     "outcome",
+    "outlet",
     "result",
     "room",
     "state",

@@ -6,18 +6,18 @@ from sqlalchemy import Connection, text
 from stagedoor.adapters.sql.leases import SqlLeases
 from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.adapters.sql.outbox_rows import store_events
-from stagedoor.checkout.events import OrderPaid, PlaceClosed
-from stagedoor.holds.events import HoldExpired, HoldExtended, HoldPlaced, HoldReleased
+from stagedoor.checkout.events import PlaceClosed
+from stagedoor.holds.events import HoldExpired, HoldExtended
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.kernel.events import DomainEvent
-from stagedoor.kernel.ids import MAIN_ROOM, EventId, HoldId, OrderId, QueueNumber, SeatId
+from stagedoor.kernel.ids import MAIN_ROOM, EventId, HoldId, QueueNumber
 from stagedoor.kernel.lease import Fence, LeaseLost
-from stagedoor.kernel.money import Won
 from stagedoor.outbox.model import ATTEMPTS_MAX, OutboxState, Outlet, retry_after_ms
+from tests.builders.events import SEAT_IDS, paid, placed, released
+from tests.builders.events import store as stored
 from tests.builders.sale import ANN, DEADLINE, NOON, PLAY
 from tests.builders.store import House
 
-SEAT_IDS = (SeatId(1), SeatId(2))
 ONLY = Fence(0)
 LEASE = "relay"
 
@@ -33,40 +33,8 @@ def outbox(house: House, outlet: Outlet) -> SqlOutbox:
     return SqlOutbox(house.lanes, outlet, lease=None)
 
 
-def placed(event_id: str, *, hold_id: int = 1) -> HoldPlaced:
-    return HoldPlaced(
-        event_id=EventId(event_id),
-        occurred_at=NOON,
-        hold_id=HoldId(hold_id),
-        buyer_id=ANN,
-        room_id=MAIN_ROOM,
-        place_number=QueueNumber(1),
-        performance_id=PLAY,
-        seat_ids=SEAT_IDS,
-        expires_at=DEADLINE,
-    )
-
-
-def released(event_id: str, *, hold_id: int = 1) -> HoldReleased:
-    return HoldReleased(
-        event_id=EventId(event_id),
-        occurred_at=NOON,
-        hold_id=HoldId(hold_id),
-        buyer_id=ANN,
-        room_id=MAIN_ROOM,
-        place_number=QueueNumber(1),
-        performance_id=PLAY,
-        seat_ids=SEAT_IDS,
-    )
-
-
 async def store(house: House, *events: DomainEvent) -> None:
-    def write(connection: Connection) -> None:
-        store_events(connection, events, for_broker=True)
-
-    async with house.lanes.writing() as transaction:
-        await transaction.run(write)
-        await transaction.commit(proof=lambda _: False)
+    await stored(house.lanes, *events)
 
 
 async def alter(house: House, statement: str) -> None:
@@ -107,19 +75,7 @@ async def test_every_event_comes_back_as_it_was(house: House, outbox: SqlOutbox)
             extended_ms=5,
             cause="outage",
         ),
-        OrderPaid(
-            event_id=EventId("e"),
-            occurred_at=NOON,
-            order_id=OrderId(9),
-            hold_id=HoldId(1),
-            buyer_id=ANN,
-            room_id=MAIN_ROOM,
-            place_number=QueueNumber(1),
-            performance_id=PLAY,
-            seat_ids=SEAT_IDS,
-            amount_won=Won(100_000),
-            place_over=True,
-        ),
+        paid("e", order_id=1 - 1_000),
     ]
 
     await store(house, *events)

@@ -1,10 +1,12 @@
 """Where breakers stand before a dependency: what reaches it is counted, and while it is given up on nothing does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
+from stagedoor.kernel.events import DomainEvent
+from stagedoor.outbox.ports import EventPublisher, NotTaken
 from stagedoor.resilience.breaker import CircuitBreaker
 
 T = TypeVar("T")
@@ -38,3 +40,24 @@ class GuardedLanes(Lanes):
         """Run *step* in a transaction that writes nothing."""
         with self._reads.call():
             return await self._lanes.reading(step)
+
+
+class GuardedPublisher(EventPublisher):
+    """A publisher that is not asked while the breaker before it is open; a batch is one call."""
+
+    def __init__(self, publisher: EventPublisher, breaker: CircuitBreaker) -> None:
+        """Guard *publisher*."""
+        self._publisher = publisher
+        self._breaker = breaker
+
+    async def publish(self, events: Sequence[DomainEvent]) -> None:
+        """Hand over *events*; raises `CallNotPermitted` too, which is an outage like any other."""
+        refusal = None
+        with self._breaker.call():
+            try:
+                await self._publisher.publish(events)
+            except NotTaken as error:
+                # Whoever refuses an event is there and answers.
+                refusal = error
+        if refusal is not None:
+            raise refusal

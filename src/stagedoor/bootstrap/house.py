@@ -1,5 +1,6 @@
 """A built server: what the edge calls, and what runs beside it."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from stagedoor.adapters.sql.audit import SqlAuditTrail
 from stagedoor.adapters.sql.member_desk import SqlMemberDesk
 from stagedoor.adapters.sql.notifications import SqlNotifications
 from stagedoor.adapters.sql.operator_keys import SqlOperatorKeys
+from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.adapters.sql.room_changes import SqlRoomDesk
 from stagedoor.adapters.sql.sale_switches import SqlSwitchDesk
 from stagedoor.adapters.sql.supply import newest_event
 from stagedoor.adapters.sql.wallets import SqlWallets
 from stagedoor.bootstrap.database import Database
+from stagedoor.bootstrap.events import lease_worker, relay_worker
 from stagedoor.bootstrap.identity import identity, tokens
 from stagedoor.bootstrap.limits import limit_policy
 from stagedoor.bootstrap.stores import Stores, open_stores
@@ -31,8 +34,11 @@ from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
+from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.operators.steering import SteerBreakers
+from stagedoor.outbox.model import Outlet
+from stagedoor.outbox.ports import OutboxBacklog, Subscriber
 from stagedoor.resilience.breaker import MonotonicNs
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.resilience.deadline import regardless
@@ -57,7 +63,6 @@ from stagedoor.workers.hindrances import Hindrances
 from stagedoor.workers.others import FollowOthers
 from stagedoor.workers.pulse import Pulse
 from stagedoor.workers.regularly import Regularly
-from stagedoor.workers.relay import BATCH_MAX as RELAY_MAX
 from stagedoor.workers.relay import RelayEvents
 from stagedoor.workers.supervisor import Supervisor, Worker
 
@@ -70,8 +75,6 @@ PULSE_EVERY_S = 0.1
 PULSE_EVERY_S_SHARED = 0.5
 ASK_FOR_TIME_EVERY_S = 1.0
 LOOK_AT_OTHERS_EVERY_S = 0.5
-RELAY_EVERY_S = 0.5
-RELAY_REST_S = 0.1
 TIDY_EVERY_S = 1.0
 FORGET_EVERY_S = 1.0
 LOOK_AT_DISK_EVERY_S = 1.0
@@ -104,8 +107,18 @@ class House:
     def stop(self) -> None:
         """End what runs beside the edge; what the batchers hold is still settled."""
         self.supervisor.stop()
+        if self.stores.broker is not None:
+            self.stores.broker.stop()
         for batcher in self.stores.batchers.values():
             batcher.close()
+
+    async def close(self) -> None:
+        """Let go of what lies outside of this process, once nothing runs any more."""
+        if self.stores.line_lease is not None:
+            with contextlib.suppress(Fault):
+                await self.stores.line_lease.give_back()
+        if self.stores.broker is not None:
+            await self.stores.broker.close()
 
 
 async def build(
@@ -210,21 +223,16 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
 
 def _workers(settings: Settings, house: House) -> Sequence[Worker]:
     stores = house.stores
-    subscribers = (
-        TellTheLine(line=stores.line),
-        NotifyOfPaidOrders(log=SqlNotifications(stores.lanes), clock=stores.clock),
-        stores.metrics.count_events,
-    )
+    subscribers: list[Subscriber] = [TellTheLine(line=stores.line), stores.metrics.count_events]
+    if settings.kafka_bootstrap is None:
+        # Otherwise `stagedoor consume notifications` does it.
+        subscribers.insert(1, NotifyOfPaidOrders(log=SqlNotifications(stores.lanes), clock=stores.clock))
     relay = RelayEvents(
         outbox=stores.outbox,
-        publisher=InProcessPublisher(subscribers=subscribers),
+        publisher=InProcessPublisher(subscribers=tuple(subscribers)),
         clock=stores.clock,
-        leads=OnlyProcess(),
+        leads=OnlyProcess() if stores.line_lease is None else stores.line_lease,
     )
-
-    async def relay_some() -> int:
-        # A full batch is followed by the next at once; what is left of it gathers until the relay has rested.
-        return await relay() // RELAY_MAX
 
     forget_old = ForgetOld(
         line=stores.line,
@@ -247,20 +255,15 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         Worker(name="breakers", tick=stores.breakers.tick, every_s=TICK_BREAKERS_EVERY_S),
         Worker(name="rooms", tick=stores.rooms.refresh, every_s=READ_EVERY_S),
         Worker(name="switches", tick=stores.switches.refresh, every_s=READ_EVERY_S),
-        Worker(
-            name="relay",
-            tick=relay_some,
-            every_s=RELAY_EVERY_S,
-            wake=stores.relay_wake,
-            eager=True,
-            rest_s=RELAY_REST_S,
-        ),
+        relay_worker(Outlet.LINE, relay, stores.relay_wake),
+        *(() if stores.line_lease is None else (lease_worker(stores.line_lease, stores.relay_wake.set),)),
+        *(() if stores.broker is None else stores.broker.workers()),
         Worker(name="tidy", tick=partial(stores.tidy.tidy, limit=TIDY_MAX), every_s=TIDY_EVERY_S, eager=True),
         Worker(name="forget", tick=forget, every_s=FORGET_EVERY_S),
         Worker(name="load", tick=house.load.look, every_s=LOOK_AT_LOAD_EVERY_S),
         Worker(
             name="backlog",
-            tick=CountBacklog(outbox=stores.outbox, metrics=stores.metrics),
+            tick=CountBacklog(outboxes=_outboxes(settings, stores), metrics=stores.metrics),
             every_s=BACKLOG_EVERY_S,
         ),
         Worker(name="audit", tick=stores.audit_pen.settle, every_s=SETTLE_AUDIT_EVERY_S),
@@ -293,3 +296,9 @@ def _among_others(stores: Stores) -> Sequence[Worker]:
         Worker(name="clock", tick=stores.clock_watch.look, every_s=ASK_FOR_TIME_EVERY_S),
         Worker(name="others", tick=others.look, every_s=LOOK_AT_OTHERS_EVERY_S),
     )
+
+
+def _outboxes(settings: Settings, stores: Stores) -> Mapping[Outlet, OutboxBacklog]:
+    if settings.kafka_bootstrap is None:
+        return {Outlet.LINE: stores.outbox}
+    return {Outlet.LINE: stores.outbox, Outlet.BROKER: SqlOutbox(stores.lanes, Outlet.BROKER, lease=None)}

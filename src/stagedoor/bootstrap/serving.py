@@ -128,6 +128,7 @@ async def _serve(process: _Process, last_resort: LastResort) -> None:
             await server.serve()
             await services.under_way.drain()
             house.stop()
+        await house.close()
         await house.stores.line.idle()
         # On a full disk the last pulse that was written counts, so the time since then is given back as well.
         with contextlib.suppress(Fault):

@@ -24,6 +24,7 @@ from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
 from stagedoor.bootstrap.database import Database
+from stagedoor.bootstrap.events import BrokerRelay, relay_lease
 from stagedoor.bootstrap.passage import passage
 from stagedoor.bootstrap.random_bits import PooledBits
 from stagedoor.checkout.commands import SaleCommand
@@ -36,6 +37,7 @@ from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import GAP_MS, SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
+from stagedoor.kernel.lease import Lease
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
 from stagedoor.outbox.model import Outlet
@@ -66,7 +68,9 @@ class Stores:
 
     *known*, *settle*, *join* and *end* gather single commands into batches;
     they run once a supervisor owns them. *relay_wake* is set by every commit
-    that wrote an event. *clock* judges deadlines and stands still while nobody can be
+    that wrote an event. *broker* is where events go beside that, None without
+    Kafka, or where another process sees to it. *line_lease* is who may tell the
+    line, None where there is one process only. *clock* judges deadlines and stands still while nobody can be
     served, *machine_clock* does not.
     """
 
@@ -80,6 +84,7 @@ class Stores:
     switches: ReadSwitches
     supply: SqlSupply
     outbox: SqlOutbox
+    line_lease: Lease | None
     old_events: SqlOutboxLeftovers
     leftovers: SqlSaleLeftovers
     clock_stop: SqlClockStop
@@ -93,6 +98,7 @@ class Stores:
     join: Batcher[Join, Joined | Rejection]
     end: Batcher[EndPlace, PlaceEnded | Rejection]
     relay_wake: asyncio.Event
+    broker: BrokerRelay | None
     random_bits: RandomBits
 
     @property
@@ -115,6 +121,12 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
     guarded = passage(settings, database.lanes, breakers, metrics)
     clock = ServiceClock(machine_clock)
+    for_broker = settings.kafka_bootstrap is not None
+
+    def events_written() -> None:
+        relay_wake.set()
+        if broker is not None:
+            broker.wake.set()
 
     sale = breakers.of(Instance.SALE)
 
@@ -128,7 +140,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         line.give_back(outage)
         supply.touch()
         listings.changed_everywhere()
-        relay_wake.set()
+        events_written()
         metrics.outage_credited.inc(outage.credited_ms / SECOND_MS)
         log.info("server.outage_credited", outage_ms=outage.credited_ms)
 
@@ -138,12 +150,15 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         clock,
         credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
         first_gap_ms=GAP_MS if settings.is_cluster else 1,
+        for_broker=for_broker,
         credit_line=credit_passes,
         given_back=given_back,
         out_of_use=lambda: sale.refuses,
     )
     watch = database.clock_watch
     lanes = CreditedLanes(guarded, clock_stop, refuse=may_always if watch is None else watch.refuse_unsure)
+    broker = BrokerRelay(settings, lanes, machine_clock, breakers) if for_broker and settings.relay_in_server else None
+    line_lease = relay_lease(Outlet.LINE, lanes, machine_clock) if settings.is_cluster else None
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
     switches = ReadSwitches(SqlSwitchBook(lanes))
@@ -159,7 +174,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         supply.touch(performance_ids)
         listings.changed(performance_ids)
 
-    book = SqlSalesBook(lanes, clock, committed=committed, events_written=relay_wake.set)
+    book = SqlSalesBook(lanes, clock, committed=committed, events_written=events_written, for_broker=for_broker)
     settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=random_bits, switches=switches.now)
     await rooms.refresh()
     await switches.refresh()
@@ -174,7 +189,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         line=line,
         switches=switches,
         supply=supply,
-        outbox=SqlOutbox(lanes, Outlet.LINE, lease=None),
+        outbox=SqlOutbox(lanes, Outlet.LINE, lease=None if line_lease is None else line_lease.name),
+        line_lease=line_lease,
         old_events=SqlOutboxLeftovers(lanes),
         leftovers=SqlSaleLeftovers(lanes),
         clock_stop=clock_stop,
@@ -188,6 +204,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         join=_batcher("join", line.join, metrics),
         end=_batcher("end", line.end, metrics),
         relay_wake=relay_wake,
+        broker=broker,
         random_bits=random_bits,
     )
 

@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from stagedoor import __version__
+from stagedoor.cli.apart import add_relay, consumers
 from stagedoor.cli.backups import add_backup_commands
 from stagedoor.cli.check import add_check
 from stagedoor.cli.data import add_data_commands
 from stagedoor.cli.doctor import add_doctor
+from stagedoor.cli.events import events
 from stagedoor.cli.keys import keys
 from stagedoor.cli.rooms import rooms
 from stagedoor.cli.sale import sale
@@ -35,11 +37,14 @@ def application() -> typer.Typer:
     )
     app.callback()(_root)
     add_serve(app, panel="Serve")
+    add_relay(app, panel="Serve")
+    app.add_typer(consumers, rich_help_panel="Serve")
     add_doctor(app, panel="Serve")
     app.add_typer(rooms, rich_help_panel="Run an evening")
     app.add_typer(sale, rich_help_panel="Run an evening")
     app.add_typer(keys, rich_help_panel="Run an evening")
     add_check(app, panel="Run an evening")
+    app.add_typer(events, rich_help_panel="Run an evening")
     app.add_typer(seed, rich_help_panel="Data")
     add_data_commands(app, panel="Data")
     add_backup_commands(app, panel="Data")

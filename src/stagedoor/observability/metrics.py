@@ -161,7 +161,10 @@ class Metrics:
             registry=registry,
         )
         self.outbox_records = Gauge(
-            "stagedoor_outbox_records", "Events not published yet, by what they wait for.", ["state"], registry=registry
+            "stagedoor_outbox_records",
+            "Events not published yet, by whom they are for and what they wait for.",
+            ["outlet", "state"],
+            registry=registry,
         )
 
         self.forgotten_records = Counter(

@@ -59,6 +59,20 @@ class ParkedRecord:
     failure: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """
+    One message as a consumer is handed it.
+
+    *origin* says where it was read. *event* is None where it cannot be read;
+    then *defect* says why.
+    """
+
+    origin: str
+    event: DomainEvent | None
+    defect: str = ""
+
+
 def retry_after_ms(attempts: int) -> int:
     """Return how long a record waits that has failed *attempts* times: a second, and twice as long each time."""
     assert attempts > 0

@@ -8,7 +8,7 @@ from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.events import DomainEvent
 from stagedoor.kernel.ids import EventId
 from stagedoor.kernel.lease import Fence
-from stagedoor.outbox.model import OutboxRecord, OutboxState, ParkedRecord
+from stagedoor.outbox.model import Delivery, OutboxRecord, OutboxState, ParkedRecord
 
 
 class NotTaken(Fault):
@@ -96,4 +96,28 @@ class Subscriber(Protocol):
 
         Raises `Fault` where it cannot act just now; anything else is a defect, or an event that nobody can act on.
         """
+        ...
+
+
+class EventStream(Protocol):
+    """What one consumer is sent by a broker: at least once, in order for each subject."""
+
+    async def take(self, *, limit: int) -> Sequence[Delivery]:
+        """Return what comes next, after a short wait perhaps nothing. Raises `Fault`."""
+        ...
+
+    async def done(self, deliveries: Sequence[Delivery]) -> None:
+        """
+        Remember *deliveries*, the first of what was taken, as acted on: they do not come again.
+
+        Raises `Fault`: then they may.
+        """
+        ...
+
+    def rewind(self) -> None:
+        """Let what was taken and is not done come again."""
+        ...
+
+    async def set_aside(self, delivery: Delivery, *, cause: str, attempts: int) -> None:
+        """Keep *delivery* with the dead letters, where somebody looks at it. Raises `Fault`."""
         ...

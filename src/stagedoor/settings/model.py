@@ -14,6 +14,7 @@ from stagedoor.resilience.breaker import BreakerSettings
 from stagedoor.resilience.breakers import Instance
 from stagedoor.resilience.reserve import Reserve
 from stagedoor.settings import kinds
+from stagedoor.settings.kafka import KAFKA, KafkaSettings
 from stagedoor.settings.setting import Origin, Setting, described, setting
 from stagedoor.waiting_room.room import RoomDefaults, RoomPolicy
 
@@ -46,7 +47,7 @@ class Identity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(KafkaSettings):
     """
     All settings, as `load` found them.
 
@@ -119,13 +120,6 @@ class Settings:
         kinds.optional(kinds.redis_url()),
         default=None,
         meaning="The Redis or Valkey that the line is in, where the database is a server.",
-        group=DATA,
-    )
-    kafka_bootstrap: tuple[str, ...] | None = setting(
-        kinds.optional(kinds.brokers()),
-        default=None,
-        meaning="The Kafka brokers that events are published to, where the database is a server; unless set, events "
-        "stay among the processes.",
         group=DATA,
     )
 
@@ -476,7 +470,8 @@ def hours_in_ms(hours: float) -> int:
     return round(hours * HOUR_MS)
 
 
-TABLE: Sequence[Setting] = tuple(
-    row for column in fields(Settings) if (row := described(column.name, column.metadata)) is not None
-)
+_ROWS = [row for column in fields(Settings) if (row := described(column.name, column.metadata)) is not None]
+
+# The dataclass has inherited fields first; people meet them last.
+TABLE: Sequence[Setting] = tuple(sorted(_ROWS, key=lambda row: row.group == KAFKA))
 """Every setting, in the order in which people should meet them."""

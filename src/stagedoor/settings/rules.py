@@ -20,6 +20,7 @@ def refuse_contradictions(settings: Settings) -> None:
         _cluster(settings)
     else:
         _embedded(settings)
+    _kafka(settings)
     if settings.identity is Identity.DEMO:
         _demo_identity(settings)
     else:
@@ -75,18 +76,42 @@ def _cluster(settings: Settings) -> None:
 
 
 def _embedded(settings: Settings) -> None:
-    for name in ("redis_url", "kafka_bootstrap"):
-        if getattr(settings, name) is not None:
-            raise SettingsError(
-                f"{_named(settings, name)} is set, but {_SHOWN['database_url'].variable} is "
-                f"{_shown(settings, 'database_url')}, a file, which one process serves from with a line of its own: "
-                "name a database server, or leave it out."
-            )
+    if settings.redis_url is not None:
+        raise SettingsError(
+            f"{_named(settings, 'redis_url')} is set, but {_SHOWN['database_url'].variable} is "
+            f"{_shown(settings, 'database_url')}, a file, which one process serves from with a line of its own: "
+            "name a database server, or leave it out."
+        )
     if settings.workers > 1:
         raise SettingsError(
             f"{_named(settings, 'workers')} is {settings.workers}, but {_SHOWN['database_url'].variable} is "
             f"{_shown(settings, 'database_url')}, a file, which one process serves from: name a database server, or "
             "serve with one."
+        )
+
+
+def _kafka(settings: Settings) -> None:
+    protocol = settings.kafka_security_protocol
+    for name in ("kafka_user", "kafka_password"):
+        if (getattr(settings, name) is not None) is not protocol.has_login:
+            raise SettingsError(
+                f"{_named(settings, 'kafka_security_protocol')} is {_shown(settings, 'kafka_security_protocol')}, "
+                + (
+                    f"which needs {_SHOWN[name].variable} to be set."
+                    if protocol.has_login
+                    else f"which does not use {_named(settings, name)}: remove it, or say sasl_ssl."
+                )
+            )
+    for name in ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file"):
+        if getattr(settings, name) is not None and not protocol.has_tls:
+            raise SettingsError(
+                f"{_named(settings, 'kafka_security_protocol')} is {_shown(settings, 'kafka_security_protocol')}, "
+                f"which does not use {_named(settings, name)}: remove it, or say ssl or sasl_ssl."
+            )
+    if (settings.kafka_certificate_file is None) is not (settings.kafka_key_file is None):
+        raise SettingsError(
+            f"{_SHOWN['kafka_certificate_file'].variable} and {_SHOWN['kafka_key_file'].variable} belong together, but "
+            "only one of them is set."
         )
 
 

@@ -251,10 +251,6 @@ def test_a_password_is_no_flag(name: str) -> None:
             "STAGEDOOR_REDIS_URL is set, but STAGEDOOR_DATABASE_URL is sqlite:///a.db",
         ),
         (
-            {"DATABASE_URL": "sqlite:///a.db", "REDIS_URL": "none"},
-            "STAGEDOOR_KAFKA_BOOTSTRAP is set, but STAGEDOOR_DATABASE_URL is sqlite:///a.db, a file",
-        ),
-        (
             {"DATABASE_URL": "sqlite:///a.db", "REDIS_URL": "none", "KAFKA_BOOTSTRAP": "none", "WORKERS": "2"},
             "STAGEDOOR_WORKERS is 2, but STAGEDOOR_DATABASE_URL is sqlite:///a.db, a file, which one",
         ),
@@ -264,6 +260,53 @@ def test_half_a_cluster_is_refused(changed: Mapping[str, str | None], sentence: 
     environ = {name: value for name, value in {**CLUSTER, **changed}.items() if value is not None}
 
     assert sentence in refusal(**environ)
+
+
+def test_events_of_one_process_may_go_to_kafka_too() -> None:
+    assert loaded(KAFKA_BOOTSTRAP="one:9092").kafka_bootstrap == ("one:9092",)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "sasl_ssl"},
+            "STAGEDOOR_KAFKA_SECURITY_PROTOCOL is sasl_ssl, which needs STAGEDOOR_KAFKA_USER to be set.",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "sasl_plaintext", "KAFKA_USER": "box-office"},
+            "which needs STAGEDOOR_KAFKA_PASSWORD to be set.",
+        ),
+        (
+            {"KAFKA_PASSWORD": "a well kept one"},
+            "STAGEDOOR_KAFKA_SECURITY_PROTOCOL is plaintext, which does not use STAGEDOOR_KAFKA_PASSWORD: remove it",
+        ),
+        (
+            {"KAFKA_CA_FILE": __file__},
+            "STAGEDOOR_KAFKA_SECURITY_PROTOCOL is plaintext, which does not use STAGEDOOR_KAFKA_CA_FILE: remove it",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_CERTIFICATE_FILE": __file__},
+            "STAGEDOOR_KAFKA_CERTIFICATE_FILE and STAGEDOOR_KAFKA_KEY_FILE belong together",
+        ),
+        ({"KAFKA_CA_FILE": "/nowhere/ca.pem"}, "but it has to be the path of a file that is there, or none."),
+        (
+            {"KAFKA_PASSWORD": "a\nb"},
+            "STAGEDOOR_KAFKA_PASSWORD is 3 bytes long, but it has to be printable text, or none.",
+        ),
+        ({"KAFKA_SASL_MECHANISM": "GSSAPI"}, "but it has to be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."),
+    ],
+)
+def test_half_a_way_to_the_brokers_is_refused(environ: Mapping[str, str], sentence: str) -> None:
+    assert sentence in refusal(**environ)
+
+
+def test_a_password_for_the_brokers_is_never_shown() -> None:
+    settings = loaded(KAFKA_SECURITY_PROTOCOL="sasl_ssl", KAFKA_USER="box-office", KAFKA_PASSWORD=LONG_SECRET)
+
+    assert settings.kafka_password == LONG_SECRET
+    assert LONG_SECRET not in repr(settings)
+    assert next(row for row in TABLE if row.name == "kafka_password").show(settings.kafka_password) == "set"
 
 
 def test_a_whole_cluster_is_taken() -> None:

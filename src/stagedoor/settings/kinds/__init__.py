@@ -2,7 +2,7 @@
 
 from stagedoor.settings.kinds.narrowed import optional
 from stagedoor.settings.kinds.numbers import Allowance, allowance, decimal, hours, seconds, whole
-from stagedoor.settings.kinds.places import SECRET_BYTES_MIN, folder, key_set, secret
+from stagedoor.settings.kinds.places import SECRET_BYTES_MIN, file, folder, key_set, password, secret
 from stagedoor.settings.kinds.servers import (
     SQLITE_URL,
     brokers,
@@ -35,6 +35,7 @@ __all__ = [
     "choice",
     "database_url",
     "decimal",
+    "file",
     "folder",
     "has_password",
     "hours",
@@ -42,6 +43,7 @@ __all__ = [
     "key_set",
     "networks",
     "optional",
+    "password",
     "redis_url",
     "seconds",
     "secret",

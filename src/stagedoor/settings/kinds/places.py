@@ -18,6 +18,18 @@ def folder() -> Kind:
     return Kind(allowed="the path of a folder", metavar="DIR", read=read)
 
 
+def file() -> Kind:
+    """Return the kind of files that are there."""
+
+    def read(raw: object) -> Path:
+        path = path_of(raw)
+        if not path.is_file():
+            raise UnfitError
+        return path
+
+    return Kind(allowed="the path of a file that is there", metavar="FILE", read=read)
+
+
 def key_set() -> Kind:
     """Return the kind of places to read a JWK set from: a file that is there, or an https address."""
 
@@ -50,6 +62,17 @@ def secret() -> Kind:
         mask=_hidden,
         hides=True,
     )
+
+
+def password() -> Kind:
+    """Return the kind of passwords that somebody else has chosen: of any length, and never shown."""
+
+    def read(raw: object) -> str:
+        if not isinstance(raw, str) or not raw or not raw.isprintable():
+            raise UnfitError
+        return raw
+
+    return Kind(allowed="printable text", metavar="PASSWORD", read=read, show=lambda _: "set", mask=_hidden, hides=True)
 
 
 def _hidden(raw: object) -> str:
