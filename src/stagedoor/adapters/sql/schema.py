@@ -1,6 +1,6 @@
 """The schema a database has, and how it gets the one this version needs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -9,9 +9,13 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
+from stagedoor.adapters.sql.tables import metadata
+
 HEAD: Final = "0005"
 """The last step of `migrations/versions`."""
 
+
+_VERSION: Final = "alembic_version"
 
 _LOCK: Final = "stagedoor.schema"
 _LOCK_SECONDS: Final = 600
@@ -32,7 +36,7 @@ class ForeignDatabase(Exception):  # noqa: N818 -- it becomes a sentence to the 
 
 def current(connection: Connection) -> str | None:
     """Return the step the database is at, None for an empty one."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(_VERSION):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return found
@@ -54,12 +58,18 @@ def _upgrade(connection: Connection) -> None:
     found = current(connection)
     if found == HEAD:
         return
-    if found is None and inspect(connection).get_table_names():
+    if found is None and (names := inspect(connection).get_table_names()) and not _was_interrupted(connection, names):
         raise ForeignDatabase
     try:
         command.upgrade(config_for(connection), HEAD)
     except CommandError as error:
         raise UnknownSchema(found) from error
+
+
+def _was_interrupted(connection: Connection, names: Collection[str]) -> bool:
+    """Tell whether these tables are what is left of a first step that did not come to its end."""
+    # MariaDB takes no table back. Each step makes its tables anew there, so it can be begun again.
+    return connection.dialect.name == "mariadb" and _VERSION in names and set(names) <= {_VERSION, *metadata.tables}
 
 
 @contextmanager
@@ -70,6 +80,8 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
             connection.execute(text(f"DO GET_LOCK('{_LOCK}', {_LOCK_SECONDS})"))
             try:
                 yield
+                # The tables are there for everybody by now, so the number of the step has to be there as well.
+                connection.execute(text("COMMIT"))
             finally:
                 connection.execute(text(f"DO RELEASE_LOCK('{_LOCK}')"))
         case "postgresql":

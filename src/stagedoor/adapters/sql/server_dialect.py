@@ -50,10 +50,6 @@ class ServerDialect(Protocol):
         """
         ...
 
-    def without_hurry(self) -> Sequence[str]:
-        """Return what is said in a transaction whose statements may take as long as they take."""
-        ...
-
     def number_of(self, connection: DriverConnection) -> int:
         """Return the server's number of the session of a driver's *connection*."""
         ...
@@ -91,7 +87,7 @@ class _MariaDB(ServerDialect):
             "lock_wait_timeout": _seconds(lock_ms),
             "idle_transaction_timeout": _seconds(idle_ms),
             "sql_mode": "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
-            # Such as that a primary key has no name: the driver would log every one of them.
+            # Such as that a table which is not to be there is not there: the driver would log each of them.
             "sql_notes": 0,
             # Otherwise an hour comes twice in autumn.
             "time_zone": "'+00:00'",
@@ -100,9 +96,6 @@ class _MariaDB(ServerDialect):
         }
         said = ", ".join(f"SESSION {name} = {value}" for name, value in variables.items())
         return [f"SET {said}", *([] if writes else ["SET SESSION TRANSACTION READ ONLY"])]
-
-    def without_hurry(self) -> Sequence[str]:
-        return ["SET SESSION max_statement_time = 0"]
 
     def number_of(self, connection: DriverConnection) -> int:
         return int(connection.thread_id())
@@ -150,11 +143,10 @@ class _PostgreSQL(ServerDialect):
             "lock_timeout": lock_ms,
             "idle_in_transaction_session_timeout": idle_ms,
             "default_transaction_read_only": "off" if writes else "on",
+            # Plans are kept. One made at the opening, while a table is nearly empty, would read all of it ever after.
+            **({"enable_seqscan": "off"} if writes else {}),
         }
         return [f"SET SESSION {name} = {value}" for name, value in variables.items()]
-
-    def without_hurry(self) -> Sequence[str]:
-        return ["SET LOCAL statement_timeout = 0"]
 
     def number_of(self, connection: DriverConnection) -> int:
         return int(connection.get_server_pid())

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import mysql
 
 # Where a table's key is several columns, `sqlite_with_rowid=False` makes that key the table's one tree.
 metadata = MetaData(
@@ -32,6 +33,9 @@ metadata = MetaData(
 # In SQLite a column that is exactly INTEGER PRIMARY KEY is the table's own key: it numbers rows by itself, and there is
 # no second tree to keep. BIGINT would be neither; SQLite's INTEGER has 64 bits all the same.
 Id = BigInteger().with_variant(Integer, "sqlite")
+
+# MariaDB's FLOAT would keep seven digits.
+Figure = Float().with_variant(mysql.DOUBLE(asdecimal=False), "mariadb")
 
 installation = Table(
     "installation",
@@ -71,7 +75,7 @@ room = Table(
     Column("closes_at", BigInteger),
     # NULL in a policy column follows the setting of the same name.
     Column("max_active", Integer),
-    Column("rate", Float),
+    Column("rate", Figure),
     Column("idle_timeout_ms", BigInteger),
     Column("session_max_ms", BigInteger),
     Column("away_after_ms", BigInteger),
@@ -281,7 +285,7 @@ operator_key = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("role", String(16), nullable=False),
-    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("digest", LargeBinary(32).with_variant(mysql.VARBINARY(32), "mariadb"), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
 )
@@ -337,7 +341,7 @@ admission_pass = Table(
     Column("admitted_at", BigInteger, nullable=False),
     # The policy's figure at that moment: what the overlap of passes is checked against.
     Column("max_active", Integer, nullable=False),
-    Column("rate", Float),
+    Column("rate", Figure),
     Column("session_ends_at", BigInteger, nullable=False),
     Column("entered_at", BigInteger),
     Column("ended_at", BigInteger),

@@ -10,6 +10,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import DDLCompiler
 
 Id: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """An integer key of 64 bits. SQLite's own row number is an INTEGER, and has as many."""
@@ -25,6 +27,13 @@ _EXACT: Final[dict[str, Any]] = {
 }
 
 
+@compiles(sa.PrimaryKeyConstraint, "mariadb")
+def _without_its_name(constraint: sa.PrimaryKeyConstraint, compiler: DDLCompiler, **said: object) -> str:
+    # There every primary key is called PRIMARY, and a warning says so of each that was called something else.
+    text = compiler.visit_primary_key_constraint(constraint, **said)
+    return text[text.index("PRIMARY KEY") :]
+
+
 def word(length: int) -> sa.types.TypeEngine[str]:
     """Return the type of words up to *length* characters by which rows are found: ordered by their code points."""
     return sa.String(length).with_variant(postgresql.VARCHAR(length, collation="C"), "postgresql")
@@ -36,5 +45,14 @@ def digest(length: int) -> sa.types.TypeEngine[bytes]:
 
 
 def create_table(name: str, *elements: sa.schema.SchemaItem, sqlite_with_rowid: bool = True) -> None:
-    """Create a table, as `op.create_table` does."""
+    """
+    Create a table, as `op.create_table` does.
+
+    MariaDB takes no table back when a migration is interrupted, so one that is
+    there is what is left of an attempt at this very step: nobody has written to it.
+    """
+    if op.get_bind().dialect.name == "mariadb":
+        op.execute("SET SESSION foreign_key_checks = 0")
+        op.execute(f"DROP TABLE IF EXISTS {name}")
+        op.execute("SET SESSION foreign_key_checks = 1")
     op.create_table(name, *elements, sqlite_with_rowid=sqlite_with_rowid, **_EXACT)

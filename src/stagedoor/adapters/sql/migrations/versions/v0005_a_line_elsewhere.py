@@ -5,6 +5,8 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
+from stagedoor.adapters.sql.migrations.building import create_table, word
+
 revision: Final = "0005"
 down_revision: Final = "0004"
 branch_labels: Final = None
@@ -13,11 +15,11 @@ depends_on: Final = None
 
 def upgrade() -> None:
     """Create the table."""
-    op.create_table(
+    create_table(
         "line_reserve",
-        sa.Column("room_id", sa.String(length=64), nullable=False),
+        sa.Column("room_id", word(64), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
-        sa.Column("server", sa.String(length=64), nullable=False),
+        sa.Column("server", word(64), nullable=False),
         sa.Column("numbers_until", sa.BigInteger(), nullable=False),
         sa.Column("told_ms", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
