@@ -1,11 +1,17 @@
 """A cluster's engines: each test has an empty database of either kind, and an empty Redis."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from scripts.services import MariaDB, PostgreSQL
+from tests.cluster.evening import Cluster, lay_out, settings_for
+from tests.e2e.harness.programme import RoomPlan
+from tests.e2e.harness.server import PRODUCT
 from tests.engines.fixtures import held, redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
@@ -15,6 +21,8 @@ DATABASES: dict[str, MariaDB | PostgreSQL] = {
     "mariadb": MariaDB("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"),
     "postgresql": PostgreSQL("-c", "fsync=off", "-c", "synchronous_commit=off"),
 }
+
+Open = Callable[..., AbstractContextManager[Cluster]]
 
 
 @pytest.fixture(scope="session", params=DATABASES)
@@ -30,3 +38,17 @@ def database_url(database_server: MariaDB | PostgreSQL) -> Iterator[str]:
     kind = "mariadb" if isinstance(database_server, MariaDB) else "postgresql"
     yield make_url(url).set(drivername=kind).render_as_string(hide_password=False)
     database_server.drop_database(url)
+
+
+@pytest.fixture
+def cluster(database_url: str, redis_url: str, tmp_path: Path) -> Open:
+    """Open a cluster of so many processes, with rooms and settings."""
+
+    def opened(
+        size: int, *rooms: RoomPlan, program: tuple[str, ...] = tuple(PRODUCT), **settings: str
+    ) -> AbstractContextManager[Cluster]:
+        programme = asyncio.run(lay_out(database_url, rooms))
+        told = settings_for(database_url, redis_url, **settings)
+        return Cluster.of(size, tmp_path, told, programme, program=program)
+
+    return opened

@@ -74,6 +74,7 @@ TICK_BREAKERS_EVERY_S = 0.25
 PULSE_EVERY_S = 0.1
 PULSE_EVERY_S_SHARED = 0.5
 ASK_FOR_TIME_EVERY_S = 1.0
+FOLLOW_LINE_EVERY_S = 0.1
 LOOK_AT_OTHERS_EVERY_S = 0.5
 TIDY_EVERY_S = 1.0
 FORGET_EVERY_S = 1.0
@@ -137,7 +138,7 @@ async def build(
             "disk": lambda: disk.is_low,
             "database": lambda: stores.is_database_out,
             "sale": lambda: breakers.of(Instance.SALE).refuses,
-            "line": lambda: admit.is_late or breakers.of(Instance.QUEUE).refuses,
+            "line": lambda: admit.is_late or breakers.of(Instance.QUEUE).refuses or stores.opened_line.is_stale(),
         },
         blind=("database", "line"),
         metrics=stores.metrics,
@@ -286,6 +287,7 @@ def _alone(disk: DiskWatch) -> Sequence[Worker]:
 def _among_others(stores: Stores) -> Sequence[Worker]:
     """Return what a process runs whose database is a server's, with others beside it."""
     assert stores.clock_watch is not None
+    assert stores.opened_line.refresh is not None
 
     def changed() -> None:
         stores.supply.touch()
@@ -294,6 +296,7 @@ def _among_others(stores: Stores) -> Sequence[Worker]:
     others = FollowOthers(partial(newest_event, stores.lanes), stores.machine_clock, changed=changed)
     return (
         Worker(name="clock", tick=stores.clock_watch.look, every_s=ASK_FOR_TIME_EVERY_S),
+        Worker(name="line", tick=stores.opened_line.refresh, every_s=FOLLOW_LINE_EVERY_S),
         Worker(name="others", tick=others.look, every_s=LOOK_AT_OTHERS_EVERY_S),
     )
 

@@ -102,6 +102,7 @@ async def _serve(process: _Process, last_resort: LastResort) -> None:
     async with serving(settings) as database, contextlib.AsyncExitStack() as stack:
         await prepare(database, settings, demo=process.demo)
         house, services = await build(settings, database)
+        _ = await stack.enter_async_context(house.stores.closing)
         if mate is not None:
             assert process.folder is not None
             mates = Mates(process.folder, mate.slot, mate.size, partial(page_of, house.stores.metrics.registry))

@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 
 from stagedoor.adapters.batching import Batcher, Handler
-from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.embedded.line_restore import credit_passes
 from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
-from stagedoor.adapters.sql.clock_stop import SqlClockStop
+from stagedoor.adapters.sql.clock_stop import SqlClockStop, no_line
 from stagedoor.adapters.sql.credited_lanes import CreditedLanes, may_always
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.members import SqlMembers
@@ -25,6 +25,7 @@ from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
 from stagedoor.bootstrap.database import Database
 from stagedoor.bootstrap.events import BrokerRelay, relay_lease
+from stagedoor.bootstrap.lines import HouseLine, OpenedLine, open_line
 from stagedoor.bootstrap.passage import passage
 from stagedoor.bootstrap.random_bits import PooledBits
 from stagedoor.checkout.commands import SaleCommand
@@ -45,7 +46,7 @@ from stagedoor.resilience.breaker import BreakerEvent, StateChanged
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.seating.switch import ReadSwitches
 from stagedoor.settings import Settings
-from stagedoor.settings.model import hours_in_ms, milliseconds
+from stagedoor.settings.model import milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rooms import ReadRooms
 from stagedoor.workers.clock_watch import ClockWatch
@@ -80,7 +81,8 @@ class Stores:
     metrics: Metrics
     breakers: Breakers
     rooms: ReadRooms
-    line: EmbeddedLine
+    line: HouseLine
+    opened_line: OpenedLine
     switches: ReadSwitches
     supply: SqlSupply
     outbox: SqlOutbox
@@ -100,6 +102,7 @@ class Stores:
     relay_wake: asyncio.Event
     broker: BrokerRelay | None
     random_bits: RandomBits
+    closing: AsyncExitStack
 
     @property
     def is_database_out(self) -> bool:
@@ -151,7 +154,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
         first_gap_ms=GAP_MS if settings.is_cluster else 1,
         for_broker=for_broker,
-        credit_line=credit_passes,
+        # Passes on Redis are credited there, once it is known that they have to be.
+        credit_line=no_line if settings.is_cluster else credit_passes,
         given_back=given_back,
         out_of_use=lambda: sale.refuses,
     )
@@ -160,7 +164,9 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     broker = BrokerRelay(settings, lanes, machine_clock, breakers) if for_broker and settings.relay_in_server else None
     line_lease = relay_lease(Outlet.LINE, lanes, machine_clock) if settings.is_cluster else None
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
-    line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
+    closing = AsyncExitStack()
+    opened_line = await open_line(settings, lanes, rooms, clock, closing)
+    line = opened_line.line
     switches = ReadSwitches(SqlSwitchBook(lanes))
     supply = SqlSupply(lanes, clock, switches.now)
     fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
@@ -187,6 +193,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         breakers=breakers,
         rooms=rooms,
         line=line,
+        opened_line=opened_line,
+        closing=closing,
         switches=switches,
         supply=supply,
         outbox=SqlOutbox(lanes, Outlet.LINE, lease=None if line_lease is None else line_lease.name),
@@ -213,7 +221,7 @@ async def take_up_the_line(stores: Stores) -> None:
     """Give back the time in which nobody served, then remember who stands where and holds what."""
     await stores.clock_stop.beat()
     now = stores.clock.now()
-    await stores.line.restore(at=now)
+    await stores.opened_line.take_up(now)
     tell_the_line = TellTheLine(line=stores.line)
     await tell_the_line.tell_of_open(await stores.records.open_holds(at=now))
     # What the last process answered is so: of a place that a payment used up, the line may not have heard from it.

@@ -77,7 +77,7 @@ def stage(database: Path, plans: Iterable[RoomPlan]) -> Programme:
     try:
         with engine.begin() as connection:
             connection.execute(update(tables.installation).values(line_epoch=token_hex(16)))
-            return _stage(connection, plans, now_ms())
+            return stage_in(connection, plans, now_ms())
     finally:
         engine.dispose()
 
@@ -93,7 +93,8 @@ def balances(database: Path) -> dict[int, int]:
         engine.dispose()
 
 
-def _stage(connection: Connection, plans: Iterable[RoomPlan], now: int) -> Programme:
+def stage_in(connection: Connection, plans: Iterable[RoomPlan], now: int) -> Programme:
+    """Write *plans*, whose shows are so many days after *now*."""
     shows: dict[str, tuple[Staged, ...]] = {}
     opens_at: dict[str, int] = {}
     schedule_id = 0

@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 CHECKPOINT_EVERY = 50_000
 """So many changes a new process may have to read; with a long line a quarter of it."""
 
+RECORDED_AT_ONCE = 100
+"""So many changes are recorded in one transaction, which others of the room wait for."""
+
 
 class Leading:
     """
@@ -91,24 +94,24 @@ class Leading:
 
     async def _write_record(self, line: RoomLine) -> None:
         replica = await line.opened()
-        changes = replica.applied
-        if not changes:
-            return
-        numbers = {number for _, change in changes for number in _recorded(change)}
-        places = {number: place for number in numbers if (place := replica.place(number)) is not None}
-        count, session_ends = len(changes), dict(replica.moved_sessions)
-        await self._record.write(
-            line.room.id,
-            epoch=replica.epoch,
-            position=changes[-1][0],
-            changes=[change for _, change in changes],
-            places=places,
-            session_ends=session_ends,
-        )
-        del changes[:count]
-        for number, ends_at in session_ends.items():
-            if replica.moved_sessions.get(number) == ends_at:
-                del replica.moved_sessions[number]
+        # A part of it at a time, so that what has gathered in an outage of the database is not tried in vain for ever.
+        while changes := replica.applied:
+            some = changes[:RECORDED_AT_ONCE]
+            numbers = {number for _, change in some for number in _recorded(change)}
+            places = {number: place for number in numbers if (place := replica.place(number)) is not None}
+            session_ends = dict(replica.moved_sessions)
+            await self._record.write(
+                line.room.id,
+                epoch=replica.epoch,
+                position=some[-1][0],
+                changes=[change for _, change in some],
+                places=places,
+                session_ends=session_ends,
+            )
+            del changes[: len(some)]
+            for number, ends_at in session_ends.items():
+                if replica.moved_sessions.get(number) == ends_at:
+                    del replica.moved_sessions[number]
 
     async def _turn(self, line: RoomLine, store: RoomStore, turn: Turn) -> Change | None:
         fence = await self.lead(line, store)
@@ -141,7 +144,8 @@ class Leading:
     async def _begin(self, line: RoomLine, store: RoomStore, replica: Replica) -> None:
         """Begin to lead: without what only this process believes, and with what the last one may not have recorded."""
         replica.state.rate = AdmissionRate(replica.state.rate.last_admitted_at)
-        until, replica.applied = replica.position, []
+        applied: list[tuple[int, Change]] = []
+        until, replica.applied = replica.position, applied
         replica.moved_sessions = {number: one.session_ends_at for number, one in replica.state.passes.items()}
         marks = await self._record.reserve(
             line.room.id, epoch=replica.epoch, numbers_until=replica.numbers_until, told_ms=0
@@ -159,7 +163,8 @@ class Leading:
         if marks.position < until:
             # Where sessions end that were moved while nobody recorded it.
             found.append((until, Change(at=line.now(), last_number=0, serving_number=replica.state.serving)))
-        replica.applied[:0] = found
+        # Whoever has begun anew meanwhile has found the same again.
+        applied[:0] = found
 
     async def _make_checkpoint(self, line: RoomLine, store: RoomStore) -> None:
         replica = await line.opened()

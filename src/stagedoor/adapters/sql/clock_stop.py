@@ -110,7 +110,7 @@ def _never() -> bool:
     return False
 
 
-def _no_line(_connection: Connection, _outage: Outage) -> None:
+def no_line(_connection: Connection, _outage: Outage) -> None:
     """Credit nothing: there is no line in this database."""
 
 
@@ -138,7 +138,7 @@ class SqlClockStop:
         credit_max_ms: int,
         for_broker: bool = False,
         first_gap_ms: int = 1,
-        credit_line: CreditLine = _no_line,
+        credit_line: CreditLine = no_line,
         given_back: GivenBack = _nobody,
         out_of_use: OutOfUse = _never,
     ) -> None:

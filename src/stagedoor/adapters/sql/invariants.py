@@ -37,7 +37,7 @@ def check_all(connection: Connection, *, now: Instant, seats_per_buyer: int) -> 
         *(_run(connection, check, values) for check in SALE_CHECKS),
         *_check_money(connection),
         *_check_events(connection),
-        *check_line(connection, values),
+        *check_line(connection, values, now=now),
     ]
 
 

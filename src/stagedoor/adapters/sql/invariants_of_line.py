@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import Connection, text
 
 from stagedoor.adapters.sql.forgotten import Forgotten, forgotten_until
-from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.clock import SECOND_MS, Instant, later
 from stagedoor.kernel.ids import QueueNumber, RoomId
 from stagedoor.observability.invariants import (
     Finding,
@@ -35,7 +35,11 @@ _TOLD_BUT_LIVING = """
     FROM closed_place c
     JOIN place p ON p.room_id = c.room_id AND p.number = c.place_number
     WHERE p.state <= :last_living AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.state <> :published)
+    AND (c.closed_at <= :recorded_by OR NOT EXISTS (SELECT 1 FROM line_reserve r WHERE r.room_id = c.room_id))
 """
+
+RECORDED_WITHIN_MS = 5 * SECOND_MS
+"""A line on Redis is recorded here a moment after it was told."""
 
 
 _CLOSED_AND_KNOWN = """
@@ -43,8 +47,9 @@ _CLOSED_AND_KNOWN = """
 """
 
 
-def check_line(connection: Connection, values: Mapping[str, int]) -> Iterator[Finding]:
-    """Check places and passes; *values* has `last_living` and `published`."""
+def check_line(connection: Connection, values: Mapping[str, int], *, now: Instant) -> Iterator[Finding]:
+    """Check places and passes as of *now*; *values* has `last_living` and `published`."""
+    values = {**values, "recorded_by": later(now, -RECORDED_WITHIN_MS)}
     living: int | None = connection.scalar(text("SELECT COUNT(*) FROM place WHERE state <= :last_living"), values)
     yield finding(
         "one-living-place",

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Update, bindparam, delete, func, insert, select, update
 
+from stagedoor.adapters.sql.bulk import Bulk, Given
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Lanes, Step
 from stagedoor.adapters.sql.tables import admission_pass, closed_place, hold, line_mark, line_reserve, place
@@ -83,9 +84,7 @@ class SqlLineRecord(LineRecord):
                 return marks
             for change in changes:
                 _write_change(connection, room_id, change, places)
-            if session_ends:
-                moved = [{"room": room_id, "of": number, "at": at} for number, at in session_ends.items()]
-                connection.execute(_MOVE, moved)
+            _MOVE(connection, [(room_id, number, at) for number, at in session_ends.items()])
             serving = max(change.serving_number for change in changes)
             _write_serving(connection, room_id, serving, last_number=marks.numbers_until - 1)
             values = {"position": position}
@@ -107,22 +106,39 @@ class SqlLineRecord(LineRecord):
 
 _MARKS = select(line_reserve).where(line_reserve.c.room_id == bindparam("room"))
 _MARKS_LOCKED = _MARKS.with_for_update()
-_OF_ROOM = and_(place.c.room_id == bindparam("room"), place.c.number == bindparam("of"))
-_RUNS = and_(
+_LIVING = (
+    place.c.room_id == bindparam("room"),
+    place.c.number.in_(bindparam("of", expanding=True)),
+    place.c.ended_at.is_(None),
+)
+_RUNNING = (
     admission_pass.c.room_id == bindparam("room"),
-    admission_pass.c.number == bindparam("of"),
+    admission_pass.c.number.in_(bindparam("of", expanding=True)),
     admission_pass.c.ended_at.is_(None),
 )
-_LET_IN_AGAIN = update(place).where(_OF_ROOM, place.c.ended_at.is_(None)).values(state=PlaceState.ADMITTED.value)
-_PASS_OVER = update(place).where(_OF_ROOM, place.c.ended_at.is_(None)).values(state=PlaceState.PASSED_OVER.value)
+
+# One statement for many numbers each: on a server every statement is a journey, and others wait for the room's row.
+_STAND = update(place).where(*_LIVING).values(state=bindparam("is"))
 _END = (
-    update(place)
-    .where(_OF_ROOM, place.c.ended_at.is_(None))
-    .values(state=bindparam("is"), ended_at=bindparam("at"), end_cause=bindparam("cause"))
+    update(place).where(*_LIVING).values(state=bindparam("is"), ended_at=bindparam("at"), end_cause=bindparam("cause"))
 )
-_MOVE = update(admission_pass).where(_RUNS).values(session_ends_at=bindparam("at"))
-_ENTER = update(admission_pass).where(_RUNS).values(entered_at=bindparam("at"))
-_LET_OUT = update(admission_pass).where(_RUNS).values(ended_at=bindparam("at"), end_cause=bindparam("cause"))
+_LET_OUT = update(admission_pass).where(*_RUNNING).values(ended_at=bindparam("at"), end_cause=bindparam("cause"))
+
+
+def _of_pass(at: Column[int]) -> Bulk:
+    """Return what writes an instant of its own for each running pass, into *at*."""
+    passes = admission_pass.c
+    values = {"room": passes.room_id, "of": passes.number, "at": at}
+
+    def change(given: Given) -> Update:
+        runs = (passes.room_id == given["room"], passes.number == given["of"], passes.ended_at.is_(None))
+        return update(admission_pass).where(*runs).values({at: given["at"]})
+
+    return Bulk.change(values, change)
+
+
+_MOVE = _of_pass(admission_pass.c.session_ends_at)
+_ENTER = _of_pass(admission_pass.c.entered_at)
 
 
 def _write_change(connection: Connection, room_id: RoomId, change: Change, places: Mapping[int, NewPlace]) -> None:
@@ -133,24 +149,22 @@ def _write_change(connection: Connection, room_id: RoomId, change: Change, place
     new = [places[number] for number in dict.fromkeys((*admitted, *ended)) if number not in known and number in places]
     if new:
         connection.execute(insert(place), [_place_row(room_id, one, change.at) for one in new])
-    if change.entered:
-        connection.execute(_ENTER, [{"room": room_id, "of": number, "at": at} for number, at in change.entered])
-    if ended:
-        rows = [
-            {"room": room_id, "of": number, "is": state.value, "at": change.at, "cause": cause.value}
-            for number, state, cause, _ in change.ended
-        ]
-        connection.execute(_END, rows)
-        connection.execute(_LET_OUT, [{key: row[key] for key in ("room", "of", "at", "cause")} for row in rows])
+    _ENTER(connection, [(room_id, number, at) for number, at in dict(change.entered).items()])
+    by_end: dict[tuple[PlaceState, EndCause], list[int]] = {}
+    for number, state, cause, _ in change.ended:
+        by_end.setdefault((state, cause), []).append(number)
+    for (state, cause), numbers in by_end.items():
+        given = {"room": room_id, "of": numbers, "is": state.value, "at": change.at, "cause": cause.value}
+        connection.execute(_END, given)
+        connection.execute(_LET_OUT, given)
     if change.not_taken:
-        out = [{"room": room_id, "of": number} for number in change.not_taken]
-        cause = EndCause.ENTRY_NOT_TAKEN.value
-        connection.execute(_LET_OUT, [{**row, "at": change.at, "cause": cause} for row in out])
-        connection.execute(_PASS_OVER, out)
+        given = {"room": room_id, "of": list(change.not_taken), "at": change.at}
+        connection.execute(_LET_OUT, {**given, "cause": EndCause.ENTRY_NOT_TAKEN.value})
+        connection.execute(_STAND, {**given, "is": PlaceState.PASSED_OVER.value})
     if admitted:
         assert change.terms is not None
         terms = change.terms
-        connection.execute(_LET_IN_AGAIN, [{"room": room_id, "of": number} for number in admitted])
+        connection.execute(_STAND, {"room": room_id, "of": admitted, "is": PlaceState.ADMITTED.value})
         connection.execute(
             insert(admission_pass),
             [

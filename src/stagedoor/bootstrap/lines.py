@@ -1,0 +1,74 @@
+"""The waiting line that the settings ask for: in this process, journaled beside the sale, or on Redis, for many."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from stagedoor.adapters.clock import SystemClock
+from stagedoor.adapters.embedded.line import EmbeddedLine
+from stagedoor.adapters.redis.opened_line import opened_line
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.kernel.clock import Instant, ServiceClock
+from stagedoor.kernel.errors import Fault
+from stagedoor.settings import Settings
+from stagedoor.settings.model import hours_in_ms, milliseconds
+from stagedoor.waiting_room.ports import LineLeftovers, Rooms, WaitingLine
+
+log = structlog.get_logger(__name__)
+
+
+class HouseLine(WaitingLine, LineLeftovers, Protocol):
+    """The line of a house, which also forgets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedLine:
+    """
+    A line, and what its kind asks for.
+
+    *take_up* makes it what it was, with everybody counted as seen then.
+    *refresh* is to be called at least every 250 ms, where there is one;
+    *is_stale* says whether what is told of the line may be out of date.
+    """
+
+    line: HouseLine
+    take_up: Callable[[Instant], Awaitable[None]]
+    refresh: Callable[[], Awaitable[int]] | None
+    is_stale: Callable[[], bool]
+
+
+async def open_line(
+    settings: Settings, lanes: Lanes, rooms: Rooms, clock: ServiceClock, closing: AsyncExitStack
+) -> OpenedLine:
+    """Make the line over *lanes*, and have *closing* let go of it. Nothing is read before it is taken up."""
+    if settings.redis_url is None:
+        return _embedded(settings, lanes, rooms, clock)
+    line = await closing.enter_async_context(
+        opened_line(
+            settings.redis_url,
+            lanes=lanes,
+            rooms=rooms,
+            # Its store judges by its own clock, and is followed from here.
+            clock=SystemClock(),
+            keys_kept_ms=hours_in_ms(settings.keep_keys_hours),
+            outage_credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
+            stands=lambda: clock.stands,
+        )
+    )
+
+    async def take_up(_at: Instant) -> None:
+        try:
+            await line.refresh()
+        except Fault as fault:
+            # Those who hold seats can pay for them all the same, and the line is taken up once it is there.
+            log.warning("line.not_there", cause=str(fault))
+
+    return OpenedLine(line=line, take_up=take_up, refresh=line.refresh, is_stale=line.is_stale)
+
+
+def _embedded(settings: Settings, lanes: Lanes, rooms: Rooms, clock: ServiceClock) -> OpenedLine:
+    line = EmbeddedLine(lanes=lanes, clock=clock, rooms=rooms, keys_kept_ms=hours_in_ms(settings.keep_keys_hours))
+    return OpenedLine(line=line, take_up=lambda at: line.restore(at=at), refresh=None, is_stale=lambda: False)
