@@ -1,11 +1,11 @@
-"""How the workers of one command tell each other of their metrics: a socket each, in a folder of their own."""
+"""How the workers of one command ask each other: a socket each, in a folder of their own."""
 
 import asyncio
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,10 @@ from stagedoor.observability.fleet_metrics import FleetMetrics
 from stagedoor.observability.metrics import rendered
 
 PATIENCE_S = 1.0
+METRICS = b"metrics"
+
+Answers = Mapping[bytes, Callable[[bytes], bytes]]
+
 _PATH_MAX = 90
 """Bytes of a socket's path that every system takes."""
 
@@ -33,14 +37,23 @@ def meeting_place() -> Iterator[Path]:
 
 
 class Mates:
-    """The *size* workers that meet in *folder*, as the one in *slot* sees them; *page* is what it tells of itself."""
+    """
+    The *size* workers that meet in *folder*, as the one in *slot* sees them.
 
-    def __init__(self, folder: Path, slot: int, size: int, page: Callable[[], bytes]) -> None:
+    A question is a word and what it is about; *answers* has what this worker says to each word.
+    """
+
+    def __init__(self, folder: Path, slot: int, size: int, answers: Answers) -> None:
         """Tell nobody anything yet."""
         self._folder = folder
         self._slot = slot
         self._size = size
-        self._page = page
+        self._answers = answers
+
+    @property
+    def number(self) -> int:
+        """The number of this worker."""
+        return self._slot
 
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
@@ -56,24 +69,34 @@ class Mates:
 
     async def scrape(self, accept: str | None) -> tuple[bytes, str]:
         """Return the metrics of all workers on one page; whoever does not tell of hers within a second is not on it."""
-        slots = range(1, self._size + 1)
-        told = await asyncio.gather(*(self._ask(slot) for slot in slots))
-        return rendered(FleetMetrics(dict(zip(slots, told, strict=True))), accept)
+        return rendered(FleetMetrics({self._slot: self._answer(METRICS), **await self.ask_others(METRICS)}), accept)
 
-    async def _tell(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            writer.write(self._page())
-            await writer.drain()
+    async def ask_others(self, question: bytes) -> Mapping[int, bytes | None]:
+        """Put *question* to all workers but this one; None for whoever has not answered within a second."""
+        others = [slot for slot in range(1, self._size + 1) if slot != self._slot]
+        return dict(zip(others, await asyncio.gather(*(self._ask(slot, question) for slot in others)), strict=True))
+
+    def _answer(self, question: bytes) -> bytes:
+        word, _, rest = question.partition(b" ")
+        answer = self._answers.get(word)
+        return b"" if answer is None else answer(rest)
+
+    async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    writer.write(self._answer(await reader.read(-1)))
+                    await writer.drain()
+        finally:
             writer.close()
-            await writer.wait_closed()
 
-    async def _ask(self, slot: int) -> bytes | None:
-        if slot == self._slot:
-            return self._page()
+    async def _ask(self, slot: int, question: bytes) -> bytes | None:
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 reader, writer = await asyncio.open_unix_connection(self._socket(slot))
                 try:
+                    writer.write(question)
+                    writer.write_eof()
                     # Nothing is a page that was cut off: its process has ended in the middle of it.
                     return await reader.read(-1) or None
                 finally:

@@ -16,7 +16,7 @@ from stagedoor.bootstrap.database import serving
 from stagedoor.bootstrap.descriptors import room_for
 from stagedoor.bootstrap.fleet import Fleet, Mate
 from stagedoor.bootstrap.house import build
-from stagedoor.bootstrap.mates import Mates, meeting_place
+from stagedoor.bootstrap.mates import METRICS, Answers, Mates, meeting_place
 from stagedoor.bootstrap.preparing import prepare
 from stagedoor.bootstrap.stopping import CLOSING_S, DRAIN_NOTICE_S, LastResort, stop_on_signal
 from stagedoor.bootstrap.stores import take_up_the_line
@@ -24,6 +24,7 @@ from stagedoor.http.app import create_app
 from stagedoor.http.edge import identity_headers
 from stagedoor.http.hot import HotCalls
 from stagedoor.http.newcomers import turn_newcomers_away
+from stagedoor.http.ops_breakers import ABOUT_BREAKERS, answer_mate
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import HttpServer, base_url, listen
 from stagedoor.kernel.errors import Fault
@@ -105,9 +106,13 @@ async def _serve(process: _Process, last_resort: LastResort) -> None:
         _ = await stack.enter_async_context(house.stores.closing)
         if mate is not None:
             assert process.folder is not None
-            mates = Mates(process.folder, mate.slot, mate.size, partial(page_of, house.stores.metrics.registry))
+            answers: Answers = {
+                METRICS: lambda _: page_of(house.stores.metrics.registry),
+                ABOUT_BREAKERS: partial(answer_mate, house.stores.breakers),
+            }
+            mates = Mates(process.folder, mate.slot, mate.size, answers)
             await stack.enter_async_context(mates.telling())
-            services = replace(services, scrape=mates.scrape)
+            services = replace(services, scrape=mates.scrape, fleet=mates)
         app = create_app(services)
         server = HttpServer(
             app,

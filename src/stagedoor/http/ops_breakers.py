@@ -1,7 +1,8 @@
-"""The operators' calls about breakers: how each stands in the process that answers, and a hand on it."""
+"""The operators' calls about breakers: how each stands in every process of this command, and a hand on them."""
 
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from litestar import get, post
 from litestar.params import FromPath
 from litestar.types import Scope
@@ -13,8 +14,12 @@ from stagedoor.http.ops_desk import Desk, OpsDesk, actor_of, opt_of, refusals, s
 from stagedoor.http.ops_wire import BreakerCard, BreakerSettingsCard, SteeredCard
 from stagedoor.http.problems import NO_BREAKER
 from stagedoor.operators.model import Role
-from stagedoor.operators.steering import BreakerOrder
+from stagedoor.operators.steering import BreakerOrder, obey
 from stagedoor.resilience.breaker import NO_RATE, CircuitBreaker
+from stagedoor.resilience.breakers import Breakers
+
+ABOUT_BREAKERS: Final = b"breakers"
+"""The word by which the processes of a command ask each other."""
 
 _BREAKER: Any = {
     "name": "saleService",
@@ -75,9 +80,18 @@ def _opt(summary: str, state: str) -> dict[str, Any]:
     ),
 )
 async def list_breakers(scope: Scope, desk: Desk) -> Answer[list[BreakerCard]]:
-    """Show every breaker of the process that answers: each process has its own, and sees the world from there."""
-    del scope
-    return success([_card(breaker) for breaker in desk.steer_breakers.breakers.all()], Cache.NOBODY)
+    """Show every breaker: each process has its own, and sees the world from there. Another command's are not shown."""
+    fleet = call_of(scope).services.fleet
+    cards = _cards(desk.steer_breakers.breakers)
+    if fleet is None:
+        return success(cards, Cache.NOBODY)
+    by_process = {fleet.number: cards}
+    for process, told in (await fleet.ask_others(ABOUT_BREAKERS)).items():
+        by_process[process] = _told(told)
+    for process, of_one in by_process.items():
+        for card in of_one:
+            card.process = process
+    return success([card for _, of_one in sorted(by_process.items()) for card in of_one], Cache.NOBODY)
 
 
 @post("/breakers/{name:str}/force-open", status_code=200, opt=_opt("Force a breaker open", "FORCED_OPEN"))
@@ -105,12 +119,41 @@ async def reset_breaker(name: FromPath[str], scope: Scope, desk: Desk) -> Answer
 
 
 async def _steer(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk) -> Answer[SteeredCard]:
-    steered = await settled(call_of(scope), desk.steer_breakers.steer(name, order, actor=actor_of(scope)))
-    return success(SteeredCard(**_figures(steered.breaker), audited=steered.audited), Cache.NOBODY)
+    call = call_of(scope)
+    steered = await settled(call, desk.steer_breakers.steer(name, order, actor=actor_of(scope)))
+    card = SteeredCard(**_figures(steered.breaker), audited=steered.audited)
+    if (fleet := call.services.fleet) is not None:
+        told = await fleet.ask_others(b"%b %b %b" % (ABOUT_BREAKERS, order.value.encode(), name.encode()))
+        card.process = fleet.number
+        card.processes = sorted([fleet.number, *(process for process, cards in told.items() if _told(cards))])
+    return success(card, Cache.NOBODY)
 
 
-def _card(breaker: CircuitBreaker) -> BreakerCard:
-    return BreakerCard(**_figures(breaker))
+def answer_mate(breakers: Breakers, order: bytes) -> bytes:
+    """
+    Return how the breakers stand, for another process of this command.
+
+    *order* is what that one was told to do, and has had audited: a `BreakerOrder` and the
+    breaker's name, or nothing.
+    """
+    if order:
+        word, _, name = order.decode().partition(" ")
+        if (breaker := breakers.find(name)) is None:
+            return b""
+        obey(breaker, BreakerOrder(word))
+    return msgspec.json.encode(_cards(breakers))
+
+
+def _told(cards: bytes | None) -> list[BreakerCard]:
+    try:
+        return msgspec.json.decode(cards or b"[]", type=list[BreakerCard])
+    except msgspec.DecodeError:
+        # It was cut off: its process has ended in the middle of it.
+        return []
+
+
+def _cards(breakers: Breakers) -> list[BreakerCard]:
+    return [BreakerCard(**_figures(breaker)) for breaker in breakers.all()]
 
 
 def _figures(breaker: CircuitBreaker) -> dict[str, Any]:

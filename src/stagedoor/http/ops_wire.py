@@ -165,7 +165,7 @@ class BreakerSettingsCard(_Told):
 
 
 class BreakerCard(_Told):
-    """A breaker of the process that answers. Failed and slow calls both include the slow failed ones."""
+    """A breaker of one process. Failed and slow calls both include the slow failed ones."""
 
     name: str
     state: BreakerStateWord
@@ -178,10 +178,18 @@ class BreakerCard(_Told):
     not_permitted_calls: Annotated[Count, Meta(description="Since the window was begun.")]
     retry_after_ms: Annotated[Count, Meta(description="When a call may be let through; 0: the next one is.")]
     settings: BreakerSettingsCard
+    process: (
+        Annotated[int, Meta(ge=1, description="Whose it is, where one command serves with several.")] | UnsetType
+    ) = UNSET
 
 
-class SteeredCard(BreakerCard):
+class SteeredCard(BreakerCard, kw_only=True):
     """A breaker as it is after the order, which has taken effect."""
+
+    processes: (
+        Annotated[list[int], Meta(description="Those that carried it out, where one command serves with several.")]
+        | UnsetType
+    ) = UNSET
 
     audited: Annotated[
         bool, Meta(description="false: the database is out; the entry is written as soon as it is back.")

@@ -137,6 +137,19 @@ class ChargesWallets(Protocol):
         ...
 
 
+class Mates(Protocol):
+    """The other processes of one command, which share a socket: a client cannot choose whom she asks."""
+
+    @property
+    def number(self) -> int:
+        """The number of this process."""
+        ...
+
+    async def ask_others(self, question: bytes) -> Mapping[int, bytes | None]:
+        """Put *question*, a word and what it is about, to each; None for one that does not answer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """
@@ -180,6 +193,7 @@ class Services:
     draining: Callable[[], bool]
     authorize_view: Callable[[Mapping[str, str], ClientAddress], Awaitable[bool]]
     ops: Router | None = None
+    fleet: Mates | None = None
     public_bind: bool = False
     trusted_proxies: Sequence[Network] = ()
     time_zone: str = VENUE_TIME_ZONE

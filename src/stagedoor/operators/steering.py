@@ -65,10 +65,7 @@ class SteerBreakers:
         before = breaker.snapshot()
         # First: an operator steers in an outage, and must not need what is out. The database's own breaker, forced
         # open, would keep the entry from being written otherwise.
-        if order is BreakerOrder.RESET:
-            breaker.reset()
-        else:
-            breaker.transition_to(_ENTERED[order])
+        obey(breaker, order)
         entry = AuditEntry(
             at=self.clock.now(),
             actor=actor,
@@ -77,6 +74,14 @@ class SteerBreakers:
             detail=_detail(before, breaker.state),
         )
         return Steered(breaker=breaker, audited=await self.pen.note(entry))
+
+
+def obey(breaker: CircuitBreaker, order: BreakerOrder) -> None:
+    """Carry out *order* on *breaker*; whoever gave it has it audited."""
+    if order is BreakerOrder.RESET:
+        breaker.reset()
+    else:
+        breaker.transition_to(_ENTERED[order])
 
 
 def _detail(before: BreakerSnapshot, entered: State) -> Detail:

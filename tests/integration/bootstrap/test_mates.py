@@ -5,15 +5,18 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from stagedoor.bootstrap.mates import Mates, meeting_place
+from stagedoor.bootstrap.mates import METRICS, Mates, meeting_place
+from stagedoor.http.ops_breakers import ABOUT_BREAKERS, answer_mate
 from stagedoor.observability.fleet_metrics import page_of
 from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breaker import State
+from stagedoor.resilience.breakers import Breakers, Instance
 
 Page = dict[tuple[str, str], float]
 
 
 def mates(folder: Path, slot: int, size: int, metrics: Metrics) -> Mates:
-    return Mates(folder, slot, size, partial(page_of, metrics.registry))
+    return Mates(folder, slot, size, {METRICS: lambda _: page_of(metrics.registry)})
 
 
 async def read(one: Mates) -> Page:
@@ -69,9 +72,42 @@ async def test_a_page_that_was_cut_off_is_as_good_as_none() -> None:
     whole = page_of(Metrics().registry)
 
     with meeting_place() as folder:
-        cut = Mates(folder, 1, 2, lambda: whole[:-1])
+        cut = Mates(folder, 1, 2, {METRICS: lambda _: whole[:-1]})
         other = mates(folder, 2, 2, Metrics())
         async with cut.telling(), other.telling():
             page = await read(other)
 
     assert (page["stagedoor_process_up", "1"], page["stagedoor_process_up", "2"]) == (0, 1)
+
+
+async def test_a_question_reaches_all_others_with_what_it_is_about() -> None:
+    def says(slot: int) -> Mates:
+        return Mates(folder, slot, 3, {b"greet": lambda whom: b"%d greets %b" % (slot, whom)})
+
+    with meeting_place() as folder:
+        first, second = says(1), says(2)
+        async with first.telling(), second.telling():
+            told = await first.ask_others(b"greet the third one")
+            unknown = await first.ask_others(b"shout at her")
+
+    assert (first.number, told) == (1, {2: b"2 greets the third one", 3: None})
+    assert unknown == {2: None, 3: None}
+
+
+async def test_an_order_to_a_breaker_is_carried_out_by_each() -> None:
+    all_breakers = [Breakers({}, now_ns=lambda: 0) for _ in range(2)]
+    for breakers in all_breakers:
+        breakers.of(Instance.SALE)
+
+    def obeys(slot: int) -> Mates:
+        return Mates(folder, slot, 2, {ABOUT_BREAKERS: partial(answer_mate, all_breakers[slot - 1])})
+
+    with meeting_place() as folder:
+        first, second = obeys(1), obeys(2)
+        async with first.telling(), second.telling():
+            forced = await first.ask_others(ABOUT_BREAKERS + b" force_open saleService")
+            nobodys = await first.ask_others(ABOUT_BREAKERS + b" force_open redis")
+
+    assert b'"state":"FORCED_OPEN"' in (forced[2] or b"")
+    assert nobodys == {2: None}
+    assert [breakers.of(Instance.SALE).state for breakers in all_breakers] == [State.CLOSED, State.FORCED_OPEN]

@@ -34,7 +34,7 @@ from stagedoor.http.load import Load
 from stagedoor.http.operators import OperatorGate
 from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
-from stagedoor.http.services import Services
+from stagedoor.http.services import Mates, Services
 from stagedoor.http.tokens import QueueTokens, signing_key
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.ids import BuyerId, RoomId
@@ -149,7 +149,7 @@ def lay_out(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
+async def an_open_house(laid_out: Path, folder: Path, *, fleet: Mates | None = None) -> AsyncIterator[House]:
     file = SqliteFile(Path(shutil.copy(laid_out, folder / "stagedoor.db")))
     clock = ManualClock(NOON)
     keys = SqlOperatorKeys(file, clock)
@@ -203,6 +203,7 @@ async def an_open_house(laid_out: Path, folder: Path) -> AsyncIterator[House]:
         draining=lambda: False,
         authorize_view=gate.may_view,
         ops=ops_router(desk),
+        fleet=fleet,
         public_bind=True,
     )
     transport = httpx.ASGITransport(cast("Any", create_app(services)))

@@ -1,14 +1,16 @@
 """The operators' calls about breakers: what they show, what they do, and what the audit says of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from stagedoor.http.ops_breakers import answer_mate
+from stagedoor.http.services import Mates
 from stagedoor.kernel.errors import Fault
 from stagedoor.operators.model import Role
 from stagedoor.resilience.breaker import CircuitBreaker, State
-from stagedoor.resilience.breakers import Instance
+from stagedoor.resilience.breakers import Breakers, Instance
 from tests.integration.http.operated import House, an_open_house, data_of, lay_out, refusal_of
 
 SALE = "/ops/api/breakers/saleService"
@@ -123,3 +125,50 @@ async def test_a_breaker_that_is_not_there(house: House, name: str) -> None:
 
     assert refusal_of(answer) == (404, "404")
     assert await house.audit("breaker.close") == []
+
+
+class TwoOthers(Mates):
+    """Two other processes of the command: one tells *so_many_bytes* of its answer, one nothing."""
+
+    def __init__(self, so_many_bytes: int | None = None) -> None:
+        self.asked: list[bytes] = []
+        self.so_many_bytes = so_many_bytes
+        self.breakers = Breakers({}, now_ns=lambda: 0)
+        self.breakers.of(Instance.SALE)
+
+    @property
+    def number(self) -> int:
+        return 2
+
+    async def ask_others(self, question: bytes) -> Mapping[int, bytes | None]:
+        self.asked.append(question)
+        _, _, order = question.partition(b" ")
+        return {1: answer_mate(self.breakers, order)[: self.so_many_bytes], 3: None}
+
+
+async def test_where_several_processes_serve_all_are_shown_and_all_obey(laid_out: Path, tmp_path: Path) -> None:
+    others = TwoOthers()
+    async with an_open_house(laid_out, tmp_path, fleet=others) as house:
+        key = await house.key(Role.OPERATE)
+
+        steered = data_of(await house.client.post(f"{SALE}/force-open", headers=key))
+        shown = data_of(await house.client.get("/ops/api/breakers", headers=key))
+        audited = await house.audit("breaker.force_open")
+
+    assert (steered["state"], steered["process"], steered["processes"]) == ("FORCED_OPEN", 2, [1, 2])
+    assert others.breakers.of(Instance.SALE).state is State.FORCED_OPEN
+    assert [(card["process"], card["name"], card["state"]) for card in shown] == [
+        (1, "saleService", "FORCED_OPEN"),
+        (2, "saleService", "FORCED_OPEN"),
+        (2, "database", "CLOSED"),
+        (2, "databaseReads", "CLOSED"),
+    ]
+    assert len(audited) == 1
+    assert others.asked == [b"breakers force_open saleService", b"breakers"]
+
+
+async def test_an_answer_that_was_cut_off_is_none(laid_out: Path, tmp_path: Path) -> None:
+    async with an_open_house(laid_out, tmp_path, fleet=TwoOthers(so_many_bytes=20)) as house:
+        steered = await steer(house, "reset")
+
+    assert steered["processes"] == [2]
