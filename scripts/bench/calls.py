@@ -60,7 +60,7 @@ class InTurn:
         came = measured(self.server, [HERE / "in_turn.lua", *arguments], seconds=seconds, cores=self.cores)
         if self.beside:
             came = msgspec.structs.replace(came, lent_ns=self.beside.cpu_ns() - used_ns)
-        self.next += came.taken[0]
+        self.next += came.taken
         self.answered += came.answered
         return came
 
@@ -98,10 +98,8 @@ def floor_of(size: int, *, server: Served, cores: Cores, folder: Path, beside: S
     return call
 
 
-def measured(
-    server: Served, script: Sequence[Path | str | int], *, seconds: int, cores: Cores, threads: int = 1
-) -> Round:
+def measured(server: Served, script: Sequence[Path | str | int], *, seconds: int, cores: Cores) -> Round:
     """Run a round against *server* and add what processor time it took."""
     before = server.cpu_ns()
-    came = run_wrk([*map(str, script)], port=server.port, seconds=seconds, threads=threads, cores=cores)
+    came = run_wrk([*map(str, script)], port=server.port, seconds=seconds, cores=cores)
     return msgspec.structs.replace(came, cpu_ns=server.cpu_ns() - before)

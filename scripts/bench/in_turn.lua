@@ -60,7 +60,7 @@ end
 function done(summary, latency, _)
   local thread, errors = threads[1], summary.errors
   io.write(string.format(
-    '{"answered":%d,"finished":%d,"wrong":%d,"broken":%d,"us":%d,"p50_us":%d,"p99_us":%d,"taken":[%d],"sample":"%s"}\n',
+    '{"answered":%d,"finished":%d,"wrong":%d,"broken":%d,"us":%d,"p50_us":%d,"p99_us":%d,"taken":%d,"sample":"%s"}\n',
     thread:get("answered"), thread:get("answered"), thread:get("wrong"),
     errors.connect + errors.read + errors.write + errors.timeout,
     summary.duration, latency:percentile(50), latency:percentile(99), thread:get("taken"), hex(thread:get("sample"))

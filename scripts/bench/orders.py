@@ -3,15 +3,14 @@
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import zip_longest
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.bench.calls import API, HERE, Request, measured
 from scripts.bench.cores import Cores
 from scripts.bench.paced import Answered, Ask, Pacing
 from scripts.bench.served import Served
-from scripts.bench.wrk import CONNECTIONS, Round
+from scripts.bench.wrk import Round
 
 RESERVE, PAY = "reserve", "pay"
 RESERVED, PAID = b'"seatStatus":"TEMP_RESERVED"', b'"seatStatus":"RESERVED"'
@@ -48,10 +47,9 @@ class Errand:
 @dataclass(slots=True, kw_only=True)
 class Orders:
     """
-    Buys as fast as it goes, one order after another on each connection.
+    Buys as fast as it goes, a seat after another, with as many connections as all rows.
 
-    Connection *i* does every 64th errand, from the *i*-th on. A
-    round goes on where the last one stopped.
+    A round goes on where the last one stopped.
     """
 
     name: str
@@ -59,26 +57,25 @@ class Orders:
     cores: Cores
     folder: Path
     errands: Sequence[Errand]
-    _starts: list[int] = field(default_factory=lambda: [0] * CONNECTIONS)
+    _next: int = 0
 
     def __post_init__(self) -> None:
-        """Write down what each connection does."""
-        for nth in range(CONNECTIONS):
-            lines = map(str, self.errands[nth::CONNECTIONS])
-            (self.folder / f"orders-{nth}").write_text("".join(lines), encoding="ascii")
+        """Write down what is to be bought."""
+        self._written.write_text("".join(map(str, self.errands)), encoding="ascii")
+
+    @property
+    def _written(self) -> Path:
+        return self.folder / "orders"
 
     def round(self, seconds: int) -> Round:
         """Buy for so long."""
-        script = HERE / "orders.lua", self.folder, ",".join(map(str, self._starts))
-        came = measured(self.server, script, seconds=seconds, cores=self.cores, threads=CONNECTIONS)
-        self._starts = [start + taken for start, taken in zip(self._starts, came.taken, strict=True)]
+        script = HERE / "orders.lua", self._written, self._next
+        came = measured(self.server, script, seconds=seconds, cores=self.cores)
+        self._next += came.taken
         return came
 
     def asks(self) -> Iterator[Ask]:
         """Go on where the last round stopped: each call reserves, and its answer has the payment asked at once."""
-        of_each = [self.errands[nth::CONNECTIONS][start:] for nth, start in enumerate(self._starts)]
-        for some in zip_longest(*of_each):
-            for nth, errand in enumerate(some):
-                if errand is not None:
-                    self._starts[nth] += 1
-                    yield errand.reserve()
+        for errand in self.errands[self._next :]:
+            self._next += 1
+            yield errand.reserve()

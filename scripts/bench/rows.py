@@ -21,7 +21,7 @@ WAITING_PART = b'"status":"WAITING"'
 TOKENS_IN_TURN = 20_000
 
 JOINS_A_SECOND_MAX = 8_000
-ORDERS_A_SECOND_MAX = 3_000
+ORDERS_A_SECOND_MAX = 2_400
 """More than a server on one core takes: so many buyers are made ready."""
 
 INSIDE = 500

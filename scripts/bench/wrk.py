@@ -23,8 +23,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     What one round came to.
 
     *answered* counts answers, *finished* what the row counts (of orders: those paid), *wrong* the answers that were not
-    200 with the right body, *broken* lost connections. *taken* is how many requests each
-    thread has made. *cpu_ns* is what the server used, *lent_ns* what another one used of its core meanwhile,
+    200 with the right body, *broken* lost connections. *taken* is how many of what it had to ask for
+    it has begun. *cpu_ns* is what the server used, *lent_ns* what another one used of its core meanwhile,
     *client_ns* what wrk used.
     """
 
@@ -35,7 +35,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     us: int
     p50_us: int
     p99_us: int
-    taken: list[int]
+    taken: int
     sample: str = ""
     cpu_ns: int = 0
     lent_ns: int = 0
@@ -77,11 +77,11 @@ def is_here() -> bool:
     return shutil.which("wrk") is not None
 
 
-def run_wrk(script: Sequence[str], *, port: int, seconds: int, threads: int, cores: Cores) -> Round:
+def run_wrk(script: Sequence[str], *, port: int, seconds: int, cores: Cores) -> Round:
     """Run *script* (a path and its arguments) for so many seconds with 64 connections. Raises `WrkFailedError`."""
     # Longer than the round, so that a slow server has long answers instead of broken connections. (Eight bytes of wrk's
     # memory for each microsecond of it.)
-    options = [f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{seconds + 5}s"]
+    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{seconds + 5}s"]
     used_ns = _used_by_children_ns()
     with pinned(cores.client):
         process = subprocess.Popen(

@@ -31,7 +31,7 @@ def a_round(finished: int, **differing: int) -> Round:
         us=1_000_000,
         p50_us=2_000,
         p99_us=5_000,
-        taken=[finished],
+        taken=finished,
         cpu_ns=960_000_000,
     )
     return msgspec.structs.replace(usual, **differing)
