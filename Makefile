@@ -3,7 +3,7 @@
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test proof bench lint types format k6 tools services requirements
+.PHONY: help run demo-reset test proof bench breaker-demo lint types format k6 tools services requirements
 
 WITH_RUN = sh scripts/with-venv run
 WITH_TEST = sh scripts/with-venv test
@@ -37,6 +37,9 @@ format:  ## Put the code into the common format
 
 bench:  ## Measure the server beside the floor, with wrk (ONLY="check_waiting orders", PAIRS=7, SECONDS=3)
 	@exec $(WITH_RUN) -m scripts.bench $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ONLY)
+
+breaker-demo:  ## Stall a server's database and watch its breakers, then the same without them (SECONDS=12, LOAD=1)
+	@exec $(WITH_RUN) -m scripts.breaker_demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LOAD),--load $(LOAD))
 
 k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent)
 	@exec $(WITH_RUN) -m scripts.k6 $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")
