@@ -34,10 +34,13 @@ class Errand:
         body = b'{"scheduleId":%d,"seatId":%d}' % (self.performance_id, self.seat_id)
         return self._ask(RESERVE, "/concerts/reserve", body, RESERVED, then=self._pay)
 
+    def payment(self, reservation_id: int) -> Ask:
+        """Return the second call."""
+        return self._ask(PAY, "/concerts/payment", b'{"reservationId":%d}' % reservation_id, PAID)
+
     def _pay(self, pacing: Pacing, answer: bytes) -> None:
         found = _RESERVATION.search(answer)
-        body = b'{"reservationId":%b}' % (found[1] if found else b"0")
-        pacing.ask(self._ask(PAY, "/concerts/payment", body, PAID), asyncio.get_running_loop().time())
+        pacing.ask(self.payment(int(found[1]) if found else 0), asyncio.get_running_loop().time())
 
     def _ask(self, name: str, path: str, body: bytes, right: bytes, *, then: Answered | None = None) -> Ask:
         request = Request(method="POST", path=f"{API}{path}", headers={"Authorization": self.token}, body=body)

@@ -39,6 +39,7 @@ from stagedoor.http.services import Services
 from stagedoor.http.turn import Turn
 from stagedoor.http.under_way import StoppedWaiting
 from stagedoor.kernel.errors import Fault, TurnedAway
+from stagedoor.observability.seldom import Seldom
 from stagedoor.resilience.deadline import due
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Edge:
         self._services = services
         self._new_id = RequestIds()
         self._log = structlog.get_logger("stagedoor.http")
+        self._seldom = Seldom()
         self._identity_header = identity_headers(services.identity)
         self._identity_line = b"".join(b"%b: %b\r\n" % field for field in self._identity_header)
         self._under_way = 0
@@ -257,32 +259,30 @@ class Edge:
             return
         if call.code is not None:
             metrics.refusals.labels(call.code).inc()
-        level = self._gravity(call, quiet=quiet)
+        level, cause = self._outcome(call, quiet=quiet)
         if self._log.is_enabled_for(level):
-            facts = {"call": name, "method": method, "status": status, "ms": round(seconds * 1_000, 2)}
+            facts = {"call": name, "method": method, "status": status, "ms": round(seconds * 1_000, 2), **cause}
             if call.code is not None:
                 facts["code"] = call.code
-            if isinstance(call.cause, TurnedAway):
-                facts["cause"] = str(call.cause)
-            elif call.cause is not None:
-                facts["exc_info"] = call.cause
             self._log.log(level, "http.request", request_id=call.request_id, **facts)
 
-    def _gravity(self, call: Call, *, quiet: bool) -> int:
-        """Count what the call failed of, if it did, and return how important a line of log about it is."""
+    def _outcome(self, call: Call, *, quiet: bool) -> tuple[int, dict[str, Any]]:
+        """Count what the call failed of, if it did; return how important a line about it is, and what else it says."""
         match call.cause:
             case None:
-                return logging.DEBUG if quiet else logging.INFO
-            case TurnedAway():
-                # However many are turned away, each line would say the same, and cost more than the answer.
-                self._services.metrics.faults.labels(type(call.cause).__name__).inc()
-                return logging.DEBUG
+                return logging.DEBUG if quiet else logging.INFO, {}
             case Fault():
-                self._services.metrics.faults.labels(type(call.cause).__name__).inc()
-                return logging.WARNING
+                kind = type(call.cause).__name__
+                self._services.metrics.faults.labels(kind).inc()
+                # In an outage all calls fail of the same, and a traceback costs what a hundred polls do. Who was turned
+                # away is told of by whatever did it.
+                unsaid = None if isinstance(call.cause, TurnedAway) else self._seldom.say(kind, perf_counter())
+                if unsaid is None:
+                    return logging.DEBUG, {"cause": str(call.cause)}
+                return logging.WARNING, {"exc_info": call.cause, "left_unsaid": unsaid}
             case _:
                 self._services.metrics.defects.inc()
-                return logging.ERROR
+                return logging.ERROR, {"exc_info": call.cause}
 
 
 def _is_quiet(call: Call) -> bool:
