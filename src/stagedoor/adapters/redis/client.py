@@ -1,7 +1,8 @@
 """One Redis server, reached without a second try: what was not answered is looked up in the log, never sent again."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+import secrets
+from collections.abc import Awaitable, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -56,7 +57,7 @@ class RedisClient:
             redis_connect_func=self._connected,
         )
         self._redis: Redis = Redis(connection_pool=pool)
-        self._scripts = {name: _Script(name) for name in _SCRIPTS}
+        self._scripts = {name: Script(name) for name in _SCRIPTS}
         self._server: bytes | None = None
         self._found: bytes | None = None
 
@@ -79,7 +80,13 @@ class RedisClient:
 
     async def run(self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
         """Run the script of that name, once. Raises `StoreLost`: then nobody knows whether it was run."""
-        return await self._answered(self._run(self._scripts[script], keys, arguments))
+        call = secrets.token_bytes(8)
+        reply = await self._answered(self._run(self._scripts[script], keys, (call, *arguments)))
+        if reply[0] != call:
+            # Somewhere on the way an answer was doubled: on that connection all that follow would be somebody else's.
+            await self._redis.connection_pool.disconnect()
+            raise StoreLost("the answer belongs to another call")
+        return reply[1]
 
     async def command(self, *command: bytes | str | int) -> Reply:
         """Send one command, once. Raises `StoreLost`."""
@@ -89,7 +96,7 @@ class RedisClient:
         """Close every connection."""
         await self._redis.aclose(close_connection_pool=True)
 
-    async def _run(self, script: "_Script", keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
+    async def _run(self, script: "Script", keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
         try:
             return await self._sent("EVALSHA", script.digest, len(keys), *keys, *arguments)
         except NoScriptError:
@@ -127,14 +134,15 @@ _FOLDER = files("stagedoor.adapters.redis") / "lua"
 _SCRIPTS = ("catch_up", "append", "turn", "decide", "open", "seal", "release")
 
 
-class _Script:
-    """A script's text, what all begin with before it, and what the server calls it."""
+def digest_of(text: str) -> str:
+    """Return what the server calls the script *text*."""
+    return sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Script:
+    """A script's text, with what all begin with before it, and what the server calls it."""
 
     def __init__(self, name: str) -> None:
+        """Read the script of that name."""
         self.text = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in ("room", name))
-        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-
-def script_texts() -> Mapping[str, str]:
-    """Return every script as it is sent."""
-    return {name: _Script(name).text for name in _SCRIPTS}
+        self.digest = digest_of(self.text)

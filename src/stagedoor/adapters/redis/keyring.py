@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from stagedoor.adapters.line_keys import KeyRing, KeyScope, StoredKey
+from stagedoor.adapters.redis.replica import Replica
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
 from stagedoor.waiting_room.model import PlaceState
@@ -47,6 +48,11 @@ class StoredKeys:
                 ref = PlaceRef(room_id, QueueNumber(key.number))
                 stored = StoredKey(key.fingerprint, ref, PlaceState(key.state), key.position)
                 self.ring.known[KeyScope(buyer_id, key.call, key.value)] = stored
+
+    def is_ahead_of(self, replica: Replica) -> bool:
+        """Whether a key names a place of which *replica* has not read yet."""
+        last = replica.state.columns.last_number
+        return any(stored.ref.number > last for stored in self.ring.known.values())
 
     def changed(self) -> Mapping[BuyerId, bytes]:
         """Return, of the buyers whose keys the batch has added to, all their keys."""

@@ -55,7 +55,7 @@ class Leading:
             # What was admitted before is on record before anybody else is.
             await self.write_record(line)
         change = await line.alone(lambda: self._turn(line, store, turn))
-        if change is not None and change.is_durable:
+        if change is not None:
             with contextlib.suppress(Fault):
                 await self.write_record(line)
                 await self._make_checkpoint(line, store)
@@ -173,7 +173,7 @@ class Leading:
         seen, before, replica.grown = replica.seen, replica.checkpoint, 0
         packed, chunks = checkpoints.taken(replica, name=f"{replica.epoch}:{secrets.token_hex(4)}")
         await checkpoints.write_chunks(store, chunks)
-        if await store.seal(seen, packed, before=before):
+        if await store.seal(seen, packed, chunks=[name for name, _ in chunks], before=before):
             replica.checkpoint = packed
             await store.remove_chunks(checkpoints.chunks_of(before))
         else:

@@ -250,7 +250,7 @@ class RedisLine(WaitingLine, LineLeftovers):
             await line.catch_up()
             now, seen = self._clock.now(), replica.seen
             stored = await self._stored(line, [join.buyer_id for join in joins if join.key is not None], now)
-            if line.replica is not replica or replica.seen != seen:
+            if line.replica is not replica or replica.seen != seen or stored.is_ahead_of(replica):
                 continue
             batch = JoinBatch(_only(replica.line), stored.ring, now)
             decided = [batch.decide(join) for join in joins]

@@ -18,6 +18,9 @@ ENTRIES_AT_ONCE = 500
 SIGNS_KEPT = 2_000
 """Batches of signs; a process that is further behind takes everybody for just seen."""
 
+CHUNK_S_MAX = 600
+"""For so long parts of a checkpoint stay that nobody finished."""
+
 _OFFSET_KEPT_MS = 10_000
 
 
@@ -121,14 +124,14 @@ class RoomStore:
         epoch, checkpoint = await self._client.command("HMGET", self._keys[0], "epoch", "checkpoint")
         return int(epoch or 0), checkpoint or b""
 
-    async def open(self, epoch: int, checkpoint: bytes) -> int:
+    async def open(self, epoch: int, checkpoint: bytes, *, chunks: Sequence[bytes]) -> int:
         """Begin *epoch* from *checkpoint* unless it, or a later one, has begun; return which one has."""
-        begun: int = await self._client.run("open", self._keys, [epoch, 0, 0, 0, checkpoint])
+        begun: int = await self._client.run("open", self._keys, [epoch, 0, 0, 0, checkpoint, *self._chunks(chunks)])
         return begun
 
-    async def seal(self, seen: "Seen", checkpoint: bytes, *, before: bytes) -> bool:
+    async def seal(self, seen: "Seen", checkpoint: bytes, *, chunks: Sequence[bytes], before: bytes) -> bool:
         """Put *checkpoint*, of the log up to *seen*, in the place of *before*; return whether that was still there."""
-        sealed: int = await self._client.run("seal", self._keys, [*seen, 0, checkpoint, before])
+        sealed: int = await self._client.run("seal", self._keys, [*seen, 0, checkpoint, before, *self._chunks(chunks)])
         return bool(sealed)
 
     async def release(self, *, candidate: str, fence: int) -> None:
@@ -136,18 +139,21 @@ class RoomStore:
         await self._client.run("release", self._keys, [0, 0, 0, 0, f"{candidate}:{fence}"])
 
     async def write_chunk(self, name: bytes, chunk: bytes) -> None:
-        """Store a part of a checkpoint."""
-        await self._client.command("SET", self._prefix + b"checkpoint:" + name, chunk)
+        """Store a part of a checkpoint, which goes by itself unless the checkpoint is opened or sealed in time."""
+        await self._client.command("SET", *self._chunks([name]), chunk, "EX", CHUNK_S_MAX)
 
     async def read_chunk(self, name: bytes) -> bytes | None:
         """Return a part of a checkpoint, None if it is gone."""
-        chunk: bytes | None = await self._client.command("GET", self._prefix + b"checkpoint:" + name)
+        chunk: bytes | None = await self._client.command("GET", *self._chunks([name]))
         return chunk
 
     async def remove_chunks(self, names: Sequence[bytes]) -> None:
         """Remove parts of a checkpoint."""
         if names:
-            await self._client.command("UNLINK", *(self._prefix + b"checkpoint:" + name for name in names))
+            await self._client.command("UNLINK", *self._chunks(names))
+
+    def _chunks(self, names: Sequence[bytes]) -> Sequence[bytes]:
+        return [self._prefix + b"checkpoint:" + name for name in names]
 
     async def _run(self, script: str, seen: "Seen", *arguments: bytes | str | int) -> Tail:
         reply = await self._client.run(script, self._keys, [*seen, ENTRIES_AT_ONCE, *arguments])

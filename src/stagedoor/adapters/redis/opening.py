@@ -53,11 +53,16 @@ class Opening:
         server = await self._client.serving()
         marks = await self._record.open(room.id, server=server, lost_epoch=self._lost_epochs.get(room.id))
         begun, packed = await store.head()
+        while begun > marks.epoch:
+            # The record is an older one, put back from a backup: what the store has is newer, and goes on as lost.
+            marks = await self._record.open(room.id, server=server, lost_epoch=marks.epoch)
+            if begun == marks.epoch:
+                marks = await self._record.open(room.id, server=server, lost_epoch=marks.epoch)
         if begun < marks.epoch:
             base = await self._base(store, room, marks, known, begun, packed)
             begun = await self._begin(store, room, marks, base)
         if begun != marks.epoch:
-            raise StoreLost("the line's record is of an older epoch than its store")
+            raise StoreLost("the line has begun another epoch")
         self._lost_epochs.pop(room.id, None)
         replica = await self._load(store, room, begun)
         replica.numbers_until = marks.numbers_until
@@ -102,7 +107,7 @@ class Opening:
         replica = _recovered(room, marks, base, recorded, now)
         checkpoint, chunks = checkpoints.taken(replica, name=f"{marks.epoch}:{secrets.token_hex(4)}")
         await checkpoints.write_chunks(store, chunks)
-        return await store.open(marks.epoch, checkpoint)
+        return await store.open(marks.epoch, checkpoint, chunks=[name for name, _ in chunks])
 
 
 async def _read_on(store: RoomStore, replica: Replica) -> None:

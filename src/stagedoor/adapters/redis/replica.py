@@ -164,6 +164,7 @@ class Replica:
                 self._change(position, log_entries.change_of(entry, last_number=self.state.columns.last_number))
             case Heard():
                 self._hear(entry)
+                self.grown += 1 + len(entry.signs) + len(entry.notes)
             case GaveBack():
                 self._give_back(position, entry)
         if entry.request in self.awaited:

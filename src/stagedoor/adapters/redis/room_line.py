@@ -14,6 +14,7 @@ from stagedoor.adapters.redis.line_store import RoomStore, Status, Tail
 from stagedoor.adapters.redis.log_entries import Changed, GaveBack, Heard, Joins, LogEntry, RequestId, UsedUp
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import EntriesMissing, JoinOutcome, Replica
+from stagedoor.adapters.redis.shared import Shared
 from stagedoor.kernel.clock import Clock, Instant, Outage
 from stagedoor.kernel.errors import Fault, Overloaded
 from stagedoor.kernel.ids import BuyerId
@@ -40,7 +41,13 @@ NEAR_MS = 2_000
 
 
 class RoomLine:
-    """A replica of the line, and the one way in which it is changed: by what comes back from the store."""
+    """
+    A replica of the line, and the one way in which it is changed: by what comes back from the store.
+
+    `fresh` returns once everything is known that was in the store when it was
+    called, `flush` once the others know what was heard here before; both raise
+    `Fault`.
+    """
 
     def __init__(self, *, store: RoomStore, record: LineRecord, opening: Opening, clock: Clock, room: Room) -> None:
         """Know nothing before `opened`."""
@@ -51,8 +58,8 @@ class RoomLine:
         self._writer = secrets.randbits(52)
         self._one_at_a_time = asyncio.Lock()
         self._opening_lock = asyncio.Lock()
-        self._reading: asyncio.Task[Tail] | None = None
-        self._next_reading: asyncio.Task[Tail] | None = None
+        self.fresh = Shared(self.catch_up)
+        self.flush = Shared(self._flush)
         self._settled = asyncio.Event()
         self._notes: list[Note] = []
         self.owed: list[Outage] = []
@@ -100,19 +107,6 @@ class RoomLine:
                 )
             )
         return tail
-
-    async def fresh(self) -> None:
-        """Return once everything is known that was in the store when this was called; callers share the reading."""
-        if self._next_reading is None:
-            self._next_reading = asyncio.create_task(self._after(self._reading))
-        await asyncio.shield(self._next_reading)
-
-    async def _after(self, before: "asyncio.Task[Tail] | None") -> Tail:
-        if before is not None:
-            with contextlib.suppress(Fault):
-                await asyncio.shield(before)
-        self._reading, self._next_reading = self._next_reading, None
-        return await self.catch_up()
 
     async def join(self, room: Room, buyers: Sequence[BuyerId]) -> Sequence[JoinOutcome]:
         """Give each buyer a number. To be called `alone`. Raises `Fault`."""
@@ -203,7 +197,10 @@ class RoomLine:
             return tail
 
         try:
-            return Status.OK if await self._written(replica, entry, send) else status
+            written = await self._written(replica, entry, send)
+            if written:
+                return Status.OK
+            return Status.MOVED if status is Status.OK else status
         finally:
             replica.deciding = frozenset()
             self._settled.set()
@@ -228,7 +225,7 @@ class RoomLine:
             with contextlib.suppress(Fault):
                 await self.flush()
 
-    async def flush(self) -> None:
+    async def _flush(self) -> None:
         """Tell everybody what was heard here. Raises `Fault`: then it is told later."""
         replica = await self.opened()
         # Signs from before an outage come before it, notes (which know of it) after it.
@@ -302,7 +299,7 @@ class RoomLine:
             return False
         state = columns.states[row]
         if state == WAITING:
-            return not entering and columns.seen_at[row] > self.quiet_since
+            return not entering and (columns.seen_at[row] > self.quiet_since or self._stays(replica, row))
         if state == ADMITTED:
             return self._lasts(replica, number) > self._clock.now() + NEAR_MS
         if state == PASSED_OVER:
@@ -347,6 +344,9 @@ class RoomLine:
             return False
         row = number - replica.state.columns.first
         return 0 <= row < len(replica.state.columns) and replica.state.columns.is_lost(row)
+
+    def _stays(self, replica: Replica, row: int) -> bool:
+        return replica.state.away_at(row, self.room) > self._clock.now() + NEAR_MS
 
     def _lasts(self, replica: Replica, number: int) -> Instant:
         seen_at = replica.state.columns.seen_at[number - replica.state.columns.first]

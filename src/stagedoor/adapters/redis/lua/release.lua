@@ -2,4 +2,4 @@
 if redis.call('GET', LEASE) == ARGV[5] then
   redis.call('DEL', LEASE)
 end
-return 0
+return {CALL, 0}

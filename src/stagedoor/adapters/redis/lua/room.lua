@@ -1,6 +1,8 @@
 -- What every script of a room begins with: its keys, the store's clock, and what a process has not seen of the log yet.
 --
--- KEYS: head, log, signs, lease, keyring. ARGV[1..4]: epoch, position in the log, position in the signs, entries at most.
+-- KEYS: head, log, signs, lease, keyring. ARGV: which call it is, which the answer says again, so that nobody takes it for
+-- that of another. Then, as ARGV[1..4]: epoch, position in the log, position in the signs, entries at most.
+local CALL = table.remove(ARGV, 1)
 local HEAD, LOG, SIGNS, LEASE, KEYRING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
 local function now_ms()
@@ -32,11 +34,11 @@ end
 
 local function answer(status, fence)
   if status == 'lost' then
-    return {status, now_ms()}
+    return {CALL, {status, now_ms()}}
   end
   local head = redis.call('HMGET', HEAD, 'position', 'sign', 'gap_began', 'gap_ended')
-  return {
+  return {CALL, {
     status, now_ms(), tonumber(head[1] or 0), tonumber(head[2] or 0), tonumber(head[3] or 0), tonumber(head[4] or 0),
     fence or 0, entries(LOG, ARGV[2]), entries(SIGNS, ARGV[3])
-  }
+  }}
 end

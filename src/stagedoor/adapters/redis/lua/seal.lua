@@ -1,7 +1,11 @@
--- Puts a checkpoint (ARGV[5]) of the log up to ARGV[2] in the place of the one before (ARGV[6]), and cuts the log there.
+-- Puts a checkpoint (ARGV[5], in the keys ARGV[7] and on) of the log up to ARGV[2] in the place of the one before
+-- (ARGV[6]), and cuts the log there.
 if not is_of_this_epoch() or redis.call('HGET', HEAD, 'checkpoint') ~= ARGV[6] then
-  return 0
+  return {CALL, 0}
+end
+for i = 7, #ARGV do
+  redis.call('PERSIST', ARGV[i])
 end
 redis.call('HSET', HEAD, 'checkpoint', ARGV[5])
 redis.call('XTRIM', LOG, 'MINID', (ARGV[2] + 1) .. '-0')
-return 1
+return {CALL, 1}

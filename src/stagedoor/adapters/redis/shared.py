@@ -1,0 +1,41 @@
+"""Many who want the same thing done wait for one doing of it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from stagedoor.kernel.errors import Fault
+
+
+class Shared:
+    """
+    A step that is taken once for all who asked while it was last under way.
+
+    Whoever asks gets one that began after she asked. Idle, she waits for
+    nobody. A caller that gives up leaves it to the others.
+    """
+
+    def __init__(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Take *step*, which raises nothing but `Fault`."""
+        self._step = step
+        self._current: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+
+    async def __call__(self) -> None:
+        """Return when the step was taken. Raises its `Fault`."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._after(self._current))
+            self._next.add_done_callback(_seen)
+        await asyncio.shield(self._next)
+
+    async def _after(self, before: "asyncio.Task[None] | None") -> None:
+        if before is not None:
+            with contextlib.suppress(Fault):
+                await asyncio.shield(before)
+        self._current, self._next = self._next, None
+        await self._step()
+
+
+def _seen(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled():
+        task.exception()

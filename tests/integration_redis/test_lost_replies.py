@@ -1,0 +1,134 @@
+"""A reply that is lost, doubled or late: no second place, no second admission, no answer taken for another."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.services import Redis
+from stagedoor.adapters.redis.client import Script
+from stagedoor.kernel.errors import Fault
+from stagedoor.waiting_room.model import PlaceState
+from tests.builders.line import a_ref, a_room
+from tests.contract.line_record import unfair
+from tests.faults.redis_replies import Delayed, Duplicated, Lost, RedisProxy
+from tests.integration_redis.lines import Process, Town, a_town, until
+
+FAULTS = [Lost, Duplicated, lambda part: Delayed(part, ms=1_500)]
+NAMES = ["lost", "doubled", "late"]
+
+
+def sent(script: str) -> bytes:
+    """What only commands with that script contain."""
+    return Script(script).digest.encode()
+
+
+@pytest.fixture
+async def town(redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+    async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
+        yield town
+
+
+@pytest.fixture
+def proxy(redis_server: Redis) -> Iterator[RedisProxy]:
+    with RedisProxy(redis_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def process(town: Town, proxy: RedisProxy) -> Process:
+    """A process behind the proxy that has been heard before, so that the scripts are loaded."""
+    _, _, rest = town.url.partition("@")
+    process = town.start(url=town.url.replace(rest, f"127.0.0.1:{proxy.port}/0"))
+    await process.join(1)
+    await process.turn()
+    return process
+
+
+async def again(process: Process, *buyers: int) -> list[int]:
+    """Join as a buyer does: after a 503 she asks once more."""
+    numbers: list[int] = []
+
+    async def have_joined() -> bool:
+        try:
+            numbers[:] = await process.join(*buyers)
+        except Fault:
+            return False
+        return True
+
+    await until(have_joined)
+    return numbers
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+async def test_a_join_gives_one_place(town: Town, process: Process, proxy: RedisProxy, fault: type[Lost]) -> None:
+    with proxy.toxic(spoilt := fault(sent("append"))):
+        assert await again(process, 7, 8) == [2, 3]
+        assert spoilt.happened
+
+    assert await again(process, 9, 7) == [4, 2]
+    other = town.start()
+    assert await other.join(8, 9, 10) == [3, 4, 5]
+    assert other.line.view(other.room.id).last_number == 5
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+@pytest.mark.parametrize("script", ["turn", "catch_up"])
+async def test_a_turn_admits_once(
+    town: Town, process: Process, proxy: RedisProxy, fault: type[Lost], script: str
+) -> None:
+    await process.join(7, 8, 9)
+
+    async def is_admitted() -> bool:
+        try:
+            await process.turn()
+        except Fault:
+            return False
+        return len(await town.passes()) >= 2
+
+    with proxy.toxic(spoilt := fault(sent(script))):
+        await until(is_admitted)
+        assert spoilt.happened
+    for _ in range(3):
+        await process.turn()
+
+    passes = await town.passes()
+    assert [one.number for one in passes] == [1, 2]
+    assert unfair(passes) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+async def test_a_place_ends_once(town: Town, process: Process, proxy: RedisProxy, fault: type[Lost]) -> None:
+    await process.join(7)
+
+    async def is_used_up() -> bool:
+        try:
+            await process.line.use_up([a_ref(1)])
+        except Fault:
+            return False
+        return True
+
+    with proxy.toxic(spoilt := fault(sent("append"))):
+        await until(is_used_up)
+        assert spoilt.happened
+
+    assert await process.state(1) is PlaceState.DONE
+    other = town.start()
+    assert await other.state(1) is PlaceState.DONE
+    assert (await other.join(1, 7)) == [3, 2]
+
+
+async def test_no_answer_is_taken_for_another_when_many_are_doubled(
+    town: Town, process: Process, proxy: RedisProxy
+) -> None:
+    """Commands of all kinds, at once, while the answers to some come twice."""
+    for script in ("append", "catch_up", "append", "catch_up"):
+        with proxy.toxic(Duplicated(sent(script))):
+            await asyncio.gather(*(again(process, buyer) for buyer in range(100, 110)))
+            await process.line.settled(a_ref(1), entering=True)
+
+    assert sorted(await again(process, *range(100, 110))) == list(range(2, 12))
+    other = town.start()
+    await other.line.refresh()
+    assert other.line.view(other.room.id).last_number == 11
