@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from stagedoor.adapters.embedded.sqlite_file import SqliteFile
+from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.leases import SqlLeases
 from stagedoor.bootstrap.events import LEASES
 from stagedoor.kernel.events import DomainEvent
@@ -20,12 +20,12 @@ LOOKS = 2_400
 class EventsHouse:
     """The database of a sale, looked at from outside."""
 
-    def __init__(self, file: SqliteFile) -> None:
-        self.file = file
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
 
     async def store(self, *events: DomainEvent) -> None:
         """Write *events* as a sale does."""
-        await store(self.file, *events)
+        await store(self.lanes, *events)
 
     async def waiting(self) -> int:
         """Count what waits for Kafka."""
@@ -49,11 +49,11 @@ class EventsHouse:
         def read(connection: Connection) -> Sequence[str]:
             return list(connection.scalars(text("SELECT event_id FROM notification ORDER BY event_id")))
 
-        return await self.file.reading(read)
+        return await self.lanes.reading(read)
 
     async def lease(self) -> LeaseSight:
         """Return who relays to Kafka."""
-        return await SqlLeases(self.file).look(LEASES[Outlet.BROKER])
+        return await SqlLeases(self.lanes).look(LEASES[Outlet.BROKER])
 
     async def led_by(self, pid: int) -> LeaseSight:
         """Wait until the process *pid* relays."""
@@ -73,12 +73,12 @@ class EventsHouse:
 
     async def run(self, statement: str) -> None:
         """Run a statement of one's own."""
-        async with self.file.writing() as transaction:
+        async with self.lanes.writing() as transaction:
             await transaction.run(lambda connection: connection.execute(text(statement)).rowcount)
             await transaction.commit(proof=lambda _: False)
 
     async def _scalar(self, statement: str) -> int:
-        return await self.file.reading(lambda connection: connection.scalar(text(statement)) or 0)
+        return await self.lanes.reading(lambda connection: connection.scalar(text(statement)) or 0)
 
 
 def leader_of(seen: LeaseSight) -> int:

@@ -14,9 +14,10 @@ from tests.e2e.harness.server import PRODUCT, STOP_SECONDS, environment
 class Process:
     """One process beside the servers; what it logs is in the file *log*."""
 
-    def __init__(self, words: Sequence[str], database: Path, bootstrap: str, program: Sequence[str]) -> None:
+    def __init__(
+        self, words: Sequence[str], database: Path, settings: Mapping[str, str], program: Sequence[str]
+    ) -> None:
         self.log = database.with_name(f"{'-'.join(words)}.log")
-        settings = {"KAFKA_BOOTSTRAP": bootstrap, "LOG_LEVEL": "info", "LOG_FORMAT": "json"}
         with self.log.open("a") as errors:
             self._process = subprocess.Popen(  # noqa: S603 -- the product itself
                 [sys.executable, *program, *words],
@@ -57,13 +58,13 @@ class Process:
 class Processes:
     """Starts processes on one database and one Kafka."""
 
-    def __init__(self, database: Path, bootstrap: str) -> None:
+    def __init__(self, database: Path, settings: Mapping[str, str]) -> None:
         self._database = database
-        self._bootstrap = bootstrap
+        self._settings = settings
         self._started: list[Process] = []
 
     def start(self, *words: str, program: Sequence[str] = PRODUCT) -> Process:
-        process = Process(words, self._database, self._bootstrap, program)
+        process = Process(words, self._database, self._settings, program)
         self._started.append(process)
         return process
 
@@ -79,9 +80,10 @@ class Processes:
 
 
 @contextmanager
-def processes_on(database: Path, bootstrap: str) -> Iterator[Processes]:
-    """Start what the test asks for, and end it with the test."""
-    started = Processes(database, bootstrap)
+def processes_on(database: Path, bootstrap: str, **settings: str) -> Iterator[Processes]:
+    """Start what the test asks for, and end it with the test; *settings* may name another database than the file."""
+    logs = {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
+    started = Processes(database, {"KAFKA_BOOTSTRAP": bootstrap, **logs, **settings})
     try:
         yield started
     finally:

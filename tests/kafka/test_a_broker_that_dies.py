@@ -1,9 +1,11 @@
-"""Kafka is killed in the middle: what was sold waits in the outbox, and all of it leaves, in order, once it is back."""
+"""Kafka dies or hangs in the middle: what was sold waits in the outbox, and all leaves, in order, once it is back."""
 
 import asyncio
 
+import pytest
+
 from scripts.services import Kafka
-from stagedoor.adapters.kafka.access import KafkaAccess
+from stagedoor.adapters.kafka.access import BrokerFault, KafkaAccess
 from stagedoor.adapters.kafka.publisher import KafkaPublisher
 from stagedoor.adapters.kafka.wire import HOLDS, ORDERS
 from stagedoor.adapters.sql.outbox import SqlOutbox
@@ -37,7 +39,7 @@ async def relayed(relay: RelayEvents) -> int:
 async def test_all_leave_in_order_and_no_record_is_blamed(house: EventsHouse, own_kafka: Kafka) -> None:
     publisher = KafkaPublisher(KafkaAccess(bootstrap=(own_kafka.bootstrap,)))
     relay = RelayEvents(
-        outbox=SqlOutbox(house.file, Outlet.BROKER, lease=None),
+        outbox=SqlOutbox(house.lanes, Outlet.BROKER, lease=None),
         publisher=publisher,
         clock=ManualClock(NOON),
         leads=OnlyProcess(),
@@ -66,3 +68,37 @@ async def test_all_leave_in_order_and_no_record_is_blamed(house: EventsHouse, ow
     assert set(orders) == {f"o{number:03}" for number in range(SOLD)}
     assert set(holds) == {f"p{number:03}" for number in range(SOLD)}
     assert (await house.failed(), await house.parked()) == (0, 0)
+
+
+async def test_what_a_broker_that_hangs_was_given_is_not_given_to_it_again(own_kafka: Kafka) -> None:
+    publisher = KafkaPublisher(KafkaAccess(bootstrap=(own_kafka.bootstrap,)))
+    await publisher.publish([paid("before", order_id=1)])
+    given = [paid(f"o{number}", order_id=number) for number in range(20)]
+
+    own_kafka.pause()
+    with pytest.raises(BrokerFault, match="in time"):
+        await publisher.publish(given)
+    own_kafka.resume()
+    while True:
+        try:
+            await publisher.publish(given)
+        except BrokerFault:
+            continue
+        break
+    await publisher.close()
+
+    ids = [event.event_id for event in await events_on(own_kafka.bootstrap, ORDERS)]
+    assert sorted(ids) == sorted(["before", *(event.event_id for event in given)])
+
+
+async def test_who_is_told_to_stop_waits_for_no_broker(own_kafka: Kafka) -> None:
+    publisher = KafkaPublisher(KafkaAccess(bootstrap=(own_kafka.bootstrap,)))
+    await publisher.publish([paid("before", order_id=1)])
+    own_kafka.pause()
+    sending = asyncio.ensure_future(publisher.publish([paid("during", order_id=1)]))
+    await asyncio.sleep(0)
+
+    publisher.give_up()
+    with pytest.raises(BrokerFault):
+        await sending
+    await publisher.close()
