@@ -1,8 +1,17 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.integration.cli.command import Command, commands_in
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Take back what a command that was to serve has set up inside this process: later tests listen at every level."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
