@@ -30,6 +30,10 @@ Every answer is an envelope: `resultType` SUCCESS with `data`, or FAIL with `exc
 A refusal is decided in this order, the first that fits: unreadable (413, 415, 400), 401, 404, an idempotency key
 that is known, paid already (409), the place is over (003), still waiting (001, 403), the reservation is over (006),
 too many seats (007), sold out (002) or taken (004), the balance (005). HEAD and OPTIONS are answered wherever GET is.
+
+A call that has to wait for something is answered by its deadline at the latest. `Stagedoor-Deadline-Ms` says that you
+wait less: a whole number of milliseconds, counted from when all of the request has arrived. What comes too late is not
+begun; what was begun goes on, and a repeat with the same `Idempotency-Key` tells how it ended.
 """
 
 SECURITY_SCHEMES: Json = {

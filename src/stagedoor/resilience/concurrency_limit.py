@@ -1,9 +1,10 @@
 """
 How many calls may be under way at once: as many as are answered in time, found out by looking.
 
-A burst that drains is no overload, so what counts is a queue that stands: for
-a whole window even the fastest answer took longer than it may (the idea of
-CoDel, RFC 8289). Then the limit is cut to the number that would be answered
+A burst that drains is no overload, so what counts is a queue that stands: in
+a whole window most answers took longer than they may (after CoDel, RFC 8289,
+which goes by the fastest; but who is refused for a reason of her own is
+answered at once, whatever stands). Then the limit is cut to the number that would be answered
 in time at the rate at which answers come (Little's law), and raised step by
 step while that suffices. Who is refused is a matter of priority: each has a
 share of the limit.
@@ -108,7 +109,9 @@ class ConcurrencyLimit:
         self._answered[priority] += 1
         self._moved_at[priority] = now
         took_s = now - began
-        self._fastest_s[priority] = min(self._fastest_s[priority], took_s)
+        if took_s > self._target_s:
+            self._slow[priority] += 1
+            self._slow_s[priority] += took_s
         if now >= self._window_ends:
             self._decide(now)
 
@@ -134,14 +137,16 @@ class ConcurrencyLimit:
     def _open_window(self, now: float) -> None:
         self._window_ends = now + WINDOW_S
         self._answered = [0] * len(Priority)
-        self._fastest_s = [inf] * len(Priority)
+        self._slow = [0] * len(Priority)
+        self._slow_s = [0.0] * len(Priority)
         self._under_way_most = self._under_way
         self._has_refused = False
 
     def _standing_s(self, priority: Priority, now: float) -> float:
-        """Return for how long calls of *priority* wait at least; 0 where the window does not tell."""
-        if self._answered[priority] >= SAMPLES_MIN:
-            return self._fastest_s[priority]
+        """Return for how long most calls of *priority* wait; 0 where they do not, or the window does not tell."""
+        slow = self._slow[priority]
+        if self._answered[priority] >= SAMPLES_MIN and 2 * slow > self._answered[priority]:
+            return self._slow_s[priority] / slow
         if not self._answered[priority] and self._under_way_of[priority] and self._under_way > self._least:
             return now - self._moved_at[priority]
         return 0.0

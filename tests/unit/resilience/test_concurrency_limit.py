@@ -59,6 +59,19 @@ def test_a_queue_that_stands_is_cut_to_what_is_answered_in_time() -> None:
     assert let_in(limit, Priority.RESERVE, 2.3, calls=1) == 0
 
 
+def test_a_few_who_are_answered_at_once_hide_no_queue() -> None:
+    limit = a_limit()
+    let_in(limit, Priority.RESERVE, 0.0, calls=2_000)
+    # Somebody in a hurry, or without a right to ask: a third of all answers.
+    let_in(limit, Priority.RESERVE, 2.0, calls=250)
+    answer(limit, Priority.RESERVE, 2.0, 2.0, calls=250)
+    answer(limit, Priority.RESERVE, 0.0, 2.0, calls=500)
+
+    limit.has_room(Priority.RESERVE, 2.0 + WINDOW_S)
+
+    assert limit.limit < 1_500
+
+
 def test_one_slow_call_is_no_overload() -> None:
     limit = a_limit()
 
