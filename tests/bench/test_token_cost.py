@@ -27,7 +27,7 @@ def test_a_hundred_thousand_tokens_are_read_a_second(record_property: Callable[[
                 token_expires_at=Instant(NOON + 1_000),
                 poll_after_ms=1_000,
             )
-        )
+        ).encode()
         for number in range(1, TOKENS + 1)
     ]
 

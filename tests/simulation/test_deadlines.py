@@ -63,7 +63,7 @@ class Caller:
         return self.server.services.tokens.issue(joined.place)
 
     async def holds(self, buyer_id: BuyerId, token: str, seat_id: int) -> int:
-        ref = self.server.services.tokens.read(token, now=self.server.clock.now()).ref
+        ref = self.server.services.tokens.read(token.encode(), now=self.server.clock.now()).ref
         settled = await self.server.services.reserve_seats.reserve(
             ref=ref, buyer_id=buyer_id, performance_id=PerformanceId(1), seat_ids=[SeatId(seat_id)], key=None
         )

@@ -110,7 +110,7 @@ class Call:
 
     def claims(self) -> SignedPlace:
         """Return what the queue token says. Raises `BadToken`, also where there is none."""
-        return self.services.tokens.read(self.headers.get("authorization"), now=self.asked_at)
+        return self.services.tokens.read(self._authorization(), now=self.asked_at)
 
     async def who(self, user_id: BuyerId | None) -> BuyerId:
         """
@@ -120,12 +120,18 @@ class Call:
         is, and `UnknownPlace` for one that was revoked; `BadIdentity`;
         `ForeignIdentity` for a *user_id* that is not hers.
         """
-        authorization = self.headers.get("authorization")
+        authorization = self._authorization()
         claims = None if authorization is None else self.services.tokens.read(authorization, now=self.asked_at)
         buyer_id = await self.services.identity.who(self.headers, user_id, claims)
         if claims is not None:
             await self.services.recognize_place.recognize(ref=claims.ref, signed=claims)
         return buyer_id
+
+    def _authorization(self) -> bytes | None:
+        for name, value in self.scope["headers"]:
+            if name == b"authorization":
+                return value
+        return None
 
 
 @cache

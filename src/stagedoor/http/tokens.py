@@ -31,7 +31,7 @@ _HASH = "sha256"
 _SALT = b"stagedoor"
 _LINE_NAME_BYTES = 9
 _KID_BYTES = 6
-_BEARER = "bearer "
+_BEARER = b"bearer "
 
 _Signer = Callable[[bytes], bytes]
 """Returns the signature of a text, as it stands in a token."""
@@ -107,9 +107,9 @@ class QueueTokens:
         signed = self._header + b"." + _base64(_encode(claims))
         return (signed + b"." + self._sign(signed)).decode()
 
-    def read(self, authorization: str | None, *, now: Instant) -> SignedPlace:
+    def read(self, authorization: bytes | None, *, now: Instant) -> SignedPlace:
         """
-        Return what the token in an `Authorization` header says.
+        Return what the token in an `Authorization` header, as it was sent, says.
 
         The header is the bare token, or `Bearer` and the token. Its end is
         exclusive: a token is refused from the instant `exp` on. Raises
@@ -117,14 +117,11 @@ class QueueTokens:
         """
         if authorization is None:
             raise BadToken("no token")
-        if authorization[6:7] == " " and authorization[:7].lower() == _BEARER:
-            authorization = authorization[7:].strip(" ")
+        if authorization[6:7] == b" " and authorization[:7].lower() == _BEARER:
+            authorization = authorization[7:].strip(b" ")
         if len(authorization) > TOKEN_CHARACTERS_MAX:
             raise BadToken("too long")
-        try:
-            signed, dot, signature = authorization.encode("ascii").rpartition(b".")
-        except UnicodeEncodeError:
-            raise BadToken("not ASCII") from None
+        signed, dot, signature = authorization.rpartition(b".")
         header, _, payload = signed.partition(b".")
         sign = self._signers_by_header.get(header) or self._signer_of(header)
         # The signatures are compared as text: decoded first, some characters could be exchanged without effect.
