@@ -11,6 +11,7 @@ from sqlalchemy.util import await_only
 
 from stagedoor.adapters.sql.lanes import DatabaseFault, RolledBack
 from stagedoor.adapters.sql.server_lanes import SERVING, TRIES_MAX, LaneLimits, ServerLanes
+from stagedoor.adapters.sql.server_url import UnfitURL
 from stagedoor.adapters.sql.tables import member, wallet
 from stagedoor.kernel.errors import DeadlineMissed, Fault
 from tests.builders.sale import ANN, BALANCE, BOB
@@ -81,6 +82,14 @@ class TestTransactions:
         assert await narrow.reading(_session) == session
         await narrow.close()
         assert await lanes.reading(balance) == BALANCE
+
+
+async def test_a_server_that_is_too_old_is_refused(lanes: ServerLanes, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lanes.refuse_unfit()
+    monkeypatch.setattr(lanes.dialect, "oldest", (99, 1))
+
+    with pytest.raises(UnfitURL, match=r"is (MariaDB|PostgreSQL) [0-9.]+, and 99\.1 is the oldest that will do"):
+        await lanes.refuse_unfit()
 
 
 class TestUndone:

@@ -87,10 +87,13 @@ async def _opened_server(settings: Settings, limits: LaneLimits) -> AsyncIterato
     clock = FollowedClock(SystemClock())
     watch = ClockWatch(clock, partial(read_clock, lanes))
     try:
+        await lanes.refuse_unfit()
         for _ in range(READINGS_AT_START):
             await watch.look()
         watch.refuse_unsure()
         yield Database(lanes=lanes, clock=clock, clock_watch=watch)
+    except UnfitURL as error:
+        raise DatabaseRefused(f"{settings.database_shown} cannot be used: {error}") from error
     finally:
         await lanes.close()
 

@@ -34,7 +34,10 @@ class Failure(Enum):
 
 
 class ServerDialect(Protocol):
-    """One kind of server."""
+    """One kind of server, *name* to people; nothing that is said to it is newer than its version *oldest*."""
+
+    name: str
+    oldest: tuple[int, int]
 
     def connect_arguments(self, tls: ssl.SSLContext | None) -> Mapping[str, Any]:
         """Return what the driver is to be told, *tls* among it."""
@@ -72,6 +75,9 @@ class ServerDialect(Protocol):
 
 
 class _MariaDB(ServerDialect):
+    name = "MariaDB"
+    oldest = (10, 5)  # INSERT ... RETURNING
+
     _FULL = frozenset({1021, 1114})  # "Disk full", "The table is full"
     _UNDONE = frozenset({1020, 1213})  # "Record has changed since last read", "Deadlock found"
     _LOST = frozenset({1053, 1077, 1927, 2006, 2013, 2055, 4031})
@@ -126,6 +132,9 @@ class _MariaDB(ServerDialect):
 
 
 class _PostgreSQL(ServerDialect):
+    name = "PostgreSQL"
+    oldest = (14, 0)
+
     _UNDONE = frozenset({"40001", "40P01"})
 
     def connect_arguments(self, tls: ssl.SSLContext | None) -> Mapping[str, Any]:

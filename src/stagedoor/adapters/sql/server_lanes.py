@@ -16,13 +16,13 @@ from typing import Final, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from stagedoor.adapters.sql.lanes import DatabaseFault, DatabaseFull, Lanes, RolledBack, Step, WriteTransaction
 from stagedoor.adapters.sql.server_dialect import DIALECTS, Failure, ServerDialect
-from stagedoor.adapters.sql.server_url import server_url
+from stagedoor.adapters.sql.server_url import UnfitURL, server_url
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS
 from stagedoor.kernel.errors import DeadlineMissed
 from stagedoor.resilience.retry import RetryBudget, pause_s
@@ -112,6 +112,16 @@ class ServerLanes(Lanes):
                 return await session.run_first(step)
         finally:
             await asyncio.shield(session.close())
+
+    async def refuse_unfit(self) -> None:
+        """Raise `UnfitURL` where the server is of another kind than its URL says, or too old; `Fault` if it is away."""
+        try:
+            found = await self.reading(lambda connection: connection.dialect.server_version_info or ())
+        except InvalidRequestError as error:
+            raise UnfitURL(f"the server is no {self.dialect.name}") from error
+        if found < self.dialect.oldest:
+            said, needed = (".".join(str(part) for part in version) for version in (found, self.dialect.oldest))
+            raise UnfitURL(f"the server is {self.dialect.name} {said}, and {needed} is the oldest that will do")
 
     async def close(self) -> None:
         """Close every connection."""

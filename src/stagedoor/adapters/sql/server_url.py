@@ -15,7 +15,7 @@ _MODES: Final = ("disable", "require", "verify-ca", "verify-full")
 
 
 class UnfitURL(Exception):  # noqa: N818 -- it becomes a sentence to the operator
-    """The URL says something that no connection can be made of; its text says what."""
+    """The URL says something that no connection can be made of, or leads to no server of ours; its text says what."""
 
 
 def server_url(url: str) -> tuple[URL, ssl.SSLContext | None]:
@@ -36,6 +36,8 @@ def server_url(url: str) -> tuple[URL, ssl.SSLContext | None]:
     if unknown := sorted(said.query.keys() - _TLS):
         raise UnfitURL(f"nothing is known of {', '.join(unknown)}: a URL may say {', '.join(sorted(_TLS))}")
     asked = {key: value for key, value in said.query.items() if isinstance(value, str)}
+    if twice := sorted(said.query.keys() - asked.keys()):
+        raise UnfitURL(f"{', '.join(twice)} is said twice")
     return said.set(drivername=DRIVERS[name], query={}), _tls(asked)
 
 
@@ -47,6 +49,8 @@ def _tls(asked: Mapping[str, str]) -> ssl.SSLContext | None:
         if stray := sorted(asked.keys() - {"sslmode"}):
             raise UnfitURL(f"{', '.join(stray)} means nothing without an sslmode that encrypts")
         return None
+    if "sslkey" in asked and "sslcert" not in asked:
+        raise UnfitURL("sslkey means nothing without sslcert")
     try:
         context = ssl.create_default_context(cafile=asked.get("sslrootcert"))
         if "sslcert" in asked:
