@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from stagedoor.adapters.sql.migrations import building  # noqa: F401 -- how MariaDB is told of a key, also Alembic's
 from stagedoor.adapters.sql.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
