@@ -16,8 +16,11 @@ from sqlalchemy import Connection, func, select
 
 from stagedoor import __version__
 from stagedoor.adapters.clock import SystemClock
+from stagedoor.adapters.kafka.access import BrokerFault, look_at
+from stagedoor.adapters.kafka.wire import HOLDS, ORDERS
 from stagedoor.adapters.sql import schema, tables
 from stagedoor.bootstrap.database import damage_of, is_empty, is_there, opened, schema_sentence
+from stagedoor.bootstrap.events import kafka_access
 from stagedoor.bootstrap.preparing import ALIVE_WITHIN_MS
 from stagedoor.cli.options import SETTING_FLAGS, Flags, command, settings_of
 from stagedoor.cli.sentences import FAILED, say
@@ -117,6 +120,8 @@ def look(settings: Settings) -> Iterator[Finding]:
     if not settings.is_cluster:
         yield disk(settings)
     yield address(settings)
+    if settings.kafka_bootstrap is not None:
+        yield kafka(settings)
     where = settings.database_shown
     if not is_there(settings):
         yield Finding(what="database", verdict=Verdict.REMARK, detail=f"{where} is not there yet; serving makes it")
@@ -127,6 +132,18 @@ def look(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="database", verdict=Verdict.WRONG, detail=f"{where}: {fault}")
         return
     yield from database(settings, stored, now=SystemClock().now())
+
+
+def kafka(settings: Settings) -> Finding:
+    """Look whether the brokers answer."""
+    try:
+        brokers, missing = asyncio.run(look_at(kafka_access(settings), (ORDERS, HOLDS)))
+    except BrokerFault as fault:
+        return Finding(what="kafka", verdict=Verdict.WRONG, detail=f"{fault}; events wait in the database meanwhile")
+    detail = "1 broker answers" if brokers == 1 else f"{brokers} brokers answer"
+    if missing:
+        detail += f"; no topic {' or '.join(missing)} yet: publishing makes it"
+    return Finding(what="kafka", verdict=Verdict.FINE, detail=detail)
 
 
 def secret(settings: Settings) -> Finding:

@@ -89,6 +89,19 @@ class Topic:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+async def look_at(access: KafkaAccess, names: Sequence[str]) -> tuple[int, Sequence[str]]:
+    """Return how many brokers there are, and which of *names* are no topics yet. Raises `BrokerFault`."""
+    admin = AIOKafkaAdminClient(**access.options())
+    with faults_told():
+        try:
+            await admin.start()
+            there = set(await admin.list_topics())
+            brokers = len((await admin.describe_cluster())["brokers"])
+        finally:
+            await admin.close()
+    return brokers, [name for name in names if name not in there]
+
+
 async def make_topics(access: KafkaAccess, topics: Sequence[Topic]) -> None:
     """
     Make those of *topics* that are not there, on as many brokers as there are up to `REPLICAS_MAX`.
