@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Column, Connection, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Table, Update, bindparam, delete, func, insert, select, update
 
 from stagedoor.adapters.sql.bulk import Bulk, Given
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
@@ -42,6 +42,7 @@ class SqlLineRecord(LineRecord):
             marks = marks._replace(epoch=marks.epoch + 1, position=0)
             values = {"epoch": marks.epoch, "position": 0, "server": server}
             connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
+            _record_closed(connection, room_id)
             return marks
 
         found = await self._lanes.reading(lambda connection: connection.execute(_MARKS, {"room": room_id}).first())
@@ -137,6 +138,18 @@ def _of_pass(at: Column[int]) -> Bulk:
     return Bulk.change(values, change)
 
 
+def _ending(table: Table) -> Bulk:
+    """Return what ends rows of *table*, each in its own way, that have not ended."""
+    names = ("state", "ended_at", "end_cause") if "state" in table.c else ("ended_at", "end_cause")
+
+    def change(given: Given) -> Update:
+        runs = (table.c.room_id == given["room_id"], table.c.number == given["number"], table.c.ended_at.is_(None))
+        return update(table).where(*runs).values({name: given[name] for name in names})
+
+    return Bulk.change({name: table.c[name] for name in ("room_id", "number", *names)}, change)
+
+
+_CLOSE_PLACES, _CLOSE_PASSES = _ending(place), _ending(admission_pass)
 _MOVE = _of_pass(admission_pass.c.session_ends_at)
 _ENTER = _of_pass(admission_pass.c.entered_at)
 
@@ -281,6 +294,18 @@ def _read(connection: Connection, room_id: RoomId) -> RecordedRoom:
         serving_number=serving or 0,
         last_admitted_at=None if last is None else Instant(last),
     )
+
+
+def _record_closed(connection: Connection, room_id: RoomId) -> None:
+    """Record the ends that the sale knows of and that were lost with the line's store, before anybody told of them."""
+    ends = {PlaceState.DONE: EndCause.PAID.value, PlaceState.EXPIRED: EndCause.LEFT.value}
+    closed_at = select(closed_place.c.place_number, closed_place.c.closed_at).where(closed_place.c.room_id == room_id)
+    at = {row.place_number: row.closed_at for row in connection.execute(closed_at)}
+    closed = [(number, state) for number, state in _closed(connection, room_id) if number in at]
+    for start in range(0, len(closed), _ROWS_AT_ONCE):
+        some = closed[start : start + _ROWS_AT_ONCE]
+        _CLOSE_PLACES(connection, [(room_id, n, state.value, at[n], ends[state]) for n, state in some])
+        _CLOSE_PASSES(connection, [(room_id, n, at[n], ends[state]) for n, state in some])
 
 
 def _closed(connection: Connection, room_id: RoomId) -> Sequence[tuple[int, PlaceState]]:
