@@ -11,6 +11,7 @@ from stagedoor.adapters.sql.tables import (
     closed_place,
     forgotten,
     installation,
+    line_reserve,
     member,
     notification,
     room,
@@ -76,6 +77,9 @@ BEGIN_CLOCK_ONCE = Bulk.insert(clock_stop, "id", "alive_at", insert_into=ONCE)
 MAKE_MEMBERS_ONCE = Bulk.insert(member, "id", "created_at", insert_into=ONCE)
 MAKE_WALLETS_ONCE = Bulk.insert(wallet, "buyer_id", "balance_won", insert_into=ONCE)
 MAKE_ROOM_ONCE = Bulk.insert(room, "id", "name", "state", "version", insert_into=ONCE)
+OPEN_LINE_ONCE = Bulk.insert(
+    line_reserve, "room_id", "server", "epoch", "numbers_until", "told_ms", "position", insert_into=ONCE
+)
 HAVE_SWITCH_ONCE = Bulk.insert(sale_switch, "performance_id", "state", "turned_at", insert_into=ONCE)
 FORGET_ONCE = Bulk.insert(forgotten, "what", "until_at", insert_into=ONCE)
 

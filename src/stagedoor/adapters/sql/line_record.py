@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import Column, Connection, Table, Update, bindparam, delete, func, insert, select, update
 
 from stagedoor.adapters.sql.bulk import Bulk, Given
+from stagedoor.adapters.sql.dialect import OPEN_LINE_ONCE
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Lanes, Step
 from stagedoor.adapters.sql.tables import admission_pass, closed_place, hold, line_mark, line_reserve, place
@@ -34,8 +35,9 @@ class SqlLineRecord(LineRecord):
         def write(connection: Connection) -> Marks:
             found = connection.execute(_MARKS_LOCKED, {"room": room_id}).first()
             if found is None:
-                connection.execute(insert(line_reserve).values(room_id=room_id, server=server, **_FIRST._asdict()))
-                return _FIRST
+                # Processes that start together all find nothing; the row is made once, and the others read it.
+                OPEN_LINE_ONCE(connection, [(room_id, server, *_FIRST)])
+                found = connection.execute(_MARKS_LOCKED, {"room": room_id}).one()
             marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
             if found.server == server and marks.epoch != lost_epoch:
                 return marks
