@@ -3,7 +3,7 @@
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test proof bench breaker-demo lint types format k6 tools services requirements
+.PHONY: help run demo-reset test proof bench breaker-demo lint types format k6 tools services run-cluster requirements
 
 WITH_RUN = sh scripts/with-venv run
 WITH_TEST = sh scripts/with-venv test
@@ -49,6 +49,9 @@ tools:  ## Build k6 and fetch Kafka, once per machine, outside of this folder
 
 services:  ## Start MariaDB, PostgreSQL, Redis, Kafka and nginx in private folders, and say where they are (DO=stop stops them)
 	@exec $(WITH_RUN) -m scripts.services $(DO)
+
+run-cluster:  ## Serve the demo with two processes behind nginx on real engines until Ctrl-C (DATABASE=postgres)
+	@exec $(WITH_RUN) scripts/foreground.py -m scripts.cluster $(if $(DATABASE),--database $(DATABASE))
 
 requirements:  ## Compile requirements/*.txt from pyproject.toml (needs uv; UPGRADE=1 for newer versions)
 	@sh scripts/compile-requirements $(if $(UPGRADE),--upgrade)

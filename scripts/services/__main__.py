@@ -40,11 +40,11 @@ def main() -> None:
     services = Services(arguments.folder)
     match arguments.do:
         case "start":
-            print(services.start())
+            print("All of them are started." if services.start() else "They run already.")
             place = shlex.quote(os.path.relpath(services.environment))
             print(f"{services.environment.read_text(encoding='utf-8')}\nFor a shell: set -a; . {place}; set +a")
         case "stop":
-            print(services.stop())
+            print("All are stopped, and their data are gone." if services.stop() else "None of them runs.")
         case _:
             services.hold()
 
@@ -70,24 +70,30 @@ class Services:
         """The file that says for a shell how to reach them; it is there while they run."""
         return self.folder / "env"
 
-    def start(self) -> str:
-        """Start them unless they run, wait until all of them answer, and return a sentence about it."""
+    def start(self) -> bool:
+        """Start them unless they run, and wait until all of them answer; return whether that was needed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._one_at_a_time():
-            if (holder := self.holder()) is not None:
-                return f"They run already, held by process {holder}."
+            if self.holder() is not None:
+                return False
             if missing := [lack for engine in ENGINES.values() if (lack := engine.missing())]:
                 sys.exit(f"Not started: there is no {', no '.join(missing)} on this machine.")
-            return f"Started, held by process {self._start_holder()}."
+            self._start_holder()
+            return True
 
-    def stop(self) -> str:
-        """Stop them if they run, wait until they are gone, and return a sentence about it."""
+    def stop(self) -> bool:
+        """Stop them if they run, and wait until they are gone; return whether that was needed."""
         if not self._lock.exists() or (holder := self.holder()) is None:
-            return "None of them runs."
+            return False
         os.kill(holder, signal.SIGTERM)
         with self._lock.open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-        return "All are stopped, and their data are gone."
+        return True
+
+    def addresses(self) -> dict[str, str]:
+        """Return what the environment says, by name."""
+        lines = self.environment.read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines)
 
     def holder(self) -> int | None:
         """Return the process that holds them, or None if there is none."""
@@ -133,7 +139,7 @@ class Services:
         finally:
             os.close(folder)
 
-    def _start_holder(self) -> int:
+    def _start_holder(self) -> None:
         log = self.folder / "log"
         with log.open("wb") as output:
             holder = subprocess.Popen(
@@ -147,7 +153,6 @@ class Services:
         assert holder.stdout is not None
         if holder.stdout.readline() != READY:
             sys.exit(f"{log.read_text(encoding='utf-8')}\nNot started, for the reason above.")
-        return holder.pid
 
     def _write_environment(self, engines: Engines) -> None:
         mariadb, postgres = (server.new_database("stagedoor") for server in (engines.mariadb, engines.postgres))

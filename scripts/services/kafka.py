@@ -39,8 +39,8 @@ ONE_NODE = {
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    "broker.heartbeat.interval.ms": "250",
-    "broker.session.timeout.ms": "1500",  # so long a killed node is still thought to live, and cannot come back
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",  # so long a killed node is still thought to live, and cannot come back
 }
 
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -134,6 +134,7 @@ class Server(ABC):
         """Start it on the port it had, and return when it answers; do nothing if it runs."""
         if self.running:
             return
+        self._let_go()  # of one that has ended by itself, the guard still waits for a word
         self._spawn()
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self.answers():
@@ -164,7 +165,13 @@ class Server(ABC):
         assert self.running
         os.kill(self.pid, signal.SIGCONT)
 
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment that it runs in."""
+        return os.environ
+
     def _start_on_some_port(self) -> None:
+        if self.port:  # it was given one
+            return self.start()
         for tries_left in reversed(range(TRIES_MAX)):
             self.port = free_port()
             try:
@@ -182,6 +189,7 @@ class Server(ABC):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env=self.environment(),
                 start_new_session=True,  # it outlives whoever started it, to clean up
             )
         assert self._guard.stdout is not None

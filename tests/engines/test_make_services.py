@@ -36,8 +36,7 @@ def services(folder: Path, do: str) -> str:
 
 def ports(folder: Path) -> list[int]:
     """Return where the engines say they are."""
-    lines = (folder / "env").read_text(encoding="utf-8").splitlines()
-    told = dict(line.split("=", 1) for line in lines)
+    told = Services(folder).addresses()
     urls = ("STAGEDOOR_DATABASE_URL", "POSTGRES_URL", "STAGEDOOR_REDIS_URL", "NGINX_URL")
     return [*(make_url(told[name]).port or 0 for name in urls), int(told["STAGEDOOR_KAFKA_BOOTSTRAP"].split(":")[1])]
 
@@ -75,5 +74,5 @@ def test_they_can_be_started_after_whoever_held_them_was_killed(folder: Path) ->
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert services(folder, "stop") == "None of them runs.\n"
-    assert "Started" in services(folder, "start")
+    assert "All of them are started" in services(folder, "start")
     assert not any(free(ports(folder)))

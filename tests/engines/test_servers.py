@@ -1,6 +1,7 @@
 """Every engine starts, ends and comes back as tests/kill and the outage matrix need it to."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,17 @@ def test_it_comes_back_on_its_port_after_a_kill_and_after_a_stop(engine: type[Se
         pid = server.pid
         server.start()
         assert (server.answers(), server.port, server.pid) == (True, port, pid)
+
+
+def test_one_that_has_ended_by_itself_is_started_with_its_data() -> None:
+    with Redis("--appendonly", "yes", "--appendfsync", "always") as server:
+        server.ask("SET seat 7")
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: not server.running)
+
+        server.start()
+
+        assert server.ask("STRLEN seat") == ":1"
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
