@@ -55,7 +55,7 @@ _WORDS: dict[PlaceState, PlaceStatusWord] = {
 }
 
 
-_WAITING, _OPEN = PlaceState.WAITING, RoomState.OPEN
+_WAITING, _OPEN, _ON_SALE = PlaceState.WAITING, RoomState.OPEN, SaleState.OPEN
 
 
 @post(
@@ -255,7 +255,8 @@ def report_json(status: PlaceStatus) -> bytes:
     answer of an evening is that one, and it takes a quarter of the time.
     """
     place, _, room_state, supply, _, is_paused, is_stale = status
-    if place.state is not _WAITING or room_state is not _OPEN or supply.free == 0 or is_paused or is_stale:
+    unusual = is_paused or is_stale or supply.free == 0 or supply.sale is not _ON_SALE
+    if unusual or place.state is not _WAITING or room_state is not _OPEN:
         return msgspec.json.encode(place_report(status))
     wait_ms = place.estimated_wait_ms
     waits = b"null" if wait_ms is None else b"%d" % whole_seconds(wait_ms)

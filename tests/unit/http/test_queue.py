@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor.http.queue import place_report, report_json
 from stagedoor.kernel.clock import HOUR_MS, later
 from stagedoor.kernel.ids import BuyerId
+from stagedoor.kernel.sale_state import SaleState
 from stagedoor.waiting_room.model import PlaceState, PlaceView
 from stagedoor.waiting_room.ports import RoomSupply
 from stagedoor.waiting_room.room import RoomState
@@ -42,7 +44,13 @@ PLACES = st.builds(
     idle_ends_at=INSTANTS,
     holds_until=INSTANTS,
 )
-SUPPLIES = st.builds(RoomSupply, free=st.integers(0, 3), held=st.integers(0, 3), next_hold_ends_at=INSTANTS)
+SUPPLIES = st.builds(
+    RoomSupply,
+    free=st.integers(0, 3),
+    held=st.integers(0, 3),
+    next_hold_ends_at=INSTANTS,
+    sale=st.sampled_from(SaleState),
+)
 STATUSES = st.builds(
     PLAIN._replace,
     place=PLACES,
@@ -70,3 +78,13 @@ def test_so_it_is_for_a_crowd(wait_ms: int | None, position: int, poll_ms: int) 
     status = PLAIN._replace(place=place)
 
     assert report_json(status) == msgspec.json.encode(place_report(status))
+
+
+@pytest.mark.parametrize("sale", [SaleState.HOLDS_ONLY_FINISH, SaleState.STOPPED])
+def test_a_stopped_sale_is_told_to_a_crowd_too(sale: SaleState) -> None:
+    status = PLAIN._replace(supply=replace(PLAIN.supply, sale=sale))
+
+    told = report_json(status)
+
+    assert told == msgspec.json.encode(place_report(status))
+    assert b'"saleState"' in told
