@@ -152,3 +152,17 @@ async def test_in_an_outage_of_the_database_all_comes_again_until_it_is_over(
     await house.told_of(*GOOD)
     assert log.down == 0
     assert await records_on(kafka_bootstrap, DEAD) == []
+
+
+async def test_what_is_parked_in_the_outbox_is_shown_and_sent_again_without_any_letter(
+    house: EventsHouse, dead: Dead
+) -> None:
+    await house.store(paid("parked", order_id=1), paid("not", order_id=2))
+    await house.run("UPDATE outbox SET state = 3, attempts = 10, failure = 'a bug' WHERE event_id = 'parked'")
+
+    [listed] = (await dead("list")).splitlines()[1:]
+    assert listed.split() == ["parked", "OrderPaid", "outbox,", "to", "the", "line", "10", "-", "a", "bug"]
+    assert 'no "parked" among them' in await dead("discard", "parked", code=1)
+    assert await dead("retry", "--all") == "1 is tried again.\n"
+    assert await dead("list") == "Nothing was set aside.\n"
+    assert await house.untold() == 2

@@ -58,6 +58,8 @@ class KafkaSender:
         Raises `NotTaken` where one is too large for its topic, and any other
         `Fault` where the brokers do not take them in time.
         """
+        if not messages:
+            return
         giving_up = asyncio.ensure_future(self._giving_up.wait())
         sending = asyncio.ensure_future(self._send(messages))
         try:
