@@ -23,6 +23,7 @@ from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.breaker import ON_SALE
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import TABLE, Setting, SettingsError, load
+from stagedoor.settings.agreement import AGREED
 from stagedoor.settings.breaker_words import PROPERTIES
 from stagedoor.settings.breakers import read_breakers
 from stagedoor.settings.setting import PREFIX
@@ -40,6 +41,9 @@ several say something, the flag wins over the variable, and the variable over th
 `stagedoor.yaml` in the working folder, or the one that `--config` or `STAGEDOOR_CONFIG` names; it is YAML if its name
 ends in `.yaml` or `.yml`. `stagedoor doctor` shows every setting with its value and where that came from;
 of a secret it shows only that there is one.
+
+Processes that serve from one database server have to agree on some of them ([the cluster](../explanation/cluster.md)):
+{agreed}.
 
 In the environment and as a flag, a list is separated by commas, and `none` unsets what may be unset. What is unknown or
 impossible stops the start with a sentence that names it:
@@ -161,7 +165,7 @@ def main() -> None:
 def pages() -> Mapping[str, str]:
     """Return each page's text by its file name."""
     return {
-        "settings.md": _page(SETTINGS_INTRODUCTION, _settings()),
+        "settings.md": _page(SETTINGS_INTRODUCTION.format(agreed=_agreed()), _settings()),
         "cli.md": _page(CLI_INTRODUCTION, _commands(application_command(), "stagedoor")),
         "metrics.md": _page(METRICS_INTRODUCTION, _metrics()),
         "events.md": _page(EVENTS_INTRODUCTION, _events()),
@@ -218,6 +222,10 @@ def _breakers() -> Iterator[str]:
     except SettingsError as error:
         yield str(error)
     yield "```"
+
+
+def _agreed() -> str:
+    return ", ".join(f"`{row.variable}`" for row in TABLE if row.name in AGREED)
 
 
 def _setting(row: Setting) -> Sequence[str]:
