@@ -8,6 +8,7 @@ whenever the driver waits for the server.
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -312,6 +313,8 @@ class _Session:
 
 def _engine(url: str, dialect: ServerDialect, limits: LaneLimits, *, writes: bool) -> AsyncEngine:
     address, tls = server_url(url)
+    # MariaDB notes at every table that it names primary keys by itself; asyncmy logs each note as a warning.
+    logging.getLogger("asyncmy").setLevel(logging.ERROR)
     engine = create_async_engine(
         address,
         connect_args=dict(dialect.connect_arguments(tls)),
