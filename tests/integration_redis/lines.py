@@ -1,8 +1,8 @@
 """Lines of several processes on one Redis, each with a client of its own; their record is one file."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from stagedoor.adapters.redis.opened_line import write_audit
 from stagedoor.adapters.sql.line_record import SqlLineRecord
 from stagedoor.adapters.sql.tables import metadata
 from stagedoor.kernel.clock import MINUTE_MS, Instant
+from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef
 from stagedoor.waiting_room.model import PlaceState, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import Join, Joined, Turn, TurnReport
@@ -25,7 +26,7 @@ from stagedoor.waiting_room.room import Room
 from tests.builders.line import a_ref
 from tests.contract.line_stage import PassRecord, StageRooms
 
-WAIT_S_MAX = 30.0
+WAIT_S_MAX = 150.0
 """Nothing here takes nearly as long; who waits for it in vain is to fail and not to hang."""
 
 
@@ -33,7 +34,8 @@ class Process:
     """What one server process has of the line."""
 
     def __init__(self, url: str, file: SqliteFile, rooms: StageRooms) -> None:
-        self.client = RedisClient(url)
+        self.refusal: Fault | None = None
+        self.client = RedisClient(url, guard=self.guard)
         self.rooms = rooms
         self.line = RedisLine(
             client=self.client,
@@ -43,6 +45,13 @@ class Process:
             clock=StoreClock(SystemClock()),
             outage_credit_max_ms=30 * MINUTE_MS,
         )
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Let no call through while there is a *refusal*, as an open breaker does."""
+        if self.refusal is not None:
+            raise self.refusal
+        yield
 
     @property
     def room(self) -> Room:

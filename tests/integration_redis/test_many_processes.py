@@ -277,11 +277,11 @@ async def test_while_the_store_is_out_of_reach_nobody_joins_and_everybody_is_tol
     await process.line.refresh()
     before = await process.look(7)
 
-    async def lost(*_: object) -> Reply:
-        raise client_module.StoreLost("gone")
+    process.refusal = Fault("the breaker is open", retry_after_ms=7_000)
 
-    process.client.run = lost  # type: ignore[assignment,method-assign]
-
+    with pytest.raises(Fault) as refused:
+        await process.turn()
+    assert refused.value.retry_after_ms == 7_000
     with pytest.raises(Fault):
         await process.join(8)
     with pytest.raises(Fault):
@@ -290,3 +290,7 @@ async def test_while_the_store_is_out_of_reach_nobody_joins_and_everybody_is_tol
     assert (await process.look(7)).position == before.position
     assert (await process.line.look(a_ref(1))) is not None
     await process.line.note_holds([HoldNote(ref=a_ref(1), hold_id=HoldId(5), until=before.token_expires_at)])
+
+    process.refusal = None
+    assert await process.join(8) == [8]
+    assert not process.line.is_stale()

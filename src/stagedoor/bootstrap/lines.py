@@ -13,6 +13,7 @@ from stagedoor.adapters.redis.opened_line import opened_line
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.clock import Instant, ServiceClock
 from stagedoor.kernel.errors import Fault
+from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
 from stagedoor.settings.model import hours_in_ms, milliseconds
 from stagedoor.waiting_room.ports import LineLeftovers, Rooms, WaitingLine
@@ -40,8 +41,8 @@ class OpenedLine:
     is_stale: Callable[[], bool]
 
 
-async def open_line(
-    settings: Settings, lanes: Lanes, rooms: Rooms, clock: ServiceClock, closing: AsyncExitStack
+async def open_line(  # noqa: PLR0913, PLR0917 -- what a line needs of a house
+    settings: Settings, lanes: Lanes, rooms: Rooms, clock: ServiceClock, breakers: Breakers, closing: AsyncExitStack
 ) -> OpenedLine:
     """Make the line over *lanes*, and have *closing* let go of it. Nothing is read before it is taken up."""
     if settings.redis_url is None:
@@ -56,6 +57,7 @@ async def open_line(
             keys_kept_ms=hours_in_ms(settings.keep_keys_hours),
             outage_credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
             stands=lambda: clock.stands,
+            guard=breakers.of(Instance.REDIS).call,
         )
     )
 

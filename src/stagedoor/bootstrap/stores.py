@@ -165,7 +165,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     line_lease = relay_lease(Outlet.LINE, lanes, machine_clock) if settings.is_cluster else None
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     closing = AsyncExitStack()
-    opened_line = await open_line(settings, lanes, rooms, clock, closing)
+    opened_line = await open_line(settings, lanes, rooms, clock, breakers, closing)
     line = opened_line.line
     switches = ReadSwitches(SqlSwitchBook(lanes))
     supply = SqlSupply(lanes, clock, switches.now)

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -19,6 +20,8 @@ CALL_S_MAX = 1.0
 """Whoever waits for the store waits no longer; connecting takes no longer than that either."""
 
 CONNECTIONS_MAX = 8
+
+Guard = Callable[[], AbstractContextManager[object]]
 
 Reply = Any
 """What a script returns, or a command: nested lists of bytes and integers."""
@@ -41,8 +44,12 @@ class RedisClient:
     of it first (`has_moved`, `serving`).
     """
 
-    def __init__(self, url: str) -> None:
-        """Connect to *url* (`redis://` or, with TLS, `rediss://`, a password in it) when it is needed."""
+    def __init__(self, url: str, *, guard: Guard = nullcontext) -> None:
+        """
+        Connect to *url* (`redis://` or, with TLS, `rediss://`, a password in it) when it is needed.
+
+        Each call is made within a *guard*, such as a breaker's: what that refuses is not sent.
+        """
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS_MAX,
@@ -56,6 +63,7 @@ class RedisClient:
             driver_info=None,
             redis_connect_func=self._connected,
         )
+        self._guard = guard
         self._redis: Redis = Redis(connection_pool=pool)
         self._scripts = {name: Script(name) for name in _SCRIPTS}
         self._server: bytes | None = None
@@ -81,7 +89,7 @@ class RedisClient:
     async def run(self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
         """Run the script of that name, once. Raises `StoreLost`: then nobody knows whether it was run."""
         call = secrets.token_bytes(8)
-        reply = await self._answered(self._run(self._scripts[script], keys, (call, *arguments)))
+        reply = await self._answered(lambda: self._run(self._scripts[script], keys, (call, *arguments)))
         if reply[0] != call:
             # Somewhere on the way an answer was doubled: on that connection all that follow would be somebody else's.
             await self._redis.connection_pool.disconnect()
@@ -90,7 +98,7 @@ class RedisClient:
 
     async def command(self, *command: bytes | str | int) -> Reply:
         """Send one command, once. Raises `StoreLost`."""
-        return await self._answered(self._sent(*command))
+        return await self._answered(lambda: self._sent(*command))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -106,7 +114,16 @@ class RedisClient:
     def _sent(self, *command: bytes | str | int) -> Awaitable[Reply]:
         return self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
-    async def _answered(self, call: Awaitable[Reply]) -> Reply:
+    async def _answered(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
+        try:
+            with self._guard():
+                return await self._in_time(call())
+        except StoreLost:
+            raise
+        except Fault as refused:
+            raise StoreLost("the store is not asked for now", retry_after_ms=refused.retry_after_ms) from refused
+
+    async def _in_time(self, call: Awaitable[Reply]) -> Reply:
         try:
             async with asyncio.timeout(2 * CALL_S_MAX):
                 return await call

@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
 from sqlalchemy import Connection
 
-from stagedoor.adapters.redis.client import RedisClient
+from stagedoor.adapters.redis.client import Guard, RedisClient
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.sql import audit
@@ -29,16 +29,18 @@ async def opened_line(  # noqa: PLR0913 -- two stores, two clocks' worth of sett
     keys_kept_ms: int,
     outage_credit_max_ms: int,
     stands: Callable[[], bool],
+    guard: Guard = nullcontext,
 ) -> AsyncIterator[RedisLine]:
     """
     Return the line on the Redis at *url*, and give what it leads to the other processes in the end.
 
     *clock* is the machine's; leases are judged by the store's own, which is
     followed by it. *lanes* write the record and the audit. While *stands* says
-    that the service does, the line takes no turn. `RedisLine.refresh` has to be
+    that the service does, the line takes no turn. Each call
+    to the store is made within *guard*. `RedisLine.refresh` has to be
     called at least every 250 ms from then on.
     """
-    client = RedisClient(url)
+    client = RedisClient(url, guard=guard)
     line = RedisLine(
         client=client,
         record=SqlLineRecord(lanes),
