@@ -206,9 +206,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         ),
         release_seats=ReleaseSeats(settle=settle),
         pay=Pay(settle=settle, random_bits=random_bits, mark_used_up=stores.line.mark_used_up),
-        charge=Charge(
-            settle=house.disk.minding(settle), random_bits=random_bits, fans_may_charge=settings.fans_may_charge
-        ),
+        charge=Charge(settle=settle, random_bits=random_bits, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,
         breakers=stores.breakers,
