@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
@@ -148,9 +149,18 @@ class TestCommits:
         def nothing(*_arguments: object) -> None:
             return None
 
-        async def kept(session: object) -> None:
-            session._connection = None  # type: ignore[attr-defined]  # noqa: SLF001 -- it is neither used nor closed
+        set_up = lanes.dialect.set_up
+        still_there: list[object] = []
 
+        async def kept(session: object) -> None:
+            still_there.append(session._connection)  # type: ignore[attr-defined]  # noqa: SLF001 -- it is not closed
+            session._connection = None  # type: ignore[attr-defined]  # noqa: SLF001 -- as above
+
+        def patient(*, idle_ms: int, **said: Any) -> Sequence[str]:  # noqa: ANN401 -- whatever else is said
+            return set_up(idle_ms=idle_ms * 60, **said)
+
+        # Or the server would end the session by itself, since nothing is asked in it.
+        monkeypatch.setattr(lanes.dialect, "set_up", patient)
         monkeypatch.setattr(lanes.dialect, "cut", nothing)
         monkeypatch.setattr(lanes.dialect, "end_session", nothing)
         monkeypatch.setattr(lanes.dialect, "has_session", nothing)
