@@ -54,8 +54,8 @@ def directly() -> requests.Session:
 
 def try_out(operation: Operation, headers: Mapping[str, str], statuses: Counter[int]) -> None:
     """Call one operation with what the document allows and with what it does not."""
-    # A room's name may be any text, so with nothing else to say nothing can be said wrongly.
-    in_path = {parameter.name for parameter in operation.path_parameters} - {"roomId"}
+    # A name may be any text, so with nothing else to say nothing can be said wrongly.
+    in_path = {parameter.name for parameter in operation.path_parameters} - {"roomId", "name"}
     can_be_wrong = operation.body or operation.query or in_path
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 2 if can_be_wrong else 1]:
 

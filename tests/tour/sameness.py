@@ -16,6 +16,7 @@ DIFFERS = (
     (re.compile(r"\b\d{10,16}\b"), "<id>"),
     (re.compile(r"  +"), "  "),  # columns are as wide as what is in them
     (re.compile(r"\b\d+(?:\.\d+)? (?:s|ms)\b"), "<a while>"),
+    (re.compile(r"\bschema \d{4}\b"), "schema <number>"),
     (re.compile(r"\ball \d+ invariants", re.IGNORECASE), "all invariants"),
 )
 GAP = "…"
