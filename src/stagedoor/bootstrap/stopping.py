@@ -20,6 +20,9 @@ DRAIN_NOTICE_S = 1.0
 CLOSING_S = 1.5
 """For so long after the drain what runs beside the edge may take to end."""
 
+FAREWELL_S = 0.5
+"""For so long the last line of the log may take."""
+
 
 class LastResort:
     """
@@ -83,7 +86,14 @@ async def stop_on_signal(
 
 
 def _go() -> None:
-    log.warning("server.stop_cut_short", hint="something else keeps the database, or a disk does not answer")
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
+    # Whoever should read the line may be gone, or not reading: then it is not waited for either.
+    farewell = threading.Thread(target=_say_farewell, daemon=True)
+    farewell.start()
+    farewell.join(FAREWELL_S)
     os._exit(0)
+
+
+def _say_farewell() -> None:
+    with contextlib.suppress(Exception):
+        log.warning("server.stop_cut_short", hint="something else keeps the database, or a disk does not answer")
+        sys.stdout.flush()
