@@ -33,6 +33,7 @@ class MariaDB(Server):
         """Copy fresh system tables, and say who may come in."""
         version = run("mariadbd", "--no-defaults", "--version").split("Ver ")[1].split()[0]
         shutil.copytree(kept(f"{SYSTEM_TABLES}-{version}", install_system_tables), self.folder / "data")
+        (self.folder / "tmp").mkdir()
         (self.folder / "users.sql").write_text(
             f"CREATE USER IF NOT EXISTS stagedoor@'{HOST}' IDENTIFIED BY '{self.password}';\n"
             f"GRANT ALL ON *.* TO stagedoor@'{HOST}';\n",
@@ -44,6 +45,8 @@ class MariaDB(Server):
         return [
             *("mariadbd", "--no-defaults", "--user=root"),  # whoever is root here: nobody else can read the folder
             f"--datadir={self.folder / 'data'}",
+            # A server that starts removes what it takes for its own leavings, also those of another one at work.
+            f"--tmpdir={self.folder / 'tmp'}",
             f"--socket={self._socket}",
             f"--pid-file={self.folder / 'pid'}",
             f"--init-file={self.folder / 'users.sql'}",
