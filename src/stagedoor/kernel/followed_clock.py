@@ -61,8 +61,12 @@ class FollowedClock(Clock):
 
     @property
     def off_by_ms(self) -> float:
-        """How far it can be off; infinity before the first reading."""
-        return self._surest().off_by_ms(self._clock.now()) if self._readings else inf
+        """How far it can be off, and how far it is ahead while it waits; infinity before the first reading."""
+        if not self._readings:
+            return inf
+        now = self._clock.now()
+        waits_ms = max(0.0, self._said - (now + self._ahead_ms))
+        return waits_ms + self._surest().off_by_ms(now)
 
     @property
     def is_sure(self) -> bool:

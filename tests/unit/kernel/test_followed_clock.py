@@ -68,6 +68,20 @@ def test_it_grows_unsure_when_nobody_answers() -> None:
     assert not followed.is_sure
 
 
+def test_while_it_waits_for_one_that_stepped_back_it_is_unsure() -> None:
+    own = ManualClock(NOON)
+    followed = FollowedClock(own)
+    asked(own, followed, ahead_ms=10 * MINUTE_MS)
+    followed.now()
+
+    asked(own, followed, ahead_ms=0)
+
+    assert not followed.is_sure
+    own.advance(10 * MINUTE_MS)
+    asked(own, followed, ahead_ms=0)
+    assert followed.is_sure
+
+
 def test_it_never_goes_backwards() -> None:
     own = ManualClock(NOON)
     followed = FollowedClock(own)

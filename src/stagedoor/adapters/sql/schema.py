@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from stagedoor.adapters.sql.tables import metadata
+from stagedoor.kernel.errors import Fault
 
 HEAD: Final = "0005"
 """The last step of `migrations/versions`."""
@@ -46,7 +47,7 @@ def upgrade(connection: Connection) -> None:
     """
     Bring the database to `HEAD`, in the transaction that is open on *connection*; committing is the caller's.
 
-    Costs one read when it is there already. Raises `UnknownSchema`, `ForeignDatabase`.
+    Costs one read when it is there already. Raises `UnknownSchema`, `ForeignDatabase`, `Fault`.
     """
     if current(connection) == HEAD:
         return
@@ -77,7 +78,8 @@ def _one_at_a_time(connection: Connection) -> Iterator[None]:
     """Let whoever else changes a server's schema end first: there a change of tables may be part of no transaction."""
     match connection.dialect.name:
         case "mariadb":
-            connection.execute(text(f"DO GET_LOCK('{_LOCK}', {_LOCK_SECONDS})"))
+            if connection.scalar(text(f"SELECT GET_LOCK('{_LOCK}', {_LOCK_SECONDS})")) != 1:
+                raise Fault("somebody else has been changing the schema for longer than is waited for")
             try:
                 yield
                 # The tables are there for everybody by now, so the number of the step has to be there as well.
