@@ -288,6 +288,32 @@ def test_also_where_the_server_dies_in_the_middle_of_it(
     assert bugs == []
 
 
+async def the_last_trial_of_the_line(server: Server) -> None:
+    """Leave the breaker before the line one trial, which is a tick of admission, and come."""
+    queue = server.services.breakers.of(Instance.QUEUE)
+    queue.transition_to(State.OPEN)
+    queue.transition_to(State.HALF_OPEN)
+    for _ in range(queue.settings.permitted_number_of_calls_in_half_open_state - 1):
+        queue.record_success(queue.acquire(), 0)
+    ref = (await server.services.issue_token.issue(buyer_id=TRIES, room_id=MAIN_ROOM, key=None)).place.ref
+
+    async def standing() -> Standing:
+        return server.services.check_place.check(ref).place.standing
+
+    await until(standing, lambda seen: seen is Standing.ADMITTED)
+    assert queue.state is State.CLOSED
+
+
+def test_the_line_moves_on_with_the_last_trial_of_its_breaker(tmp_path: Path) -> None:
+    database = tmp_path / "trial.db"
+    database.write_bytes(before_the_sale())
+
+    with seeded(Random(5)) as bugs:
+        live(settings_for(database), the_last_trial_of_the_line)
+
+    assert bugs == []
+
+
 def test_control_a_server_that_lives_on_while_nobody_can_buy_is_found_out(
     crowd: Crowd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

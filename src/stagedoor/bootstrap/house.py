@@ -138,9 +138,11 @@ async def build(
             "disk": lambda: disk.is_low,
             "database": lambda: stores.is_database_out,
             "sale": lambda: breakers.of(Instance.SALE).refuses,
-            "line": lambda: admit.is_late or breakers.of(Instance.QUEUE).refuses or stores.opened_line.is_stale(),
+            "line": lambda: admit.is_late or stores.opened_line.is_stale(),
+            "queue": lambda: breakers.of(Instance.QUEUE).refuses,
         },
-        blind=("database", "line"),
+        blind=("database", "line", "queue"),
+        own=("queue",),
         metrics=stores.metrics,
     )
     load = Load(stores.metrics, target_s=settings.wait_target_seconds)

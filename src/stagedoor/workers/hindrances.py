@@ -18,16 +18,20 @@ class Hindrances(Conditions):
     Knows whether anything hinders admission, and whether what is told of a line may be out of date.
 
     *hinders* are the hindrances by name; those among them that *blind* also
-    leave this process without news of what it tells. Looked at several times a
+    leave this process without news of what it tells, and those that are *own*
+    stop a tick of admission before it begins. Looked at several times a
     second; between two looks the last one counts, so that a poll pays for
     none.
     """
 
-    def __init__(self, hinders: Mapping[str, Hinders], *, blind: Collection[str], metrics: Metrics) -> None:
+    def __init__(
+        self, hinders: Mapping[str, Hinders], *, blind: Collection[str], own: Collection[str] = (), metrics: Metrics
+    ) -> None:
         """Know of nothing until the first `look`."""
-        assert set(blind) <= hinders.keys()
+        assert {*blind, *own} <= hinders.keys()
         self._hinders = hinders
         self._blind = frozenset(blind)
+        self._own = frozenset(own)
         self._metrics = metrics
         self._found: frozenset[str] = frozenset()
         self._is_stale = False
@@ -46,7 +50,9 @@ class Hindrances(Conditions):
 
     def look(self) -> int:
         """Ask all of them; what has come and gone is logged. Returns how many have."""
-        found = frozenset(name for name, hinders in self._hinders.items() if hinders())
+        return self._note(frozenset(name for name, hinders in self._hinders.items() if hinders()))
+
+    def _note(self, found: frozenset[str]) -> int:
         changed = found ^ self._found
         if changed:
             self._found, self._is_stale = found, bool(found & self._blind)
@@ -64,6 +70,12 @@ class Hindrances(Conditions):
         return self.look()
 
     def may_admit(self) -> bool:
-        """Say whether nothing hinders admission at this instant."""
-        self.look()
-        return not self.is_paused
+        """
+        Say to a tick of admission under way whether nothing else hinders it at this instant.
+
+        What is its own is not asked: its breaker let it through, and refuses the
+        next one exactly if it let this one through as the last trial.
+        """
+        others = frozenset(name for name, hinders in self._hinders.items() if name not in self._own and hinders())
+        self._note(others | (self._found & self._own))
+        return not others

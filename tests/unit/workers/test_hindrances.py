@@ -75,3 +75,19 @@ async def test_each_coming_and_going_is_logged_once() -> None:
         ("admission.unhindered", "database"),
         ("admission.paused", "disk"),
     ]
+
+
+def test_a_tick_that_its_own_guard_let_through_is_not_held_up_by_it() -> None:
+    disk_is_low, metrics = False, Metrics()
+    hindrances = Hindrances(
+        {"disk": lambda: disk_is_low, "queue": lambda: True}, blind=(), own=("queue",), metrics=metrics
+    )
+
+    assert hindrances.may_admit()
+    assert not hindrances.is_paused, "the guard refuses because of the tick itself"
+    hindrances.look()
+    assert hindrances.is_paused, "but to the next one it is closed"
+    assert hindrances.may_admit()
+    assert hindrances.is_paused
+    disk_is_low = True
+    assert not hindrances.may_admit()
