@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from stagedoor.http.overdue import Overdue, Watched
 from stagedoor.http.rejections import StillRunning
 from stagedoor.kernel.clock import SECOND_MS
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
-from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker
+from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
+from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownPlace, UnknownRoom
+from stagedoor.wallet.rejections import ChargeNotAllowed
 
 T = TypeVar("T")
 
 DEADLINE_MS = 10_000
+
+_FROM_MEMORY: Final = (StillRunning, ChargeNotAllowed, LineIsFull, RoomIsClosed, UnknownPlace, UnknownRoom)
+"""What is refused without the store having answered; any other rejection has come out of it."""
 
 Scope = tuple[BuyerId | None, str, IdempotencyKey]
 """Buyer, call, key: the same request, sent more than once."""
@@ -55,7 +60,8 @@ class UnderWay:
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
-        and `CallNotPermitted` is raised.
+        and `CallNotPermitted` is raised. A rejection counts as nothing, save on
+        trial: there a store that says no by the rules has shown that it answers.
 
         A second call with the same key finds its turn in the store, where the
         first is before it, and so gets the first one's answer. Raises
@@ -67,11 +73,17 @@ class UnderWay:
             return await self._answer(work, scope)
         try:
             with guard.call():
-                return await self._answer(work, scope)
+                try:
+                    return await self._answer(work, scope)
+                except Rejection as rejection:
+                    if guard.state is not State.HALF_OPEN or isinstance(rejection, _FROM_MEMORY):
+                        raise
+                    refusal = rejection
         except CallNotPermitted:
             # Puts away what was not begun. Where a breaker further in refused, the work has ended.
             work.close()
             raise
+        raise refusal
 
     async def _answer(self, work: Coroutine[Any, Any, T], scope: Scope | None) -> T:
         loop = asyncio.get_running_loop()

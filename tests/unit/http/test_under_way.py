@@ -11,6 +11,8 @@ from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
+from stagedoor.waiting_room.rejections import UnknownPlace
+from stagedoor.wallet.rejections import ChargeNotAllowed
 from tests.builders.guards import a_breaker
 
 ALICE = BuyerId(1)
@@ -222,3 +224,34 @@ async def test_a_callers_own_deadline_says_nothing_to_the_guard(guard: CircuitBr
     await under_way.drain()
 
     assert guard.snapshot().buffered_calls == 0
+
+
+async def refused(under_way: UnderWay, guard: CircuitBreaker, rejection: Rejection) -> None:
+    async def work() -> None:
+        raise rejection
+
+    with pytest.raises(type(rejection)):
+        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+
+
+async def test_a_store_that_says_no_by_the_rules_closes_the_guard_after_its_trial(guard: CircuitBreaker) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+
+    for _ in range(guard.settings.permitted_number_of_calls_in_half_open_state):
+        await refused(UnderWay(), guard, Rejection())
+    await refused(UnderWay(), guard, Rejection())
+
+    assert guard.state is State.CLOSED
+    assert guard.snapshot().buffered_calls == 0
+
+
+@pytest.mark.parametrize("rejection", [StillRunning(), ChargeNotAllowed(), UnknownPlace()])
+async def test_what_is_refused_from_memory_says_nothing_on_trial(guard: CircuitBreaker, rejection: Rejection) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+
+    await refused(UnderWay(), guard, rejection)
+
+    assert guard.snapshot().buffered_calls == 0
+    assert not guard.refuses
