@@ -1,16 +1,18 @@
 """Whoever writes first after a gap gives it back before: nobody judges by time that does not count."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 import pytest
 
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
-from stagedoor.adapters.sql.clock_stop import SqlClockStop
+from stagedoor.adapters.sql.clock_stop import SqlClockStop, last_sign_of_life
 from stagedoor.adapters.sql.credited_lanes import CreditedLanes
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.kernel.clock import GAP_MS, MINUTE_MS, SECOND_MS, ManualClock, Outage, ServiceClock, later
+from stagedoor.kernel.errors import Fault
+from stagedoor.workers.pulse import LATE_MS, Pulse
 from tests.builders.sale import ANN, BOB, DEADLINE, kinds, pay, reserve
 from tests.builders.store import House
 
@@ -53,6 +55,10 @@ class CountedLanes(Lanes):
 
     async def reading(self, step: Step[T]) -> T:
         return await self._file.reading(step)
+
+
+def out_of_reach(_file: SqliteFile) -> AbstractAsyncContextManager[WriteTransaction]:
+    raise Fault("gone")
 
 
 @pytest.fixture
@@ -177,6 +183,25 @@ class TestOutOfUse:
 
         assert await evening.beats.beat() == 30 * MINUTE_MS
         assert kinds([await evening.house.one(pay(ANN))]) == ["HoldIsOver"]
+
+    async def test_it_goes_on_telling_whether_the_database_can_be_written_to(
+        self, evening: Evening, sold_from: SqliteFile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pulse = Pulse(evening.beats.beat, evening.machine)
+        await pulse.beat()
+        evening.is_out_of_use = True
+        evening.machine.advance(LATE_MS)
+        await pulse.beat()
+        told = [pulse.ready()]
+        evening.machine.advance(LATE_MS)
+        with monkeypatch.context() as gone:
+            gone.setattr(SqliteFile, "writing", out_of_reach)
+            with pytest.raises(Fault):
+                await pulse.beat()
+        told.append(pulse.ready())
+
+        assert told == [{"database": "ok"}, {"database": "not written to for 3 s"}]
+        assert await sold_from.reading(last_sign_of_life) == evening.clock.now()
 
     async def test_a_process_that_starts_out_of_use_gives_back_what_was_before_it(
         self, evening: Evening, sold_from: SqliteFile
