@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from stagedoor.adapters.embedded import sqlite_file
+from stagedoor.adapters.embedded.line_journal import Overtaken
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.guarding import GuardedLanes
 from stagedoor.adapters.sql.lanes import DatabaseFault
@@ -162,3 +163,12 @@ async def test_a_caller_who_is_cut_off_gives_her_trial_back(guarded: Guarded) ->
         await guarded.add(number)
 
     assert guarded.writes.state is State.CLOSED
+
+
+async def test_a_mutation_of_the_line_that_was_overtaken_is_no_failure_of_the_database(guarded: Guarded) -> None:
+    with pytest.raises(Overtaken):
+        async with guarded.lanes.writing():
+            raise Overtaken("an outage was given back meanwhile")
+
+    now = guarded.writes.snapshot()
+    assert (now.buffered_calls, now.failed_calls) == (0, 0)

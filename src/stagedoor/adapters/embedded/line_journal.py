@@ -17,7 +17,7 @@ from stagedoor.adapters.sql import audit
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Step
 from stagedoor.kernel.clock import Instant
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.errors import TurnedAway
 from stagedoor.kernel.ids import RoomId
 from stagedoor.operators.model import AuditEntry
 from stagedoor.waiting_room.changes import Change
@@ -49,8 +49,12 @@ _MARK = (
 )
 
 
-class Overtaken(Fault):
-    """Something came between a plan and its commit, so that it has to be planned again."""
+class Overtaken(TurnedAway):
+    """
+    Something came between a plan and its commit, so that it has to be planned again.
+
+    We turn back here, and not the database: its breaker must not count it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
