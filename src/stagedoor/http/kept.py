@@ -37,7 +37,8 @@ class Fallback:
     """
     For how long the last good value may stand in for one that cannot be read: *stale_ms_max* from when it aged.
 
-    *machine_clock* measures that: the clock that judges deadlines may stand still in an outage.
+    *machine_clock* measures every age: the clock that judges deadlines may stand still, in an outage or while the
+    sale is given up for a while, and what can be read goes on to be read.
     """
 
     machine_clock: Clock
@@ -65,7 +66,7 @@ class Kept(Generic[T]):
         guard: CircuitBreaker,
     ) -> None:
         """
-        Read by *read*; a value is good until the instant that *good_until* says, or until `changed`.
+        Read by *read*; a value is good until the instant of *clock* that *good_until* says, or until `changed`.
 
         *guard* counts whoever has to wait for a read, and while it is open nothing is read.
         """
@@ -88,7 +89,7 @@ class Kept(Generic[T]):
     def changed(self) -> None:
         """Note that what is stored is no longer what was read."""
         self._version += 1
-        now = self._clock.now()
+        now = self._fallback.machine_clock.now()
         if self._stale_since is None:
             self._stale_since = now
         if self._reading is not None and self._changed_while_reading_at is None:
@@ -101,7 +102,7 @@ class Kept(Generic[T]):
 
     def at_once(self) -> T | None:
         """Return the value if it may be given without a read, else None."""
-        return self._value[0] if self._value and self._may_be_given(self._clock.now()) else None
+        return self._value[0] if self._value and self._may_be_given() else None
 
     async def get(self) -> Given[T]:
         """
@@ -140,7 +141,7 @@ class Kept(Generic[T]):
                     task, version = self._reading_task()
                     await asyncio.shield(task)
                     # A read that began after the last change she can know of shows all that she can know of.
-                    if version >= asked_version or self._may_be_given(self._clock.now()):
+                    if version >= asked_version or self._may_be_given():
                         break
         except TimeoutError:
             if not waiting.expired():
@@ -161,11 +162,12 @@ class Kept(Generic[T]):
             return 0
         return max(0, self._fallback.machine_clock.now() - self._stale_since)
 
-    def _may_be_given(self, now: Instant) -> bool:
+    def _may_be_given(self) -> bool:
         if self._stale_since is None:
-            if now < self._value_good_until:
+            if self._clock.now() < self._value_good_until:
                 return True
             self._stale_since = self._value_good_until
+        now = self._fallback.machine_clock.now()
         return now - self._stale_since <= STALE_MS_MAX and self._allowed(now) < 1
 
     def _allowed(self, now: Instant) -> float:
@@ -176,7 +178,7 @@ class Kept(Generic[T]):
 
     def _reading_task(self) -> tuple[asyncio.Task[None], int]:
         if self._reading is None:
-            self._allowance = max(0.0, self._allowed(self._clock.now()) - 1)
+            self._allowance = max(0.0, self._allowed(self._fallback.machine_clock.now()) - 1)
             self._reading_version = self._version
             self._reading_since = asyncio.get_running_loop().time()
             self._changed_while_reading_at = None

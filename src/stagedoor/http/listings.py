@@ -115,7 +115,8 @@ class Listings:
         self._count = count
         self._programme = Kept(
             self._read_programme,
-            clock,
+            # Who writes it writes on while the sale's time stands still.
+            fallback.machine_clock,
             fallback,
             good_until=lambda found: later(found.read_at, PROGRAMME_GOOD_MS),
             guard=guard,
@@ -236,7 +237,7 @@ class Listings:
         return None if found is None else found.time_zone
 
     async def _read_programme(self) -> _Programme:
-        read_at = self._clock.now()
+        read_at = self._fallback.machine_clock.now()
         performances = tuple(await self._seating.performances())
         last = self._programme.last
         if last is not None and last.performances == performances:

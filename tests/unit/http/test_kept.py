@@ -204,6 +204,34 @@ async def test_a_value_ages_by_the_machines_clock_while_that_of_the_service_stan
         await value.get()
 
 
+async def test_while_the_clock_of_the_service_stands_a_change_is_seen_no_later_than_ever(clock: ManualClock) -> None:
+    store, machine = Store(), ManualClock(clock.now())
+    fallback = Fallback(machine_clock=machine, stale_ms_max=AGED_MS_MAX)
+    value = Kept(store.read, clock, fallback, good_until=lambda _: FOREVER, guard=a_breaker(clock))
+    for _ in range(READS_AT_ONCE):
+        value.changed()
+        await value.get()
+    store.value = "second"
+    value.changed()
+
+    machine.advance(STALE_MS_MAX + 1)
+
+    assert await got(value) == "second"
+
+
+async def test_a_value_does_not_end_while_the_clock_that_ends_it_stands(clock: ManualClock) -> None:
+    store, machine = Store(), ManualClock(clock.now())
+    until = later(clock.now(), 500)
+    fallback = Fallback(machine_clock=machine, stale_ms_max=AGED_MS_MAX)
+    value = Kept(store.read, clock, fallback, good_until=lambda _: until, guard=a_breaker(clock))
+    await value.get()
+
+    machine.advance(1_000)
+
+    assert await got(value) == "first"
+    assert store.reads == 1
+
+
 async def test_a_read_that_hangs_does_not_keep_the_last_value_back(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stagedoor.http.kept import Fallback
+from stagedoor.http.kept import STALE_MS_MAX, Fallback
 from stagedoor.http.listings import PROGRAMME_GOOD_MS, Listed, Listings
 from stagedoor.http.rendered import Rendered, StaleCopy
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, ManualClock, later
@@ -282,6 +282,18 @@ async def test_what_an_old_programme_does_not_know_is_not_denied(desk: Desk) -> 
         await desk.listings.look_for(MAIN, PerformanceId(99))
     with pytest.raises(UnknownPerformance):
         await desk.listings.look_for(MAIN, ELSEWHERE)
+
+
+async def test_the_programme_is_read_again_while_the_clock_of_the_service_stands() -> None:
+    standing, machine, seating = ManualClock(NOON), ManualClock(NOON), FakeSeating()
+    fallback = Fallback(machine_clock=machine, stale_ms_max=STALE_LIST_MS_MAX)
+    listings = Listings(seating, standing, fallback, count=lambda *_: None, guard=a_breaker(standing))
+    await listings.concerts()
+    seating.shows.append(a_performance(PerformanceId(5), starts_in_ms=72 * HOUR_MS, title="New"))
+
+    machine.advance(PROGRAMME_GOOD_MS + STALE_MS_MAX + 1)
+
+    assert "New" in [row["concertTitle"] for row in rows(await listings.concerts())]
 
 
 async def test_what_another_process_puts_on_is_there_within_a_second(desk: Desk) -> None:
