@@ -10,6 +10,8 @@ together, in a commit before the next mutation.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+import structlog
+
 from stagedoor.adapters.embedded.line_commits import LineCommits
 from stagedoor.adapters.embedded.line_journal import JournalEntry
 from stagedoor.adapters.embedded.line_keys import (
@@ -23,7 +25,7 @@ from stagedoor.adapters.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.line_keys import KeyRing, KeyScope
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.clock import Clock, Instant, Outage, later
-from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import PlaceRef, RoomId
 from stagedoor.waiting_room.ending import EndingPlan
@@ -45,6 +47,8 @@ from stagedoor.waiting_room.ports import (
 from stagedoor.waiting_room.restoring import take_up
 from stagedoor.waiting_room.room import RoomPolicy
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 
 
@@ -65,6 +69,7 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         self._outages: list[Outage] = []
         self._forget_from: dict[RoomId, int] = {}
         self._used_up: set[PlaceRef] = set()
+        self._not_ended: set[PlaceRef] = set()
         self._commits = LineCommits(lanes, self._apply, self._give_back)
 
     async def restore(self, *, at: Instant) -> None:
@@ -91,7 +96,7 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
 
     def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:  # noqa: ARG002 -- nobody else admits
         """Say whether no commit is to come or under way that decides the place."""
-        return not (self._commits.is_deciding(ref) or ref in self._used_up)
+        return not (self._commits.is_deciding(ref) or ref in self._used_up or ref in self._not_ended)
 
     async def settled(
         self,
@@ -103,6 +108,9 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         """Return once no commit is to come or under way that decides the place; a used up one ends now."""
         if ref in self._used_up:
             await self._commits.alone(self._end_used_up)
+        if ref in self._not_ended:
+            # Shown as it stands in memory, she would be let in to buy once more.
+            await self._commits.alone(lambda: self._end_paid((ref,)))
         await self._commits.decided(ref)
 
     def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
@@ -190,10 +198,32 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         return [batch.outcome(decision) for decision in decided]
 
     async def _end_used_up(self, more: Sequence[PlaceRef] = ()) -> None:
+        """End what is marked and *more*. Raises whatever keeps one of *more* from ending; a marked one is set aside."""
+        marked = tuple(self._used_up)
+        try:
+            await self._end_paid((*marked, *more))
+        except Fault:
+            raise
+        except Exception:  # noqa: BLE001 -- a defect at one place; whose it is shows below
+            for ref in marked:
+                await self._end_marked(ref)
+            await self._end_paid(more)
+
+    async def _end_marked(self, ref: PlaceRef) -> None:
+        """End the place, or set it aside: everybody else's mutations come after it."""
+        try:
+            await self._end_paid((ref,))
+        except Fault:
+            raise
+        except Exception:
+            log.exception("line.place_not_ended", room=ref.room_id, number=ref.number)
+            self._used_up.discard(ref)
+            self._not_ended.add(ref)
+
+    async def _end_paid(self, refs: Sequence[PlaceRef]) -> None:
         now = self._clock.now()
         plans: dict[RoomId, EndingPlan] = {}
-        used_up = (*self._used_up, *more)
-        for ref in used_up:
+        for ref in refs:
             line = self._lines.get(ref.room_id)
             if line is None:
                 continue
@@ -204,7 +234,8 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         changes = {room_id: plan.change() for room_id, plan in plans.items()}
         await self._commits.commit(JournalEntry(at=now, changes=changes))
         # Only now: what could not be made durable is tried again with the next mutation.
-        self._used_up.difference_update(used_up)
+        self._used_up.difference_update(refs)
+        self._not_ended.difference_update(refs)
 
     async def _turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
         # Read once, and only now: whatever was waited for before, nobody is admitted before her time.

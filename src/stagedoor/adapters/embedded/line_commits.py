@@ -82,6 +82,8 @@ class LineCommits:
 
         To be called inside `alone`.
         """
+        if self._doubt is not None:
+            raise UnsettledCommit("the commit before this one has no answer yet")
         if entry.is_empty:
             self._apply(entry)
             return
