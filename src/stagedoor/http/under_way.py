@@ -98,7 +98,13 @@ class UnderWay:
             self._running[scope] = self._running.get(scope, 0) + 1
         watched = self._overdue.watch(deadline.at, partial(_tell, answer, late))
         task.add_done_callback(partial(self._ended, answer, scope, watched))
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # Where the loop is late, the edge gives up in the same round in which she has her answer: that one counts.
+            if answer.cancelled() or not answer.done():
+                raise
+            return answer.result()
 
     async def drain(self) -> None:
         """Return when everything under way has ended, however it did."""

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import time
 
 import pytest
 
@@ -144,6 +145,21 @@ async def test_a_missed_deadline_is_a_failure_whatever_becomes_of_the_work(guard
     await under_way.drain()
 
     assert work.ended == 1
+    assert guard.snapshot().failed_calls == 1
+
+
+async def test_a_deadline_that_is_told_too_late_is_still_a_missed_one(guard: CircuitBreaker) -> None:
+    work, under_way, loop = Work(), UnderWay(deadline_ms=1), asyncio.get_running_loop()
+    caller = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard))
+    await asyncio.sleep(0)
+    loop.call_at(loop.time() + 0.002, caller.cancel)
+    time.sleep(0.01)  # noqa: ASYNC251 -- the lag with which both come in one round of the loop
+
+    with pytest.raises(DeadlineMissed):
+        await caller
+    work.may_end.set()
+    await under_way.drain()
+
     assert guard.snapshot().failed_calls == 1
 
 
