@@ -168,7 +168,12 @@ class Edge:
             scope = cast("HTTPScope", {**scope, "method": "GET"})
         call = self.call(scope)
         handler = self._handlers.of(scope["method"], scope["path"])
-        turn = Turn(call, priority_of(handler), changes=changes(handler, scope["method"]))
+        turn = Turn(
+            call,
+            priority_of(handler),
+            changes=changes(handler, scope["method"]),
+            reads_body=handler is not None and handler.parsed_data_field is not None,
+        )
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -20,20 +20,23 @@ class Turn:
 
     It begins once all of it is here: a client who is slow to send is no load,
     and does not lose the time that the call has. It has been in time once its
-    answer begins: how long that takes to send is the client's affair.
+    answer begins, and is no load any more: how long that takes to send is the
+    client's affair.
     """
 
-    def __init__(self, call: Call, priority: Priority, *, changes: bool) -> None:
-        """Begin nothing yet. *changes* says whether the call changes something."""
+    def __init__(self, call: Call, priority: Priority, *, changes: bool, reads_body: bool) -> None:
+        """Begin nothing yet. *changes* and *reads_body* say whether the call changes something, and reads its body."""
         self._call = call
         self._priority = priority
         self._changes = changes
+        self._reads_body = reads_body
         self._load = call.services.load
         self._deadlines = call.services.deadlines
         now = asyncio.get_running_loop().time()
         self._deadline = Deadline(now + BODY_WAIT_S_MAX + self._deadlines.change_s)
         self._timeout = asyncio.timeout_at(self._deadline.at)
         self._began: float | None = None
+        self._is_load = False
         self._due = ExitStack()
         self._is_timed = False
 
@@ -51,16 +54,17 @@ class Turn:
         self._reschedule(self._deadline.at + LATE_S)
         self._began = perf_counter()
         self._load.begin(self._priority, self._began)
+        self._is_load = True
 
     def answered(self) -> None:
-        """Let it be in time, whatever comes now."""
+        """Let it be in time and a load no longer, whatever comes now."""
         self._reschedule(None)
+        self._unload()
 
     def end(self) -> None:
-        """Count its end, if it was counted at all."""
+        """Count its end, if it was counted at all and has not ended with its answer."""
         self._due.close()
-        if self._began is not None:
-            self._load.end(self._priority, self._began)
+        self._unload()
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
@@ -77,12 +81,26 @@ class Turn:
                 raise
             raise self._deadline.missed() from None
 
+    def _unload(self) -> None:
+        if self._is_load:
+            self._is_load = False
+            assert self._began is not None
+            self._load.end(self._priority, self._began)
+
     def _reschedule(self, at: float | None) -> None:
         if self._is_timed and not self._timeout.expired():
             self._timeout.reschedule(at)
 
     def once_received(self, receive: Receive) -> Receive:
-        """Return what receives the body, with whose last piece the call begins."""
+        """
+        Return what receives the body, with whose last piece the call begins.
+
+        A call that reads none begins at once: it would never see that piece.
+        Raises `Unreadable`, as `begin` does.
+        """
+        if not self._reads_body:
+            self.begin()
+            return receive
 
         async def receive_and_begin() -> HTTPReceiveMessage | WebSocketReceiveMessage:
             message = await receive()

@@ -23,7 +23,7 @@ TOO_LONG = 2.0
 """What would take so many times longer than it may is too much, even if it has not stood yet."""
 
 SAMPLES_MIN = 8
-"""So many answers say something about all of them; one slow call does not."""
+"""So many answers, or calls without one, say something about all of them; one slow call does not."""
 
 CUT_MIN = 0.95
 CUT_MAX = 0.1
@@ -147,7 +147,8 @@ class ConcurrencyLimit:
         slow = self._slow[priority]
         if self._answered[priority] >= SAMPLES_MIN and 2 * slow > self._answered[priority]:
             return self._slow_s[priority] / slow
-        if not self._answered[priority] and self._under_way_of[priority] and self._under_way > self._least:
+        waits_for_all = not self._answered[priority] and self._under_way_of[priority] >= SAMPLES_MIN
+        if waits_for_all and self._under_way > self._least:
             return now - self._moved_at[priority]
         return 0.0
 

@@ -1,6 +1,7 @@
 """The deadline of a request over real HTTP, on the short way and on the long one: when it begins, and what ends it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,8 +13,11 @@ from typing_extensions import override
 from stagedoor.checkout.outcomes import Settled
 from stagedoor.http.deadlines import Deadlines
 from stagedoor.http.hot import HotCalls
+from stagedoor.http.load import Load
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.kernel.money import Won
+from stagedoor.observability.metrics import Metrics
+from stagedoor.resilience.breakers import Instance
 from stagedoor.wallet.model import Transfer
 from tests.integration.http.served import everything, served
 from tests.integration.http.stage import FakeTill, FakeWallets, Stage
@@ -116,6 +120,30 @@ async def test_what_was_begun_goes_on_without_her(way: str) -> None:
     assert silent.ended == 1
 
 
+class LateTill(SilentTill):
+    """It keeps the loop from everybody until all that was to be told at the deadline is overdue."""
+
+    @override
+    async def reserve(self, **asked: Any) -> Settled:
+        time.sleep(LONG_AFTER_S)  # noqa: ASYNC251 -- that is the lag
+        return await super().reserve(**asked)
+
+
+async def test_who_repeats_is_told_that_the_first_still_runs_however_late_the_loop_is(way: str) -> None:
+    silent = Silent()
+    stage = Stage(deadlines=SOON, reserve_seats=LateTill(silent))
+    async with served(app=stage.app, hot=HotCalls(stage.app) if way == SHORT else None) as server:
+        again = request(stage, *RESERVE, idempotency_key="once")
+        first = await everything(server.port, again)
+        second = await everything(server.port, again)
+        silent.go_on.set()
+        await stage.services.under_way.drain()
+
+    assert first.startswith(NO_ANSWER)
+    assert second.startswith(b"HTTP/1.1 409 ")
+    assert stage.breakers.of(Instance.SALE).snapshot().failed_calls == 1
+
+
 async def test_a_client_who_is_slow_to_send_loses_nothing_of_her_time() -> None:
     stage = Stage(deadlines=SOON)
     stage.till.outcomes.append(KeyError("a bug of ours"))
@@ -148,6 +176,28 @@ async def test_an_answer_that_has_begun_is_not_cut_off() -> None:
 
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[0]["status"] == 200
+
+
+async def test_who_does_not_take_her_answer_takes_nobodys_room() -> None:
+    metrics, begun, taken = Metrics(), asyncio.Queue[int](), asyncio.Event()
+    stage = Stage(metrics=metrics, load=Load(metrics, target_s=60, least=1, most=20))
+
+    async def receive() -> Any:  # noqa: ANN401 -- ASGI's form
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            begun.put_nowait(message["status"])
+        await taken.wait()
+
+    statuses = list[int]()
+    async with asyncio.TaskGroup() as slow:
+        for _ in range(30):
+            slow.create_task(asked(stage, receive, send))
+            statuses.append(await begun.get())
+        taken.set()
+
+    assert statuses == [200] * 30
 
 
 async def asked(stage: Stage, receive: Receive, send: Send) -> None:

@@ -202,6 +202,14 @@ async def test_who_is_slow_to_send_takes_nobodys_room() -> None:
             writer.close()
 
 
+async def test_a_body_that_nobody_reads_hides_no_call() -> None:
+    async with a_crowd("long") as crowd:
+        await crowd.waits((*RELEASE[:2], b"{}"), times=MOST)
+
+        assert (await crowd.asks(RELEASE))[0] == 503
+        assert len(crowd.till.asked) == MOST
+
+
 async def test_while_the_loop_is_late_all_but_payments_and_health_are_put_off(way: str) -> None:
     async with a_crowd(way, most=10_000) as crowd:
         lag(crowd.stage.services.load)

@@ -82,6 +82,19 @@ def test_one_slow_call_is_no_overload() -> None:
     assert limit.limit == MOST
 
 
+def test_one_slow_call_of_a_rare_kind_puts_off_nobody_of_another() -> None:
+    limit = a_limit()
+    let_in(limit, Priority.RELEASE, 0.0, calls=1)
+
+    # 1,000 reserves a second, each answered within a tenth of what it may take, while the release stays.
+    for step in range(100):
+        came = step * 0.1
+        assert let_in(limit, Priority.RESERVE, came, calls=100) == 100
+        answer(limit, Priority.RESERVE, came, came + 0.1, calls=100)
+
+    assert limit.limit == MOST
+
+
 def test_a_database_that_says_nothing_leaves_a_few_to_wait_for_it() -> None:
     limit = a_limit()
 
