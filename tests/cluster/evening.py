@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -48,6 +49,11 @@ async def lay_out(database_url: str, rooms: Sequence[RoomPlan], *, members: int 
     finally:
         await lanes.close()
     return programme
+
+
+CATCHING_UP_LOOKS = 20
+CATCHING_UP_SECONDS = 0.5
+_VIOLATED = re.compile(r"^(\S+) +[\d,]+ +[1-9][\d,]* ", re.MULTILINE)
 
 
 class RoundRobin(Client):
@@ -157,5 +163,17 @@ class Cluster:
         return done.stdout
 
     async def checked(self) -> str:
-        """Return what `stagedoor check` says of all that is stored; fail unless every invariant holds."""
+        """
+        Return what `stagedoor check` says of all that is stored; fail unless every invariant holds.
+
+        What the database records of the line is a turn behind the line, and more
+        where its leader has just died; that alone gets time to catch up.
+        """
+        for _ in range(CATCHING_UP_LOOKS):
+            try:
+                return await asyncio.to_thread(self.command, "check")
+            except AssertionError as failed:
+                if set(_VIOLATED.findall(str(failed))) != {"line-was-told"}:
+                    raise
+            await asyncio.sleep(CATCHING_UP_SECONDS)
         return await asyncio.to_thread(self.command, "check")
