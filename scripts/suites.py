@@ -8,6 +8,7 @@ A suite may hold a file suite.toml:
     parts = 3                 # its files wait more than they work, so they are dealt to so many processes
     alone = true              # it measures time, so nothing may run beside it
     tier = "ci"               # it takes long, so it runs where it is named or the tier is asked for (.ci/run does)
+    again = true              # it stops and kills real engines by the wall clock: a part that fails is run once more
 """
 
 import argparse
@@ -23,7 +24,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -55,6 +56,7 @@ class Suite:
     parts: int = 1
     alone: bool = False
     tier: str = QUICK
+    again: bool = False
 
     def files(self) -> list[str]:
         """Return the paths of its test files."""
@@ -182,7 +184,7 @@ async def run(suite: Suite, places: asyncio.Semaphore) -> Outcome:
     files = suite.files()
     async with asyncio.TaskGroup() as group:
         parts = [
-            group.create_task(run_part(suite.name, part, files[part :: suite.parts], places))
+            group.create_task(run_part(suite, part, files[part :: suite.parts], places))
             for part in range(min(suite.parts, len(files)))
         ]
     outcomes = [part.result() for part in parts]
@@ -196,10 +198,24 @@ async def run(suite: Suite, places: asyncio.Semaphore) -> Outcome:
     )
 
 
-async def run_part(suite: str, part: int, files: Sequence[str], places: asyncio.Semaphore) -> Outcome:
-    """Run some files of a suite in a pytest of their own, and print its output if anything failed."""
-    report = REPORTS / f"{suite}-{part}.xml"
-    log = REPORTS / f"{suite}-{part}.log"
+async def run_part(suite: Suite, part: int, files: Sequence[str], places: asyncio.Semaphore) -> Outcome:
+    """
+    Run some files of a suite in a pytest of their own, and print its output if anything failed.
+
+    Where the suite is one to be run again, what failed once and passes then is said in the table.
+    """
+    outcome = await run_once(suite.name, f"{suite.name}-{part}", files, places)
+    if outcome.failed and suite.again:
+        before = outcome
+        outcome = await run_once(suite.name, f"{suite.name}-{part}-again", files, places)
+        if not outcome.failed:
+            outcome = replace(outcome, remark=f"{before.failed} failed at first, and passed when run again")
+    return outcome
+
+
+async def run_once(suite: str, name: str, files: Sequence[str], places: asyncio.Semaphore) -> Outcome:
+    """Run *files* of a suite; what comes of it is kept under *name*."""
+    report, log = REPORTS / f"{name}.xml", REPORTS / f"{name}.log"
     async with places:
         started = time.monotonic()
         status = await pytest(files, report=report, log=log)

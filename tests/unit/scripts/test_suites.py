@@ -1,5 +1,6 @@
 """What the test runner makes of what pytest reports."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -144,3 +145,22 @@ def test_a_suite_that_says_nonsense_ends_the_run(tmp_path: Path, monkeypatch: py
 
     with pytest.raises(SystemExit):
         described("hours")
+
+
+@pytest.mark.parametrize(("again", "failed"), [(True, 0), (False, 1)])
+async def test_only_where_a_suite_says_so_is_it_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, again: bool, failed: int
+) -> None:
+    marker = tmp_path / "was-here"
+    story = tmp_path / "test_story.py"
+    story.write_text(
+        f"from pathlib import Path\n\n\ndef test_it():\n    marker = Path({str(marker)!r})\n"
+        "    was_here = marker.exists()\n    marker.touch()\n    assert was_here\n"
+    )
+    monkeypatch.setattr(suites, "REPORTS", tmp_path)
+
+    outcome = await suites.run_part(Suite(name="story", again=again), 0, [str(story)], asyncio.Semaphore(1))
+
+    assert outcome.failed == failed
+    assert ("run again" in outcome.remark) is again
+    assert "1 failed" in capsys.readouterr().out
