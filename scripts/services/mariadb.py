@@ -1,28 +1,22 @@
 """MariaDB, as durable as a sale needs it: a commit that was answered is on the disk."""
 
-import itertools
-import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.services.certificates import CERTIFICATE, KEY
 from scripts.services.kept import kept
-from scripts.services.server import HOST, Server, run
+from scripts.services.server import HOST, run
+from scripts.services.sql_server import SqlServer
 
 SYSTEM_TABLES = "mariadb-system-tables"
 
 
-class MariaDB(Server):
+class MariaDB(SqlServer):
     """A MariaDB with one user, `stagedoor`, who may do everything, by TCP and with a password."""
 
     name = "mariadb"
-
-    def __init__(self, *options: str, tls: bool = False) -> None:
-        """Take more *options* of `mariadbd`, and refuse who does not encrypt if it is to be *tls*."""
-        super().__init__(*options, tls=tls)
-        self.password = secrets.token_urlsafe(12)
-        self._numbers = itertools.count(1)
+    scheme = "mysql+asyncmy"
 
     @classmethod
     def missing(cls) -> str:
@@ -60,24 +54,6 @@ class MariaDB(Server):
             *(self._tls_options if self.tls else ()),
             *self.options,
         ]
-
-    def answers(self) -> bool:
-        """Let it answer a query, by TCP and as the user that the tests are."""
-        try:
-            return self.ask("SELECT 1") == "1\n"
-        except ChildProcessError:
-            return False
-
-    @property
-    def url(self) -> str:
-        """SQLAlchemy's URL of the server, without a database."""
-        return f"mysql+asyncmy://stagedoor:{self.password}@{HOST}:{self.port}/"
-
-    def new_database(self, name: str = "") -> str:
-        """Make an empty database, called *name* or as none was called before, and return its URL."""
-        name = name or f"stagedoor_{next(self._numbers)}"
-        self.ask(f"CREATE DATABASE {name}")
-        return self.url + name
 
     def drop_database(self, url: str) -> None:
         """Drop the database at *url*, whoever is still connected to it."""

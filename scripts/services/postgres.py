@@ -1,9 +1,7 @@
 """PostgreSQL, which runs as its own user where it is started by root: it refuses to run as root."""
 
-import itertools
 import os
 import re
-import secrets
 import shutil
 import signal
 import tempfile
@@ -12,25 +10,22 @@ from pathlib import Path
 
 from scripts.services.certificates import CERTIFICATE, KEY
 from scripts.services.kept import kept
-from scripts.services.server import HOST, Server, run
+from scripts.services.server import HOST, run
+from scripts.services.sql_server import SqlServer
 
 DEBIAN = Path("/usr/lib/postgresql")
 HOST_RULE = re.compile(r"^host ", re.MULTILINE)
 STILL_IN_USE = "pre-existing shared memory block"
 
 
-class PostgreSQL(Server):
+class PostgreSQL(SqlServer):
     """A PostgreSQL with the role `stagedoor`, which owns its databases and comes by TCP with a password."""
 
     name = "postgres"
+    scheme = "postgresql+asyncpg"
+    owned_by = " OWNER stagedoor"
     end_signal = signal.SIGINT  # ends the sessions too; on SIGTERM it would wait for them
     user = "postgres" if os.getuid() == 0 else None
-
-    def __init__(self, *options: str, tls: bool = False) -> None:
-        """Take more *options* of `postgres`, and refuse who does not encrypt if it is to be *tls*."""
-        super().__init__(*options, tls=tls)
-        self.password = secrets.token_urlsafe(12)
-        self._numbers = itertools.count(1)
 
     @classmethod
     def missing(cls) -> str:
@@ -74,24 +69,6 @@ class PostgreSQL(Server):
                 if STILL_IN_USE not in self.log[said:]:
                     raise
                 said = len(self.log)
-
-    def answers(self) -> bool:
-        """Let it answer a query."""
-        try:
-            return self.ask("SELECT 1") == "1\n"
-        except ChildProcessError:
-            return False
-
-    @property
-    def url(self) -> str:
-        """SQLAlchemy's URL of the server, without a database."""
-        return f"postgresql+asyncpg://stagedoor:{self.password}@{HOST}:{self.port}/"
-
-    def new_database(self, name: str = "") -> str:
-        """Make an empty database, called *name* or as none was called before, and return its URL."""
-        name = name or f"stagedoor_{next(self._numbers)}"
-        self.ask(f"CREATE DATABASE {name} OWNER stagedoor")
-        return self.url + name
 
     def drop_database(self, url: str) -> None:
         """Drop the database at *url*, whoever is still connected to it."""
