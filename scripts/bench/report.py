@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from scripts.bench.goals import Figures, Goal
 from scripts.bench.rounds import Measured
@@ -91,6 +92,20 @@ def figures_of(measured: Measured) -> Mapping[str, float]:
         "floor_core_share": round(measured.floor_core_share, 3),
         "client_share": round(measured.client_share, 3),
         "floor_rps": round(measured.floor_rps, 1),
+        "pairs": len(measured.calls),
+        "void_rounds": measured.voided,
+    }
+
+
+def guard_figures_of(measured: Measured) -> Mapping[str, float]:
+    """Return what is written of a call that was measured beside the same server without its guards."""
+    shares = [100 * (call.cpu_us / bare.cpu_us - 1) for bare, call in zip(measured.floors, measured.calls, strict=True)]
+    return {
+        "guard_percent": round(median(shares), 2),
+        "least": round(min(shares), 2),
+        "most": round(max(shares), 2),
+        "cpu_us": round(measured.of_calls(lambda each: each.cpu_us), 2),
+        "unguarded_cpu_us": round(median(each.cpu_us for each in measured.floors), 2),
         "pairs": len(measured.calls),
         "void_rounds": measured.voided,
     }

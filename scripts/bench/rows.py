@@ -161,3 +161,9 @@ ROWS: Sequence[Row] = (
         after=[afterwards.half_peak({"reserve": 50, "pay": 50}), afterwards.sound],
     ),
 )
+
+GUARD_ROWS: Sequence[Row] = (
+    Row(name="guard_check", plan=crowd, call=check_waiting, goal=goals.at_most("guard_percent", 5, text="5 %")),
+    Row(name="guard_orders", plan=sale, call=orders, goal=goals.at_most("guard_percent", 10, text="10 %")),
+)
+"""Measured beside the same server without its guards, instead of the floor."""

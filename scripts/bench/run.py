@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +11,10 @@ from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
 from scripts.bench.goals import Goal
 from scripts.bench.house import House, build
-from scripts.bench.report import Report, figures_of
+from scripts.bench.report import Report, figures_of, guard_figures_of
 from scripts.bench.rounds import Call, Measured, measure
-from scripts.bench.rows import ROWS, Row
-from scripts.bench.served import FLOOR, PRODUCT, Served, served
+from scripts.bench.rows import GUARD_ROWS, ROWS, Row
+from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, Served, served
 from scripts.bench.stage import Size, Stage
 from scripts.bench.wrk import CONNECTIONS
 
@@ -22,7 +22,7 @@ FLOOR_ROW = "floor"
 FLOOR_ANSWER_BYTES = 150
 """About what a poll is answered with."""
 
-NAMES = (FLOOR_ROW, *(row.name for row in ROWS))
+NAMES = (FLOOR_ROW, *(row.name for row in (*ROWS, *GUARD_ROWS)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +49,9 @@ class Run:
             for row in ROWS:
                 if row.name in names:
                     self._row(row, floor)
+        for row in GUARD_ROWS:
+            if row.name in names:
+                self._guard_row(row)
 
     def _floor(self, floor: Served) -> None:
         """Measure the floor beside itself: how far its ratio is from 1 is how much the machine makes of nothing."""
@@ -70,12 +73,21 @@ class Run:
                     self.report.add(extra.name, extra.figures, extra.goal)
         shutil.rmtree(stage.folder)
 
+    def _guard_row(self, row: Row) -> None:
+        """Measure the row's call beside the same server without its guards: each has a house of its own."""
+        with self._stage(row) as guarded, self._stage(row, UNGUARDED, "unguarded") as unguarded:
+            (call, _), (beside, _) = row.call(guarded), row.call(unguarded)
+            measured = measure(beside, call, pairs=self.size.pairs, seconds=self.size.seconds, note=note)
+            self.report.add(row.name, guard_figures_of(measured), row.goal)
+        for stage in (guarded, unguarded):
+            shutil.rmtree(stage.folder)
+
     @contextmanager
-    def _stage(self, row: Row) -> Iterator[Stage]:
-        """Serve a copy of the row's house for as long as it is measured."""
+    def _stage(self, row: Row, program: Sequence[str] = PRODUCT, suffix: str = "") -> Iterator[Stage]:
+        """Serve a copy of the row's house with *program* for as long as it is measured."""
         house = self._house(row)
-        folder = house.copied_to(self.folder / row.name)
-        with served(PRODUCT, cores=self.cores, settings=house.plan.settings(), log=folder / "server.log") as server:
+        folder = house.copied_to(self.folder / f"{row.name}{suffix}")
+        with served(program, cores=self.cores, settings=house.plan.settings(), log=folder / "server.log") as server:
             yield Stage(house=house, server=server, cores=self.cores, size=self.size, folder=folder)
 
     def _house(self, row: Row) -> House:

@@ -14,7 +14,9 @@ from threading import Timer
 from scripts.bench.cores import Cores, cpu_ns, pinned
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT: Sequence[str] = ("-m", "stagedoor", "serve", "--demo", "--port", "0")
+SERVE = ("serve", "--demo", "--port", "0")
+PRODUCT: Sequence[str] = ("-m", "stagedoor", *SERVE)
+UNGUARDED: Sequence[str] = ("-m", "scripts.bench.unguarded", *SERVE)
 FLOOR: Sequence[str] = ("-m", "scripts.bench.floor")
 
 READY = re.compile(r"ready on http://127\.0\.0\.1:(\d+)")

@@ -1,5 +1,6 @@
 """Every row of the bench is measured and found sound; nothing is said here about how fast anything is."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -11,9 +12,9 @@ from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
 from scripts.bench.house import House, build
 from scripts.bench.rounds import VoidError, measure
-from scripts.bench.rows import check_waiting, crowd, orders, sale
+from scripts.bench.rows import GUARD_ROWS, Row, check_waiting, crowd, orders, sale
 from scripts.bench.run import NAMES, Run
-from scripts.bench.served import FLOOR, PRODUCT, NotServedError, Served, served
+from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, NotServedError, Served, served
 from scripts.bench.stage import Size, Stage
 from scripts.bench.wrk import CONNECTIONS
 
@@ -71,8 +72,35 @@ def test_every_row_is_measured(tmp_path: Path, names: Sequence[str], extras: fro
         assert SMALL.million in figures[name].values()
 
 
+@pytest.mark.parametrize("row", GUARD_ROWS, ids=lambda row: row.name)
+def test_the_guards_are_measured_beside_a_server_without(tmp_path: Path, row: Row) -> None:
+    run = Run(size=replace(SMALL, seconds=2), cores=CORES, folder=tmp_path)
+
+    run.rows([row.name])
+
+    figures = run.report.figures[row.name]
+    assert min(figures["cpu_us"], figures["unguarded_cpu_us"]) > 0
+    assert figures["least"] <= figures["guard_percent"] <= figures["most"]
+
+
+def test_a_server_without_guards_is_one(tmp_path: Path) -> None:
+    house = build(replace(crowd(SMALL), waiting=100, newcomers=0), tmp_path / "house")
+    states = {}
+    for program in (PRODUCT, UNGUARDED):
+        with served(program, cores=CORES, settings=house.plan.settings(), log=house.folder / "server.log") as server:
+            headers = {"Authorization": house.inside[0], "Content-Type": "application/json"}
+            server.call("POST", "/v1/api/user/amount", headers, b'{"amount":1}')
+            states[program] = server.call("GET", "/metrics", {}).decode()
+
+    calls = re.compile(r'resilience4j_circuitbreaker_calls_seconds_count\{kind="successful",name="saleService"\} 1')
+    assert calls.search(states[PRODUCT])
+    assert not calls.search(states[UNGUARDED])
+
+
 def test_no_row_is_left_out() -> None:
-    assert sorted(name for names, _, _ in GROUPS for name in names) == sorted(NAMES)
+    beside_the_floor = [name for names, _, _ in GROUPS for name in names]
+
+    assert sorted([*beside_the_floor, *(row.name for row in GUARD_ROWS)]) == sorted(NAMES)
 
 
 def test_an_answer_with_another_body_makes_a_round_void(tmp_path: Path, floor: Served) -> None:

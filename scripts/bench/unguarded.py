@@ -1,0 +1,70 @@
+"""
+The server without its guards, started as `python -m stagedoor` is: what they cost is what it saves.
+
+Nobody should serve with it. Taken out are the breakers before calls and transactions, deadlines, bulkheads, the
+shedding of load, and the watch over the time in which nobody can buy, with its sign of life ten times a second. What
+is kept is what a server without them would have as well: batches, durable commits, limits of requests.
+"""
+
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from stagedoor.__main__ import main
+from stagedoor.adapters import batching
+from stagedoor.bootstrap import stores
+from stagedoor.http import edge, turn, under_way
+from stagedoor.http.load import Load
+from stagedoor.kernel import clock
+from stagedoor.resilience.breakers import Breakers
+from stagedoor.workers.pulse import Pulse
+
+
+async def nothing(*_: object, **__: object) -> int:
+    """Be done."""
+    return 0
+
+
+async def work_alone(_self: object, work: Coroutine[Any, Any, Any], **_: object) -> Any:  # noqa: ANN401 -- as it is
+    """Do a call of the sale: in its caller's own task, told to no breaker."""
+    return await work
+
+
+async def without_end(_self: object, _call: object, work: Any, **_: object) -> Any:  # noqa: ANN401 -- as it is
+    """Do a call, however long it takes."""
+    return await work()
+
+
+@asynccontextmanager
+async def for_ever(_self: object) -> AsyncIterator[None]:
+    """Let what is done inside take as long as it takes."""
+    yield
+
+
+def replace(owner: object, name: str, by: object) -> None:
+    """Put *by* in the place of what *owner* has by this *name*; there has to be something."""
+    assert hasattr(owner, name)
+    setattr(owner, name, by)
+
+
+def take_the_guards_out() -> None:
+    """Do it for this process."""
+    replace(under_way.UnderWay, "settle", work_alone)
+    replace(edge.Edge, "_in_time", without_end)
+    replace(turn.Turn, "in_time", for_ever)
+    replace(batching, "current", lambda: None)
+    replace(stores, "passage", lambda _settings, lanes, _breakers, _metrics: lanes)
+    replace(stores, "CreditedLanes", lambda lanes, _clock_stop, **_: lanes)
+    replace(clock.ServiceClock, "now", lambda self: self._clock.now())
+    replace(clock.ServiceClock, "stands", property(lambda _self: False))
+    replace(Pulse, "beat", nothing)
+    replace(Breakers, "tick", nothing)
+    for name in ("sheds", "begin", "end"):
+        replace(Load, name, lambda *_: False)
+    replace(Load, "has_room", lambda *_: True)
+    replace(Load, "look", nothing)
+
+
+if __name__ == "__main__":
+    take_the_guards_out()
+    main()
