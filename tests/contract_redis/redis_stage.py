@@ -53,7 +53,9 @@ class FaultyClient(RedisClient):
         self._in_doubt = False
 
     @override
-    async def run(self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
+    async def run(
+        self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, server: str
+    ) -> Reply:
         stage = self._stage
         if script == "catch_up":
             if self._in_doubt and stage.failing in NOBODY_CAN_SAY:
@@ -62,13 +64,13 @@ class FaultyClient(RedisClient):
             if arguments[CANDIDATE]:
                 await stage.writing_gate()
         if script not in WRITING or (script == "append" and _is_news(arguments[APPENDED])):
-            return await super().run(script, keys, arguments)
+            return await super().run(script, keys, arguments, server=server)
         await stage.commit_gate()
         self._in_doubt = stage.failing in NOBODY_CAN_SAY
         failing = stage.failing
         if failing in {Failing.REFUSED, Failing.REFUSED_AND_NOBODY_CAN_SAY}:
             raise StoreLost("it did not arrive")
-        reply = await super().run(script, keys, arguments)
+        reply = await super().run(script, keys, arguments, server=server)
         if failing is not Failing.NOT:
             raise StoreLost("the answer was lost")
         return reply
@@ -120,7 +122,7 @@ class RedisStage(Stage):
     async def crash(self, *, outage_ms: int = 0) -> None:
         now = self.clock.advance(outage_ms)
         # By the time another process has started, the lease of the one that is gone has run out.
-        await self._clients[-1].command("DEL", *(f"stagedoor:{{{room.id}}}:lease" for room in self.rooms.all()))
+        await self._asked("DEL", *(f"stagedoor:{{{room.id}}}:lease" for room in self.rooms.all()))
         await self.start()
         if outage_ms:
             self.line.give_back(Outage(later(now, -outage_ms), now, outage_ms))
@@ -153,11 +155,15 @@ class RedisStage(Stage):
     @override
     async def rows(self) -> tuple[int, int, int]:
         await self.line.refresh()
-        keys = await self._clients[-1].command("HVALS", "stagedoor:{main}:keys")
+        keys = await self._asked("HVALS", "stagedoor:{main}:keys")
         query = "SELECT COUNT(*) FROM admission_pass"
         [(passes,)] = await self._files[-1].reading(lambda c: c.exec_driver_sql(query).all())
         known = sum([await self.line.look(a_ref(number)) is not None for number in range(1, 20)])
         return known, passes, sum(len(msgspec.msgpack.decode(one)) for one in keys)
+
+    async def _asked(self, *command: str) -> Reply:
+        client = self._clients[-1]
+        return await client.command(*command, server=await client.serving())
 
     async def close(self) -> None:
         self.let_writing_go()

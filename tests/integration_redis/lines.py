@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from scripts.services import Redis
 from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.redis import log_entries
-from stagedoor.adapters.redis.client import RedisClient
+from stagedoor.adapters.redis.client import RedisClient, Reply
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.redis.log_entries import Changed, UsedUp
@@ -53,6 +54,10 @@ class Process:
             raise self.refusal
         yield
 
+    async def ask(self, *command: bytes | str | int) -> Reply:
+        """Send a command of a test's own."""
+        return await self.client.command(*command, server=await self.client.serving())
+
     @property
     def room(self) -> Room:
         [room] = self.rooms.all()
@@ -91,11 +96,12 @@ class Process:
 class Town:
     """Any number of processes."""
 
-    def __init__(self, url: str, file: SqliteFile, room: Room) -> None:
+    def __init__(self, url: str, file: SqliteFile, *rooms: Room) -> None:
         self.url = url
         self.file = file
         self.rooms = StageRooms()
-        self.rooms.set(room)
+        for room in rooms:
+            self.rooms.set(room)
         self.processes: list[Process] = []
 
     def start(self, *, url: str = "") -> Process:
@@ -106,11 +112,11 @@ class Town:
 
     async def leave_lease(self) -> None:
         """Let the lease of the leader run out."""
-        await self.processes[0].client.command("DEL", "stagedoor:{main}:lease")
+        await self.processes[0].ask("DEL", "stagedoor:{main}:lease")
 
     async def log(self) -> Sequence[log_entries.LogEntry]:
         """Return everything that stands in the log."""
-        found = await self.processes[-1].client.command("XRANGE", "stagedoor:{main}:log", "-", "+")
+        found = await self.processes[-1].ask("XRANGE", "stagedoor:{main}:log", "-", "+")
         return [log_entries.decode(fields[b"e"]) for _, fields in found]
 
     async def passes(self) -> Sequence[PassRecord]:
@@ -151,7 +157,7 @@ def _ended(passes: list[PassRecord], numbers: Sequence[int], at: int) -> list[Pa
 
 
 @asynccontextmanager
-async def a_town(url: str, folder: Path, room: Room) -> AsyncIterator[Town]:
+async def a_town(url: str, folder: Path, *rooms: Room) -> AsyncIterator[Town]:
     """Return a town with nobody in it, and close what was opened in it."""
     async with AsyncExitStack() as stack:
         file = SqliteFile(folder / "record.db")
@@ -159,7 +165,7 @@ async def a_town(url: str, folder: Path, room: Room) -> AsyncIterator[Town]:
         async with file.writing() as transaction:
             await transaction.run(metadata.create_all)
             await transaction.commit(proof=lambda _: False)
-        town = Town(url, file, room)
+        town = Town(url, file, *rooms)
         try:
             yield town
         finally:
@@ -173,6 +179,25 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(WAIT_S_MAX):
         while not await condition():  # noqa: ASYNC110 -- it is not told, it is brought about
             await asyncio.sleep(0.01)
+
+
+async def lose(redis: Redis) -> None:
+    """Kill the server, and start one that has what was saved, if that was ever done."""
+    await asyncio.to_thread(redis.kill)
+    await asyncio.to_thread(redis.start)
+
+
+async def refreshed(process: Process) -> None:
+    """Return once the process has all its rooms again."""
+
+    async def is_refreshed() -> bool:
+        try:
+            await process.line.refresh()
+        except Fault:
+            return False
+        return True
+
+    await until(is_refreshed)
 
 
 def ref_of(number: int) -> PlaceRef:

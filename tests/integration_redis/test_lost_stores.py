@@ -11,13 +11,12 @@ from sqlalchemy import Connection, Table, delete, select
 from scripts.services import Redis
 from stagedoor.adapters.sql.tables import admission_pass, line_mark, line_reserve
 from stagedoor.adapters.sql.tables import place as place_table
-from stagedoor.kernel.errors import Fault
 from stagedoor.waiting_room.model import EndCause, PlaceState, PlaceView
 from stagedoor.waiting_room.ports import EndPlace
 from tests.builders.line import a_ref, a_room
 from tests.contract.line_record import out_of_order, twice_inside
 from tests.engines.fixtures import held
-from tests.integration_redis.lines import Process, Town, a_town, until
+from tests.integration_redis.lines import Process, Town, a_town, lose, refreshed, until
 
 TOLD_MS = 1_500
 """What the record says that somebody was told at most; the real one is half a minute, which no test waits for."""
@@ -51,23 +50,6 @@ async def an_evening(process: Process) -> dict[int, PlaceView]:
         await process.look(number)
     await process.line.refresh()
     return places
-
-
-async def lose(redis: Redis) -> None:
-    """Kill the server, and start one that has nothing."""
-    await asyncio.to_thread(redis.kill)
-    await asyncio.to_thread(redis.start)
-
-
-async def refreshed(process: Process) -> None:
-    async def is_refreshed() -> bool:
-        try:
-            await process.line.refresh()
-        except Fault:
-            return False
-        return True
-
-    await until(is_refreshed)
 
 
 def _delete_all(connection: Connection, *, table: Table) -> None:
@@ -157,7 +139,7 @@ async def test_a_number_of_the_lost_moment_is_not_handed_out_again(redis: Redis,
     process = town.start()
     await process.join(1, 2, 3)
     last = await process.look(3)
-    await process.client.command("XDEL", "stagedoor:{main}:log", "1-0")
+    await process.ask("XDEL", "stagedoor:{main}:log", "1-0")
 
     other = town.start()
     await lose(redis)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
@@ -32,16 +33,17 @@ class StoreLost(Fault):
 
 
 class OtherServer(RedisError):  # noqa: N818 -- ours are no errors by name
-    """A connection leads to another server than the one the line was opened on: it may not have all that one had."""
+    """The address leads to another server than the one the caller means: it may not have all that one had."""
 
 
 class RedisClient:
     """
-    A bounded pool of connections to one server.
+    A bounded pool of connections to the server that is at one address now.
 
-    Once its run id is known, no connection to another one is used: after a
-    failover, or a restart, whoever opened the line has to look at what is left
-    of it first (`has_moved`, `serving`).
+    After a failover, or a restart, that is another one, told by its run id.
+    Whoever has something there says with each call which `server` it is meant
+    for: none reaches another, and from the first connection that has found
+    another on none reaches the old one either, though that may still answer.
     """
 
     def __init__(self, url: str, *, guard: Guard = nullcontext) -> None:
@@ -66,53 +68,65 @@ class RedisClient:
         self._guard = guard
         self._redis: Redis = Redis(connection_pool=pool)
         self._scripts = {name: Script(name) for name in _SCRIPTS}
-        self._server: bytes | None = None
-        self._found: bytes | None = None
-
-    @property
-    def has_moved(self) -> bool:
-        """Whether the last connection found another server than the one in use."""
-        return self._found is not None and self._found != self._server
+        self._leads_to: WeakKeyDictionary[AbstractConnection, str] = WeakKeyDictionary()
+        self.server = ""
 
     async def serving(self) -> str:
-        """Return the run id of the server that is there now; from then on connections lead to it, and to no other."""
-        if self._found != self._server or self._server is None:
-            self._server = None
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
-        await self.command("PING")
-        if self._server is None:
-            # The connection that answered is an old one, of a server that was in use all along.
-            self._server = self._found
-        assert self._server is not None
-        return self._server.decode()
+        """Return the run id of the `server` that is there now, by a connection of its own. Raises `StoreLost`."""
+        connection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
 
-    async def run(self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
-        """Run the script of that name, once. Raises `StoreLost`: then nobody knows whether it was run."""
+        async def look() -> None:
+            try:
+                await connection.connect()
+            finally:
+                await connection.disconnect()
+
+        await self._answered(look)
+        return self.server
+
+    async def run(
+        self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, server: str
+    ) -> Reply:
+        """Run the script of that name on *server*, once. Raises `StoreLost`: then nobody knows whether it was run."""
         call = secrets.token_bytes(8)
-        reply = await self._answered(lambda: self._run(self._scripts[script], keys, (call, *arguments)))
+        reply = await self._answered(lambda: self._run(server, self._scripts[script], keys, (call, *arguments)))
         if reply[0] != call:
             # Somewhere on the way an answer was doubled: on that connection all that follow would be somebody else's.
             await self._redis.connection_pool.disconnect()
             raise StoreLost("the answer belongs to another call")
         return reply[1]
 
-    async def command(self, *command: bytes | str | int) -> Reply:
-        """Send one command, once. Raises `StoreLost`."""
-        return await self._answered(lambda: self._sent(*command))
+    async def command(self, *command: bytes | str | int, server: str) -> Reply:
+        """Send one command to *server*, once. Raises `StoreLost`."""
+        return await self._answered(lambda: self._sent(server, *command))
 
     async def close(self) -> None:
         """Close every connection."""
         await self._redis.aclose(close_connection_pool=True)
 
-    async def _run(self, script: "Script", keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Reply:
+    async def _run(
+        self, server: str, script: "Script", keys: Sequence[bytes], arguments: Sequence[bytes | str | int]
+    ) -> Reply:
         try:
-            return await self._sent("EVALSHA", script.digest, len(keys), *keys, *arguments)
+            return await self._sent(server, "EVALSHA", script.digest, len(keys), *keys, *arguments)
         except NoScriptError:
             # The server says that it has not run it, so this is the first time.
-            return await self._sent("EVAL", script.text, len(keys), *keys, *arguments)
+            return await self._sent(server, "EVAL", script.text, len(keys), *keys, *arguments)
 
-    def _sent(self, *command: bytes | str | int) -> Awaitable[Reply]:
-        return self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+    async def _sent(self, server: str, *command: bytes | str | int) -> Reply:
+        pool = self._redis.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            if self._leads_to.get(connection) != self.server:
+                # It has led to the server before this one, and may do so for as long as that one lives.
+                await connection.disconnect()
+                await connection.connect()
+            if server != self.server:
+                raise OtherServer("not the server the line was opened on")
+            await connection.send_command(*command)
+            return await self._redis.parse_response(connection, command[0])  # type: ignore[arg-type]  # a name
+        finally:
+            await pool.release(connection)
 
     async def _answered(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
         try:
@@ -133,18 +147,13 @@ class RedisClient:
     async def _connected(self, connection: AbstractConnection) -> None:
         await connection.on_connect()
         await connection.send_command("INFO", "server")
-        found = _run_id(await connection.read_response())
-        self._found = found
-        if self._server is None:
-            self._server = found
-        elif found != self._server:
-            raise OtherServer("not the server the line was opened on")
+        self._leads_to[connection] = self.server = _run_id(await connection.read_response())
 
 
-def _run_id(info: bytes | str) -> bytes:
-    text = info if isinstance(info, bytes) else info.encode()
-    lines = dict(line.split(b":", 1) for line in text.splitlines() if b":" in line)
-    return lines[b"run_id"]
+def _run_id(info: bytes | str) -> str:
+    text = info.decode() if isinstance(info, bytes) else info
+    lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return lines["run_id"]
 
 
 _FOLDER = files("stagedoor.adapters.redis") / "lua"

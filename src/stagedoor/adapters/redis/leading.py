@@ -6,7 +6,7 @@ import secrets
 import structlog
 
 from stagedoor.adapters.redis import checkpoints, log_entries
-from stagedoor.adapters.redis.line_store import RoomStore, Seen, Status
+from stagedoor.adapters.redis.line_store import Seen, Status
 from stagedoor.adapters.redis.log_entries import Changed, UsedUp
 from stagedoor.adapters.redis.replica import Replica
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
@@ -45,7 +45,7 @@ class Leading:
         """Say whether this process led the room when it last looked."""
         return room_id in self._fences
 
-    async def turn(self, line: RoomLine, store: RoomStore, turn: Turn) -> TurnReport:
+    async def turn(self, line: RoomLine, turn: Turn) -> TurnReport:
         """Take the turn, or, where another process leads, note what time has passed. Raises `Fault`."""
         room = turn.room
         with contextlib.suppress(Fault):
@@ -54,11 +54,11 @@ class Leading:
         if line.replica is not None and self.leads(room.id):
             # What was admitted before is on record before anybody else is.
             await self.write_record(line)
-        change = await line.alone(lambda: self._turn(line, store, turn))
+        change = await line.alone(lambda: self._turn(line, turn))
         if change is not None:
             with contextlib.suppress(Fault):
                 await self.write_record(line)
-                await self._make_checkpoint(line, store)
+                await self._make_checkpoint(line)
         return TurnReport(
             room_id=room.id,
             admitted=0 if change is None else len(change.admitted),
@@ -66,7 +66,7 @@ class Leading:
             ended=0 if change is None else len(change.ended),
         )
 
-    async def lead(self, line: RoomLine, store: RoomStore) -> int:
+    async def lead(self, line: RoomLine) -> int:
         """Take the lease or keep it; return the fence, 0 where somebody else leads. Raises `Fault`."""
         tail = await line.catch_up(candidate=self.candidate)
         replica = await line.opened()
@@ -75,17 +75,17 @@ class Leading:
             self._fences.pop(line.room.id, None)
             replica.applied = None
         elif self._fences.get(line.room.id) != held or replica.applied is None:
-            await self._begin(line, store, replica)
+            await self._begin(line, replica)
             self._fences[line.room.id] = held
             log.info("line.leading", room=line.room.id, epoch=replica.epoch, fence=tail.fence)
         return tail.fence
 
-    async def hand_over(self, line: RoomLine, store: RoomStore) -> None:
+    async def hand_over(self, line: RoomLine) -> None:
         """Record what there is to record, and lead the room no more. Raises `Fault`."""
         held = self._fences.pop(line.room.id, None)
         if held is not None:
             await self.write_record(line)
-            await store.release(candidate=self.candidate, fence=held[1])
+            await line.store.release(candidate=self.candidate, fence=held[1])
 
     async def write_record(self, line: RoomLine) -> None:
         """Record what was admitted and has ended since the last time. Raises `Fault`."""
@@ -113,8 +113,8 @@ class Leading:
                 if replica.moved_sessions.get(number) == ends_at:
                     del replica.moved_sessions[number]
 
-    async def _turn(self, line: RoomLine, store: RoomStore, turn: Turn) -> Change | None:
-        fence = await self.lead(line, store)
+    async def _turn(self, line: RoomLine, turn: Turn) -> Change | None:
+        fence = await self.lead(line)
         await line.send_owed()
         replica = await line.opened()
         replica.room = room = turn.room
@@ -141,7 +141,7 @@ class Leading:
                 return None
         raise Overloaded("the line changes faster than a turn can be taken")
 
-    async def _begin(self, line: RoomLine, store: RoomStore, replica: Replica) -> None:
+    async def _begin(self, line: RoomLine, replica: Replica) -> None:
         """Begin to lead: without what only this process believes, and with what the last one may not have recorded."""
         replica.state.rate = AdmissionRate(replica.state.rate.last_admitted_at)
         applied: list[tuple[int, Change]] = []
@@ -153,7 +153,7 @@ class Leading:
         found: list[tuple[int, Change]] = []
         after = marks.position
         while after < until:
-            tail = await store.catch_up(Seen(replica.epoch, after, replica.sign), is_sign_of_life=False)
+            tail = await line.store.catch_up(Seen(replica.epoch, after, replica.sign), is_sign_of_life=False)
             if not tail.entries:
                 break
             for position, packed in tail.entries:
@@ -166,8 +166,9 @@ class Leading:
         # Whoever has begun anew meanwhile has found the same again.
         applied[:0] = found
 
-    async def _make_checkpoint(self, line: RoomLine, store: RoomStore) -> None:
+    async def _make_checkpoint(self, line: RoomLine) -> None:
         replica = await line.opened()
+        store = line.store
         if replica.applied or replica.grown < CHECKPOINT_EVERY + len(replica.state.columns) // 4:
             return
         seen, before, replica.grown = replica.seen, replica.checkpoint, 0

@@ -16,7 +16,7 @@ from stagedoor.adapters.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.redis import keyring, log_entries
 from stagedoor.adapters.redis.client import RedisClient, StoreLost
 from stagedoor.adapters.redis.leading import Leading
-from stagedoor.adapters.redis.line_store import RoomStore, StoreClock
+from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
 from stagedoor.kernel.clock import Instant, Outage, later
@@ -74,7 +74,6 @@ class RedisLine(WaitingLine, LineLeftovers):
         stands: Callable[[], bool] = _never,
     ) -> None:
         """Know nothing of any room yet."""
-        self._client = client
         self._record = record
         self._audit = audit
         self._rooms = rooms
@@ -209,9 +208,9 @@ class RedisLine(WaitingLine, LineLeftovers):
     async def hand_over(self) -> None:
         """Tell the others what was heard here, and leave the rooms that this process leads to them. Raises `Fault`."""
         await self.idle()
-        for room_id, line in self._lines.items():
+        for line in self._lines.values():
             await line.flush()
-            await self._leading.hand_over(line, self._store(room_id))
+            await self._leading.hand_over(line)
 
     async def idle(self) -> None:
         """Return when nothing is under way."""
@@ -284,7 +283,7 @@ class RedisLine(WaitingLine, LineLeftovers):
         if not buyers:
             return keyring.StoredKeys({}, line.room.id)
         wanted = list(dict.fromkeys(buyers))
-        found = await self._store(line.room.id).keys_of(wanted)
+        found = await line.store.keys_of(wanted)
         kept_since = later(now, -self._keys_kept_ms)
         return keyring.StoredKeys(dict(zip(wanted, found, strict=True)), line.room.id, kept_since=kept_since, now=now)
 
@@ -299,33 +298,30 @@ class RedisLine(WaitingLine, LineLeftovers):
         if self._stands():
             # Time is about to be given back; until then nothing is judged by it.
             return TurnReport(room_id=turn.room.id, admitted=0, passed_over=0, ended=0)
-        return await self._leading.turn(line, self._store(turn.room.id), turn)
+        return await self._leading.turn(line, turn)
 
     async def _refresh(self, line: RoomLine) -> None:
         await line.flush()
-        if await self._leading.lead(line, self._store(line.room.id)):
+        if await self._leading.lead(line):
             await self._leading.write_record(line)
 
     async def _forget(self, line: RoomLine, ended_before: Instant, keys_before: Instant, limit: int) -> int:
-        store = self._store(line.room.id)
-        if not await self._leading.lead(line, store):
+        if not await self._leading.lead(line):
             return 0
-        forgotten = await line.alone(lambda: self._forget_places(line, store, ended_before, keys_before, limit))
-        forgotten += await line.alone(lambda: self._forget_keys(line, store, keys_before, limit))
+        forgotten = await line.alone(lambda: self._forget_places(line, ended_before, keys_before, limit))
+        forgotten += await line.alone(lambda: self._forget_keys(line, keys_before, limit))
         if forgotten:
             await self._leading.write_record(line)
         return forgotten
 
-    async def _forget_places(
-        self, line: RoomLine, store: RoomStore, ended_before: Instant, keys_before: Instant, limit: int
-    ) -> int:
+    async def _forget_places(self, line: RoomLine, ended_before: Instant, keys_before: Instant, limit: int) -> int:
         replica = await line.opened()
         found = replica.line.find_long_over(
             from_number=self._forget_from.get(line.room.id, 0), ended_before=ended_before, limit=limit
         )
         self._forget_from[line.room.id] = found.next_number
         buyers = {buyer for number in found.numbers if (buyer := replica.line.buyer_of(number)) is not None}
-        named = keyring.named(await store.keys_of(list(buyers)), keys_before) if buyers else frozenset()
+        named = keyring.named(await line.store.keys_of(list(buyers)), keys_before) if buyers else frozenset()
         numbers = [number for number in found.numbers if number not in named]
         for _ in range(ATTEMPTS):
             if not numbers:
@@ -336,9 +332,9 @@ class RedisLine(WaitingLine, LineLeftovers):
                 return len(numbers)
         raise Overloaded("the line changes faster than can be forgotten")
 
-    async def _forget_keys(self, line: RoomLine, store: RoomStore, keys_before: Instant, limit: int) -> int:
+    async def _forget_keys(self, line: RoomLine, keys_before: Instant, limit: int) -> int:
         await line.catch_up()
-        cursor, packed = await store.scan_keys(self._scan_from.get(line.room.id, 0), limit)
+        cursor, packed = await line.store.scan_keys(self._scan_from.get(line.room.id, 0), limit)
         left, dropped = keyring.thinned(packed, keys_before, limit=limit)
         if left:
             replica = await line.opened()
@@ -362,15 +358,12 @@ class RedisLine(WaitingLine, LineLeftovers):
         line = self._lines.get(room.id)
         if line is None:
             line = self._lines[room.id] = RoomLine(
-                store=self._store(room.id), record=self._record, opening=self._opening, clock=self._clock, room=room
+                record=self._record, opening=self._opening, clock=self._clock, room=room
             )
         line.room = room
         if line.replica is not None:
             line.replica.room = room
         return line
-
-    def _store(self, room_id: RoomId) -> RoomStore:
-        return RoomStore(self._client, self._clock, room_id)
 
     async def _whole(self, work: Coroutine[object, object, T]) -> T:
         """Run *work* to its end: a caller that gives up loses only the answer."""

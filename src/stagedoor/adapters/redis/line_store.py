@@ -82,10 +82,15 @@ class StoreClock(Clock):
 
 
 class RoomStore:
-    """The keys of one room, which share one hash tag, and what can be done with them. Everything raises `StoreLost`."""
+    """
+    The keys of one room on one server, and what can be done with them; they share one hash tag.
 
-    def __init__(self, client: RedisClient, clock: StoreClock, room_id: RoomId) -> None:
-        """Belong to *room_id*."""
+    Everything raises `StoreLost`, also where the address leads to another server by now.
+    """
+
+    def __init__(self, client: RedisClient, clock: StoreClock, room_id: RoomId, *, server: str) -> None:
+        """Belong to *room_id* on the server with the run id *server*."""
+        self.server = server
         self._client = client
         self._clock = clock
         self._prefix = b"stagedoor:{%b}:" % room_id.encode()
@@ -111,56 +116,61 @@ class RoomStore:
 
     async def keys_of(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bytes | None]:
         """Return what is stored of the buyers' keys."""
-        found: list[bytes | None] = await self._client.command("HMGET", self._keys[4], *buyer_ids)
+        found: list[bytes | None] = await self._command("HMGET", self._keys[4], *buyer_ids)
         return found
 
     async def scan_keys(self, cursor: int, count: int) -> tuple[int, Mapping[BuyerId, bytes]]:
         """Return some buyers with their keys, and the cursor to go on from; 0 is the beginning, and the end."""
-        following, found = await self._client.command("HSCAN", self._keys[4], cursor, "COUNT", count)
+        following, found = await self._command("HSCAN", self._keys[4], cursor, "COUNT", count)
         return int(following), {BuyerId(int(buyer_id)): keys for buyer_id, keys in found.items()}
 
     async def head(self) -> tuple[int, bytes]:
         """Return the epoch, 0 where there is none, and the checkpoint."""
-        epoch, checkpoint = await self._client.command("HMGET", self._keys[0], "epoch", "checkpoint")
+        epoch, checkpoint = await self._command("HMGET", self._keys[0], "epoch", "checkpoint")
         return int(epoch or 0), checkpoint or b""
 
     async def open(self, epoch: int, checkpoint: bytes, *, chunks: Sequence[bytes]) -> int:
         """Begin *epoch* from *checkpoint* unless it, or a later one, has begun; return which one has."""
-        begun: int = await self._client.run("open", self._keys, [epoch, 0, 0, 0, checkpoint, *self._chunks(chunks)])
+        begun: int = await self._call("open", [epoch, 0, 0, 0, checkpoint, *self._chunks(chunks)])
         return begun
 
     async def seal(self, seen: "Seen", checkpoint: bytes, *, chunks: Sequence[bytes], before: bytes) -> bool:
         """Put *checkpoint*, of the log up to *seen*, in the place of *before*; return whether that was still there."""
-        sealed: int = await self._client.run("seal", self._keys, [*seen, 0, checkpoint, before, *self._chunks(chunks)])
+        sealed: int = await self._call("seal", [*seen, 0, checkpoint, before, *self._chunks(chunks)])
         return bool(sealed)
 
     async def release(self, *, candidate: str, fence: int) -> None:
         """Give the admitter's lease up."""
-        await self._client.run("release", self._keys, [0, 0, 0, 0, f"{candidate}:{fence}"])
+        await self._call("release", [0, 0, 0, 0, f"{candidate}:{fence}"])
 
     async def write_chunk(self, name: bytes, chunk: bytes) -> None:
         """Store a part of a checkpoint, which goes by itself unless the checkpoint is opened or sealed in time."""
-        await self._client.command("SET", *self._chunks([name]), chunk, "EX", CHUNK_S_MAX)
+        await self._command("SET", *self._chunks([name]), chunk, "EX", CHUNK_S_MAX)
 
     async def read_chunk(self, name: bytes) -> bytes | None:
         """Return a part of a checkpoint, None if it is gone."""
-        chunk: bytes | None = await self._client.command("GET", *self._chunks([name]))
+        chunk: bytes | None = await self._command("GET", *self._chunks([name]))
         return chunk
 
     async def remove_chunks(self, names: Sequence[bytes]) -> None:
         """Remove parts of a checkpoint."""
         if names:
-            await self._client.command("UNLINK", *self._chunks(names))
+            await self._command("UNLINK", *self._chunks(names))
 
     def _chunks(self, names: Sequence[bytes]) -> Sequence[bytes]:
         return [self._prefix + b"checkpoint:" + name for name in names]
 
     async def _run(self, script: str, seen: "Seen", *arguments: bytes | str | int) -> Tail:
-        reply = await self._client.run(script, self._keys, [*seen, ENTRIES_AT_ONCE, *arguments])
-        tail = _tail(reply)
+        tail = _tail(await self._call(script, [*seen, ENTRIES_AT_ONCE, *arguments]))
         self._raw_now = tail.now
         self._clock.heard(tail.now)
         return tail._replace(now=self._clock.now())
+
+    async def _call(self, script: str, arguments: Sequence[bytes | str | int]) -> Reply:
+        return await self._client.run(script, self._keys, arguments, server=self.server)
+
+    async def _command(self, *command: bytes | str | int) -> Reply:
+        return await self._client.command(*command, server=self.server)
 
 
 class Seen(NamedTuple):

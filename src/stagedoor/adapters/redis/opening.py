@@ -30,10 +30,9 @@ class Opening:
         self._credit_max_ms = credit_max_ms
         self._lost_epochs: dict[RoomId, int] = {}
 
-    @property
-    def has_moved(self) -> bool:
-        """Whether the store is to be found on another server now than the rooms were opened on."""
-        return self._client.has_moved
+    def is_at(self, server: str) -> bool:
+        """Whether *server* is still where the store was last found."""
+        return self._client.server == server
 
     def lost(self, room_id: RoomId, epoch: int) -> None:
         """Note that the store has nothing of this epoch any more."""
@@ -43,14 +42,14 @@ class Opening:
         """Return how much of such an outage of the store is given back, in milliseconds."""
         return min(ended_at - began_at, self._credit_max_ms)
 
-    async def open(self, room: Room, known: Replica | None) -> Replica:
+    async def open(self, room: Room, known: Replica | None) -> tuple[RoomStore, Replica]:
         """
-        Return the room's line in the present epoch, all of it.
+        Return the room's line in the present epoch, all of it, and where it is.
 
         *known* is what this process knew of the last one. Raises `Fault`.
         """
-        store = RoomStore(self._client, self._clock, room.id)
         server = await self._client.serving()
+        store = RoomStore(self._client, self._clock, room.id, server=server)
         marks = await self._record.open(room.id, server=server, lost_epoch=self._lost_epochs.get(room.id))
         begun, packed = await store.head()
         while begun > marks.epoch:
@@ -66,7 +65,7 @@ class Opening:
         self._lost_epochs.pop(room.id, None)
         replica = await self._load(store, room, begun)
         replica.numbers_until = marks.numbers_until
-        return replica
+        return store, replica
 
     async def _load(self, store: RoomStore, room: Room, epoch: int) -> Replica:
         while True:

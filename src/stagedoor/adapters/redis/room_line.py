@@ -49,9 +49,9 @@ class RoomLine:
     `Fault`.
     """
 
-    def __init__(self, *, store: RoomStore, record: LineRecord, opening: Opening, clock: Clock, room: Room) -> None:
+    def __init__(self, *, record: LineRecord, opening: Opening, clock: Clock, room: Room) -> None:
         """Know nothing before `opened`."""
-        self._store = store
+        self._store: RoomStore | None = None
         self._record = record
         self._opening = opening
         self._clock = clock
@@ -79,26 +79,35 @@ class RoomLine:
 
     async def opened(self) -> Replica:
         """Return the replica of the present epoch. Raises `Fault`."""
-        if self.is_current and not self._opening.has_moved:
+        if self._is_where_it_was():
             assert self.replica is not None
             return self.replica
         async with self._opening_lock:
-            if not self.is_current or self._opening.has_moved:
-                self._take(await self._heard_from(self._opening.open(self.room, self.replica)))
-                self.is_current = True
+            if not self._is_where_it_was():
+                self.is_current = False
+                self._take(*await self._heard_from(self._opening.open(self.room, self.replica)))
             assert self.replica is not None
             return self.replica
 
-    def _take(self, replica: Replica) -> None:
+    @property
+    def store(self) -> RoomStore:
+        """The room's part of the store, where it was last `opened`."""
+        assert self._store is not None
+        return self._store
+
+    def _is_where_it_was(self) -> bool:
+        return self.is_current and self._opening.is_at(self.store.server)
+
+    def _take(self, store: RoomStore, replica: Replica) -> None:
         if self.replica is not None:
             replica.heard = self.replica.heard
             log.info("line.opened_anew", room=self.room.id, epoch=replica.epoch)
-        self.replica = replica
+        self._store, self.replica, self.is_current = store, replica, True
 
     async def catch_up(self, *, candidate: str = "") -> Tail:
         """Read everything there is; with *candidate* also take or keep the lease. Raises `Fault`."""
         replica = await self.opened()
-        tail = await self._read(replica, self._store.catch_up(replica.seen, candidate=candidate))
+        tail = await self._read(replica, self.store.catch_up(replica.seen, candidate=candidate))
         self.quiet_since = Instant(tail.now - self.room.policy.away_after_ms + NEAR_MS)
         if tail.gap_ended_at > replica.credited_until and tail.gap_ended_at:
             self.owed.append(
@@ -173,7 +182,7 @@ class RoomLine:
         To be called `alone`. Raises `Fault`.
         """
         replica = await self.opened()
-        return await self._written(replica, entry, lambda packed: self._store.decide(replica.seen, packed, keys))
+        return await self._written(replica, entry, lambda packed: self.store.decide(replica.seen, packed, keys))
 
     async def turn(self, entry: Changed, *, candidate: str, fence: int) -> Status:
         """Write a turn that was planned on the replica as it is. To be called `alone`. Raises `Fault`."""
@@ -190,7 +199,7 @@ class RoomLine:
 
         async def send(packed: bytes) -> Tail:
             nonlocal status
-            tail = await self._store.turn(
+            tail = await self.store.turn(
                 replica.seen, packed, candidate=candidate, fence=fence, binding=replica.binding
             )
             status = tail.status
@@ -257,7 +266,7 @@ class RoomLine:
         others = Heard(self._writer, 0, now, signs=list(more_signs))
         await self._read(
             replica,
-            self._store.append(
+            self.store.append(
                 replica.seen,
                 entry=log_entries.encode(binding) if signs or notes else b"",
                 binding=True,
@@ -366,7 +375,7 @@ class RoomLine:
         outcomes: Sequence[JoinOutcome] = ()
 
         async def send(packed: bytes) -> Tail:
-            return await self._store.append(replica.seen, entry=packed, binding=binding)
+            return await self.store.append(replica.seen, entry=packed, binding=binding)
 
         written, outcomes = await self._sent(replica, entry, send)
         if not written:
@@ -407,7 +416,7 @@ class RoomLine:
                     raise StoreLost("the store has lost the line")
                 if replica.absorb(tail):
                     return tail
-                more = await self._heard_from(self._store.catch_up(replica.seen))
+                more = await self._heard_from(self.store.catch_up(replica.seen))
                 tail = more._replace(status=tail.status if more.status is Status.OK else more.status, fence=tail.fence)
         except EntriesMissing:
             self.is_current = False
