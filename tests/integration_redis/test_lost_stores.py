@@ -200,3 +200,34 @@ async def test_a_pass_lasts_over_a_loss_as_long_as_it_was_to_last(redis: Redis, 
     assert after.session_ends_at is not None
     assert before.session_ends_at is not None
     assert after.session_ends_at >= before.session_ends_at
+
+
+async def told_on_record(town: Town) -> int:
+    [told_ms] = await town.file.reading(lambda connection: connection.scalars(select(line_reserve.c.told_ms)).all())
+    return int(told_ms)
+
+
+async def test_limits_changed_live_are_on_record_before_anybody_is_told_to_wait_longer(
+    redis: Redis, tmp_path: Path
+) -> None:
+    """With fewer polls a second everybody is told to wait longer: after a loss nobody enters before they are back."""
+    redis.start()
+    redis.empty()
+    async with a_town(redis.url, tmp_path, a_room(max_active=0)) as town:
+        process, other = town.start(), town.start()
+        await process.join(*range(1, 501))
+        await process.line.refresh()
+        await other.line.refresh()
+        before_ms = await told_on_record(town)
+        town.rooms.set(a_room(max_active=0, polls_per_second=1))
+
+        at_once = [await each.look(500) for each in (process, other)]
+        assert max(place.poll_after_ms for place in at_once) <= before_ms == await told_on_record(town)
+        await other.line.refresh()
+        later_on = await other.look(500)
+
+        assert before_ms < later_on.poll_after_ms <= await told_on_record(town)
+        assert (await process.look(500)).poll_after_ms <= before_ms
+        # A newcomer's first answer is one as well.
+        await process.line.refresh()
+        assert before_ms < (await process.look(500)).poll_after_ms <= await told_on_record(town)

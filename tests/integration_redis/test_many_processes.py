@@ -291,7 +291,9 @@ async def test_while_the_store_is_out_of_reach_nobody_joins_and_everybody_is_tol
     assert process.line.is_stale()
     assert (await process.look(7)).position == before.position
     assert (await process.line.look(a_ref(1))) is not None
-    await process.line.note_holds([HoldNote(ref=a_ref(1), hold_id=HoldId(5), until=before.token_expires_at)])
+    with pytest.raises(Fault):
+        await process.line.note_holds([HoldNote(ref=a_ref(1), hold_id=HoldId(5), until=before.token_expires_at)])
+    assert (await process.look(1)).holds_until == before.token_expires_at
 
     process.refusal = None
     assert await process.join(8) == [8]

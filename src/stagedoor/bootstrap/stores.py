@@ -36,7 +36,7 @@ from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.kept import Fallback
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import GAP_MS, SECOND_MS, Clock, Outage, ServiceClock
-from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
 from stagedoor.kernel.lease import Lease
 from stagedoor.observability.breaker_log import log_breaker
@@ -223,10 +223,17 @@ async def take_up_the_line(stores: Stores) -> None:
     now = stores.clock.now()
     await stores.opened_line.take_up(now)
     tell_the_line = TellTheLine(line=stores.line)
-    await tell_the_line.tell_of_open(await stores.records.open_holds(at=now))
+    open_holds = await stores.records.open_holds(at=now)
     # What the last process answered is so: of a place that a payment used up, the line may not have heard from it.
     untold = await stores.outbox.waiting(limit=UNTOLD_MAX, at=now)
-    await tell_the_line([record.event for record in untold if isinstance(record.event, OrderPaid)])
+    try:
+        await tell_the_line.tell_of_open(open_holds)
+        await tell_the_line([record.event for record in untold if isinstance(record.event, OrderPaid)])
+    except Fault as fault:
+        if stores.opened_line.refresh is None:
+            raise
+        # Its store is away: the holds wait here to be told, and the ends in the outbox.
+        log.warning("line.not_told", cause=str(fault))
 
 
 def _batcher(name: str, handler: Handler[Command, Result], metrics: Metrics) -> Batcher[Command, Result]:

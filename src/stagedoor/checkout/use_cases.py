@@ -1,6 +1,7 @@
 """What a buyer, and the clock, can ask of the sale."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from stagedoor.checkout.commands import (
@@ -16,7 +17,7 @@ from stagedoor.checkout.outcomes import HoldReceipt, OrderReceipt, Outcome, Sett
 from stagedoor.checkout.ports import SalesBook, SaleWork
 from stagedoor.holds.model import HoldPolicy
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
-from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import (
     BuyerId,
@@ -176,7 +177,9 @@ class ReserveSeats:
 
     async def _note(self, command: PlaceHold, until: Instant | None, *, known_at: Instant | None = None) -> None:
         note = HoldNote(ref=command.place, hold_id=command.hold_id, until=until, known_at=known_at)
-        await self.line.note_holds([note])
+        # Whoever was admitted buys on while the line's store is away; her hold's event tells of it until it is heard.
+        with suppress(Fault):
+            await self.line.note_holds([note])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,7 +187,13 @@ class WaitingLine(Protocol):
         await self.end([EndPlace(ref=ref, cause=EndCause.PAID) for ref in refs])
 
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
-        """Remember until when each place's buyer holds seats. Idempotent; rebuilt from the sale at start."""
+        """
+        Remember until when each place's buyer holds seats. Idempotent; rebuilt from the sale at start.
+
+        Raises `Fault` where it is known here, but could not be told to the
+        other processes: whoever does not tell it again, leaves it to the
+        hold's event.
+        """
         ...
 
     def view(self, room_id: RoomId) -> LineView:

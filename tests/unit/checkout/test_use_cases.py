@@ -52,6 +52,7 @@ class Line(WaitingLine):
     state: PlaceState = PlaceState.ADMITTED
     notes: list[Instant | None] = field(default_factory=list)
     session_ends_at: Instant = SESSION_END
+    store_is_away: bool = False
 
     def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:
         return True
@@ -78,6 +79,8 @@ class Line(WaitingLine):
 
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
         self.notes += [note.until for note in notes]
+        if self.store_is_away:
+            raise Fault("nobody else was told")
 
     async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
         raise NotImplementedError
@@ -190,6 +193,13 @@ class TestReserving:
         await reserve(sale)
 
         assert sale.noted_before == [later(NOON, RESERVING_MS)]
+        assert sale.line.notes == [later(NOON, RESERVING_MS), DEADLINE]
+
+    async def test_whoever_is_inside_buys_on_while_the_line_can_tell_nobody_else(self) -> None:
+        sale = Sale(answer=kept(7), line=Line(store_is_away=True))
+
+        await reserve(sale)
+
         assert sale.line.notes == [later(NOON, RESERVING_MS), DEADLINE]
 
     async def test_a_refusal_takes_the_note_back(self) -> None:

@@ -19,8 +19,8 @@ from stagedoor.adapters.redis.leading import Leading
 from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
-from stagedoor.kernel.clock import Instant, Outage, later
-from stagedoor.kernel.errors import Overloaded, Rejection
+from stagedoor.kernel.clock import GAP_MS, Instant, Outage, later
+from stagedoor.kernel.errors import Fault, Overloaded, Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
 from stagedoor.operators.model import AuditEntry
@@ -142,6 +142,9 @@ class RedisLine(WaitingLine, LineLeftovers):
             place = replica.line.look(ref, room, now, telling=telling)
         if place is not None and place.state.is_live:
             replica.heard[ref.number] = now
+            if place.poll_after_ms > (told_ms := max(replica.told_ms, GAP_MS)):
+                # After a loss of the store nobody is admitted for as long as anybody was told to wait, by the record.
+                place = place._replace(poll_after_ms=told_ms)
         return place
 
     async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
@@ -176,18 +179,19 @@ class RedisLine(WaitingLine, LineLeftovers):
 
     async def note_holds(self, notes: Sequence[HoldNote]) -> None:
         """Remember until when each place's buyer holds seats; where the store is lost the others hear of it later."""
+        untold: Fault | None = None
         for room_id, _ in _by_room([note.ref for note in notes]):
             room = self._rooms.get(room_id)
             if room is None:
                 continue
             line = self._line(room)
-            await line.note(
-                [
-                    (note.ref.number, note.hold_id, self._as_it_is_now(line, note))
-                    for note in notes
-                    if note.ref.room_id == room_id
-                ]
-            )
+            of_room = [note for note in notes if note.ref.room_id == room_id]
+            try:
+                await line.note([(note.ref.number, note.hold_id, self._as_it_is_now(line, note)) for note in of_room])
+            except Fault as fault:
+                untold = fault
+        if untold is not None:
+            raise untold
 
     def view(self, room_id: RoomId) -> LineView:
         """Return the room's line as everybody may see it."""
@@ -304,6 +308,7 @@ class RedisLine(WaitingLine, LineLeftovers):
         await line.flush()
         if await self._leading.lead(line):
             await self._leading.write_record(line)
+        await line.keep_told()
 
     async def _forget(self, line: RoomLine, ended_before: Instant, keys_before: Instant, limit: int) -> int:
         if not await self._leading.lead(line):

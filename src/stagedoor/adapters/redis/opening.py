@@ -64,7 +64,7 @@ class Opening:
             raise StoreLost("the line has begun another epoch")
         self._lost_epochs.pop(room.id, None)
         replica = await self._load(store, room, begun)
-        replica.numbers_until = marks.numbers_until
+        replica.numbers_until, replica.told_ms = marks.numbers_until, marks.told_ms
         return store, replica
 
     async def _load(self, store: RoomStore, room: Room, epoch: int) -> Replica:

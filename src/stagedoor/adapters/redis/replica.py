@@ -37,7 +37,8 @@ class Replica:
     *position* and *sign* are how far it has read, *binding* the last entry read
     that a turn depends on. *heard* are the buyers it has heard of itself and
     not told of yet, with when that was; *urgent* of them had been silent for
-    almost too long. *answers* has the outcome of each request in *awaited*
+    almost too long. *told_ms* is on record as the longest interval that anybody
+    was told to wait with her next poll. *answers* has the outcome of each request in *awaited*
     once it was read. *applied* gathers changes for the record while there is
     somebody to write it (*moved_sessions* are ends of passes that an outage has
     moved since), and *grown* counts what a new process would have to
@@ -49,6 +50,7 @@ class Replica:
     epoch: int
     checkpoint: bytes
     numbers_until: int
+    told_ms: int = 0
     admits_from: Instant = _BEGINNING
     lost_until: int = 0
     position: int = 0

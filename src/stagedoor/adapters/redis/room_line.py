@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
 from typing import TypeVar
 
 import structlog
@@ -36,6 +37,13 @@ NUMBERS_AHEAD = 1_000
 """So many numbers are reserved beyond the last one, at least; twice as many when more are reserved."""
 
 ATTEMPTS = 20
+
+NOTES_AT_ONCE = 1_000
+NOTES_MAX = 50_000
+"""So many notes of holds wait here for the store, at most: the sale has all of them, in its outbox."""
+
+_NOTHING = object()
+
 NEAR_MS = 2_000
 """A sign of somebody whose pass, or absence, is about to end is told to the others before she is answered."""
 
@@ -61,7 +69,7 @@ class RoomLine:
         self.fresh = Shared(self.catch_up)
         self.flush = Shared(self._flush)
         self._settled = asyncio.Event()
-        self._notes: list[Note] = []
+        self._notes: dict[tuple[int, int], int | None] = {}
         self.owed: list[Outage] = []
         self.used_up: set[int] = set()
         self.recording = asyncio.Lock()
@@ -167,13 +175,24 @@ class RoomLine:
 
     async def raise_marks(self, replica: Replica, room: Room, numbers_until: int) -> None:
         """Reserve the numbers below *numbers_until*, and what a line as long as that may be told. Raises `Fault`."""
-        waiting = numbers_until - replica.state.serving
+        waiting = max(numbers_until - replica.state.serving, _waiting(replica) + 2 * NUMBERS_AHEAD)
         told_ms = longest_told_ms(waiting=waiting, polls_per_second=room.policy.polls_per_second)
         marks = await self._record.reserve(room.id, epoch=replica.epoch, numbers_until=numbers_until, told_ms=told_ms)
         if marks.epoch != replica.epoch:
             self.is_current = False
             raise StoreLost("the line has begun another epoch")
-        replica.numbers_until = marks.numbers_until
+        replica.numbers_until, replica.told_ms = marks.numbers_until, marks.told_ms
+
+    async def keep_told(self) -> None:
+        """
+        Record how long anybody may be told to wait with her next poll: the line may have grown, or its limits changed.
+
+        Until that is recorded nobody is told so. Raises `Fault`.
+        """
+        replica = await self.opened()
+        waiting = _waiting(replica) + NUMBERS_AHEAD
+        if longest_told_ms(waiting=waiting, polls_per_second=self.room.policy.polls_per_second) > replica.told_ms:
+            await self.raise_marks(replica, self.room, replica.numbers_until)
 
     async def decide(self, entry: Changed, keys: Mapping[BuyerId, bytes]) -> bool:
         """
@@ -223,16 +242,26 @@ class RoomLine:
         """
         Tell everybody of holds (number, hold, until when).
 
-        Where the store is lost they are told later, and hold here meanwhile.
+        Raises `Fault` where the others do not know yet: they are told later,
+        and the notes hold here meanwhile.
         """
         now = self._clock.now()
         if self.replica is not None:
             for number, hold_id, until in notes:
                 self.replica.line.note_hold(number, hold_id, until, now)  # type: ignore[arg-type]  # new types
-        self._notes.extend(notes)
-        if not self.is_stale:
-            with contextlib.suppress(Fault):
-                await self.flush()
+        self._keep(notes)
+        if self.is_stale:
+            raise StoreLost("the line's store cannot be told of holds")
+        await self.flush()
+
+    def _keep(self, notes: Sequence[Note]) -> None:
+        """Have *notes* told with the next flush, each hold's last one; of too many, the newest."""
+        for number, hold_id, until in notes:
+            # The newest stands last, also where it is about a hold that was noted before.
+            self._notes.pop((number, hold_id), None)
+            self._notes[number, hold_id] = until
+        for hold in list(islice(self._notes, max(0, len(self._notes) - NOTES_MAX))):
+            del self._notes[hold]
 
     async def _flush(self) -> None:
         """Tell everybody what was heard here. Raises `Fault`: then it is told later."""
@@ -247,13 +276,13 @@ class RoomLine:
                     replica.heard.setdefault(number, at)
                 raise
         await self.send_owed()
-        notes, self._notes = self._notes, []
-        if notes:
-            try:
-                await self._tell(replica, notes=notes)
-            except Fault:
-                self._notes = notes + self._notes
-                raise
+        notes = list(self._notes.items())
+        for start in range(0, len(notes), NOTES_AT_ONCE):
+            some = notes[start : start + NOTES_AT_ONCE]
+            await self._tell(replica, notes=[(number, hold_id, until) for (number, hold_id), until in some])
+            for hold, until in some:
+                if self._notes.get(hold, _NOTHING) == until:
+                    del self._notes[hold]
         if self.used_up:
             await self.use_up(())
 
@@ -434,3 +463,8 @@ class RoomLine:
             log.info("line.store_is_back", room=self.room.id)
         self.is_stale = False
         return answer
+
+
+def _waiting(replica: Replica) -> int:
+    """Return how long the line is for whoever stands last: those passed over poll as well, and lost places count."""
+    return max(replica.state.waiting, replica.state.columns.counting_total)
