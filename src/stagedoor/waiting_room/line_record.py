@@ -65,23 +65,23 @@ class LineRecord(Protocol):
         """Raise the marks to these at least, before any of it is used; return how they are then."""
         ...
 
-    async def write(  # noqa: PLR0913 -- which part of which log, and what it comes to
+    async def write(
         self,
         room_id: RoomId,
         *,
         epoch: int,
-        position: int,
-        changes: Sequence[Change],
+        changes: Sequence[tuple[int, Change]],
         places: Mapping[int, NewPlace],
         session_ends: Mapping[int, Instant],
     ) -> None:
         """
-        Record whom *changes* admitted and ended; *places* has all of them. Doing it again changes nothing.
+        Record whom *changes* admitted and ended; *places* has all of them.
 
-        *session_ends* are the ends of running passes that were moved.
-
-        They are what the log has up to *position*, in order. An older *epoch*
-        records nothing any more.
+        They are what the log has beyond the record's position, in order, each
+        with its own position. Of what somebody else has recorded since, the part
+        up to there is left out, so doing it again changes nothing. *session_ends*
+        are the ends of running passes that were moved. An older *epoch* records
+        nothing any more.
         """
         ...
 

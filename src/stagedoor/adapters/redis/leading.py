@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+from collections.abc import Sequence
 
 import structlog
 
@@ -74,11 +75,18 @@ class Leading:
         if not tail.fence:
             self._fences.pop(line.room.id, None)
             replica.applied = None
-        elif self._fences.get(line.room.id) != held or replica.applied is None:
-            await self._begin(line, replica)
-            self._fences[line.room.id] = held
-            log.info("line.leading", room=line.room.id, epoch=replica.epoch, fence=tail.fence)
+        elif self._has_to_begin(replica, held):
+            # Nobody writes the record before it is known what the last leader left out: what comes later in the log
+            # would be taken for all there is.
+            async with line.recording:
+                if self._has_to_begin(replica, held):
+                    await self._begin(line, replica)
+                    self._fences[line.room.id] = held
+                    log.info("line.leading", room=line.room.id, epoch=replica.epoch, fence=tail.fence)
         return tail.fence
+
+    def _has_to_begin(self, replica: Replica, held: tuple[int, int]) -> bool:
+        return self._fences.get(replica.room.id) != held or replica.applied is None
 
     async def hand_over(self, line: RoomLine) -> None:
         """Record what there is to record, and lead the room no more. Raises `Fault`."""
@@ -103,8 +111,7 @@ class Leading:
             await self._record.write(
                 line.room.id,
                 epoch=replica.epoch,
-                position=some[-1][0],
-                changes=[change for _, change in some],
+                changes=some,
                 places=places,
                 session_ends=session_ends,
             )
@@ -147,6 +154,15 @@ class Leading:
         applied: list[tuple[int, Change]] = []
         until, replica.applied = replica.position, applied
         replica.moved_sessions = {number: one.session_ends_at for number, one in replica.state.passes.items()}
+        try:
+            # Meanwhile what is read anew gathers behind that.
+            applied[:0] = await self._unrecorded(line, replica, until)
+        except BaseException:
+            replica.applied = None
+            raise
+
+    async def _unrecorded(self, line: RoomLine, replica: Replica, until: int) -> Sequence[tuple[int, Change]]:
+        """Return what the log has up to *until* that is not on record. Raises `Fault`."""
         marks = await self._record.reserve(
             line.room.id, epoch=replica.epoch, numbers_until=replica.numbers_until, told_ms=0
         )
@@ -163,8 +179,7 @@ class Leading:
         if marks.position < until:
             # Where sessions end that were moved while nobody recorded it.
             found.append((until, Change(at=line.now(), last_number=0, serving_number=replica.state.serving)))
-        # Whoever has begun anew meanwhile has found the same again.
-        applied[:0] = found
+        return found
 
     async def _make_checkpoint(self, line: RoomLine) -> None:
         replica = await line.opened()

@@ -68,13 +68,12 @@ class SqlLineRecord(LineRecord):
 
         return await self._write(write, proof=lambda marks: _is_reserved(room_id, marks))
 
-    async def write(  # noqa: PLR0913 -- see the port
+    async def write(
         self,
         room_id: RoomId,
         *,
         epoch: int,
-        position: int,
-        changes: Sequence[Change],
+        changes: Sequence[tuple[int, Change]],
         places: Mapping[int, NewPlace],
         session_ends: Mapping[int, Instant],
     ) -> None:
@@ -83,12 +82,15 @@ class SqlLineRecord(LineRecord):
         def write(connection: Connection) -> Marks:
             found = connection.execute(_MARKS_LOCKED, {"room": room_id}).one()
             marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
-            if marks.epoch != epoch or marks.position >= position:
+            # A leader that has just been followed may still write; whoever follows has found the same in the log.
+            new = [change for at, change in changes if at > marks.position]
+            if marks.epoch != epoch or not new:
                 return marks
-            for change in changes:
+            for change in new:
                 _write_change(connection, room_id, change, places)
             _MOVE(connection, [(room_id, number, at) for number, at in session_ends.items()])
-            serving = max(change.serving_number for change in changes)
+            serving = max(change.serving_number for change in new)
+            position = changes[-1][0]
             _write_serving(connection, room_id, serving, last_number=marks.numbers_until - 1)
             values = {"position": position}
             connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
@@ -157,7 +159,7 @@ _ENTER = _of_pass(admission_pass.c.entered_at)
 
 
 def _write_change(connection: Connection, room_id: RoomId, change: Change, places: Mapping[int, NewPlace]) -> None:
-    """Write one change; all of it is as if it had been written before, where it was."""
+    """Write one change."""
     ended = [number for number, *_ in change.ended]
     admitted = [number for number, *_ in change.admitted]
     known = _known(connection, room_id, [*ended, *admitted])

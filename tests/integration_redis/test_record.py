@@ -1,0 +1,94 @@
+"""The record in SQL of what the log says: every pass once and with its end, whoever leads while it is written."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from stagedoor.adapters.sql.tables import admission_pass
+from tests.builders.line import a_ref, a_room
+from tests.integration_redis.lines import Process, Town, a_town
+
+LONG_ENOUGH_S = 0.3
+"""For a turn to write what it should not; a machine on which that is too short sees nothing wrong."""
+
+
+@pytest.fixture
+async def town(redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+    async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
+        yield town
+
+
+class Stopped:
+    """Holds up one of the calls of a process's record from when it was made, until it is let go."""
+
+    def __init__(self, process: Process, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+        record = process.line._record  # noqa: SLF001 -- as a database does that takes its time
+        answer: Callable[..., object] = getattr(record, call)
+
+        async def late(*asked: object, **more: object) -> object:
+            self.reached.set()
+            await self.go_on.wait()
+            return await answer(*asked, **more)  # type: ignore[misc]
+
+        monkeypatch.setattr(record, call, late)
+
+
+async def recorded(town: Town) -> list[tuple[int, bool]]:
+    """Return every pass on record: its number, and whether it has ended."""
+    passes = admission_pass.c
+    rows = await town.file.reading(
+        lambda connection: connection.execute(select(passes.number, passes.ended_at).order_by(passes.sequence)).all()
+    )
+    return [(row.number, row.ended_at is not None) for row in rows]
+
+
+async def test_what_an_old_leader_writes_meanwhile_is_not_recorded_twice(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one knows all of the log, and has looked how far the record was before the old one wrote a part of it."""
+    old, new = town.start(), town.start()
+    await old.join(1, 2, 3)
+    old_writes, new_writes = Stopped(old, monkeypatch, "write"), Stopped(new, monkeypatch, "write")
+    turn = asyncio.create_task(old.turn())
+    await old_writes.reached.wait()
+    await new.line.use_up([a_ref(1)])
+    await town.leave_lease()
+    taking_over = asyncio.create_task(new.line.refresh())
+    await new_writes.reached.wait()
+
+    old_writes.go_on.set()
+    await turn
+    new_writes.go_on.set()
+    await taking_over
+
+    assert await recorded(town) == [(1, True), (2, False)]
+
+
+async def test_what_a_dead_leader_has_not_recorded_is_not_left_out_by_one_that_leads_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on recording what it hears, and does not know yet that somebody else has led in between."""
+    process, dead = town.start(), town.start()
+    await process.join(1, 2, 3)
+    await process.turn()
+    await town.leave_lease()
+    await dead.turn()
+    await dead.line.use_up([a_ref(1)])
+    await town.leave_lease()
+    begins = Stopped(process, monkeypatch, "reserve")
+    leading_again = asyncio.create_task(process.line.refresh())
+    await begins.reached.wait()
+
+    await process.line.use_up([a_ref(2)])
+    turn = asyncio.create_task(process.turn())
+    await asyncio.sleep(LONG_ENOUGH_S)
+    begins.go_on.set()
+    await asyncio.gather(leading_again, turn)
+    await process.line.refresh()
+
+    assert [one for one in await recorded(town) if one[0] in {1, 2}] == [(1, True), (2, True)]
