@@ -189,13 +189,18 @@ class Kept(Generic[T]):
         return self._reading, self._reading_version
 
     async def _read_once(self) -> None:
-        value = await self._read()
+        try:
+            value = await self._read()
+        finally:
+            # Here, and not by a callback: whoever asks before that is called would wait for what has ended, for ever
+            # and without giving way.
+            self._reading = None
         self._value = [value]
         self._value_good_until = self._good_until(value)
         self._stale_since = self._changed_while_reading_at
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._reading = None
+    @staticmethod
+    def _ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             # Everybody who waited may have gone: asking for the exception here keeps the loop from calling it lost.
             task.exception()

@@ -95,6 +95,33 @@ async def test_a_row_of_changes_is_read_a_few_times_and_then_by_the_clock(clock:
     assert store.reads <= READS_AT_ONCE + 300 // STALE_MS_MAX + 1
 
 
+async def test_who_asks_in_the_very_round_in_which_a_read_ends_begins_another_one(clock: ManualClock) -> None:
+    store = Store()
+    value = kept(store, clock)
+    for _ in range(READS_AT_ONCE - 1):
+        value.changed()
+        await value.get()
+    store.gate.clear()
+    value.changed()
+    first = await begun(got(value))
+    ends = asyncio.get_running_loop().create_future()
+
+    async def asks_as_it_ends() -> str:
+        await ends
+        value.changed()
+        clock.advance(STALE_MS_MAX + 1)
+        return await got(value)
+
+    second = await begun(asks_as_it_ends())
+    store.value = "second"
+    # The read is woken first, and then, before anybody can be told that it has ended, she is.
+    store.gate.set()
+    ends.set_result(None)
+
+    assert await second == "second"
+    await first
+
+
 async def test_nothing_older_than_the_limit_is_given(clock: ManualClock) -> None:
     store = Store()
     value = kept(store, clock)
