@@ -35,8 +35,8 @@ format:  ## Put the code into the common format
 	@$(WITH_TEST) -m ruff check --fix
 	@$(WITH_TEST) -m ruff format
 
-bench:  ## Measure the server beside the floor, with wrk (ONLY="check_waiting orders", PAIRS=7, SECONDS=3)
-	@exec $(WITH_RUN) -m scripts.bench $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ONLY)
+bench:  ## Measure the server beside the floor, with wrk (ONLY="check_waiting orders", PAIRS=7, SECONDS=3, PROFILE=cluster)
+	@exec $(WITH_RUN) -m scripts.bench $(if $(PROFILE),--profile $(PROFILE)) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ONLY)
 
 breaker-demo:  ## Stall a server's database and watch its breakers, then the same without them (SECONDS=12, LOAD=1)
 	@exec $(WITH_RUN) -m scripts.breaker_demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LOAD),--load $(LOAD))

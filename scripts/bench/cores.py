@@ -1,14 +1,14 @@
 """Who runs on which core, and how much processor time a process has used."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_TICKS_OF_USER, _TICKS_OF_SYSTEM = 11, 12
+_TICKS_OF_USER, _TICKS_OF_SYSTEM, _TICKS_OF_ENDED = 11, 12, slice(13, 15)
 """Fields of /proc/PID/stat, counted from behind the program's name."""
 
 
@@ -16,32 +16,37 @@ _TICKS_OF_USER, _TICKS_OF_SYSTEM = 11, 12
 class Cores:
     """One core for all servers, another one for the client; the same one where there is no other."""
 
-    server: int
-    client: int
+    server: frozenset[int]
+    client: frozenset[int]
 
     @classmethod
     def choose(cls) -> Self:
         """Choose among the cores that this process may use."""
         allowed = sorted(os.sched_getaffinity(0))
-        return cls(server=allowed[-1], client=allowed[0])
+        return cls(server=frozenset(allowed[-1:]), client=frozenset(allowed[:1]))
 
-    @property
-    def are_shared(self) -> bool:
-        """Whether client and server take time from each other."""
-        return self.server == self.client
+    def for_all(self) -> Self:
+        """Return the same cores, for everybody: no part has one to itself."""
+        both = self.server | self.client
+        return replace(self, server=both, client=both)
 
     def __str__(self) -> str:
         """Say it to a reader of the table."""
-        if self.are_shared:
-            return f"client and server share the one core {self.server}: the client takes time from the server"
-        return f"server on core {self.server}, client on core {self.client}"
+        if self.server == self.client:
+            only = "one core" if len(self.server) == 1 else "cores"
+            return f"client and server share the {only} {_listed(self.server)}: the client takes time from the server"
+        return f"server on core {_listed(self.server)}, client on core {_listed(self.client)}"
+
+
+def _listed(cores: Collection[int]) -> str:
+    return " and ".join(map(str, sorted(cores)))
 
 
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Let what is started in here run on *core* alone: a process has the cores of the thread that started it."""
+def pinned(cores: Collection[int]) -> Iterator[None]:
+    """Let what is started in here run on *cores* alone: a process has those of the thread that started it."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -59,8 +64,22 @@ def cpu_ns(pid: int) -> int:
     known = [task for task in used if task is not None]
     if known:
         return sum(known)
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = _fields(pid)
     return (int(fields[_TICKS_OF_USER]) + int(fields[_TICKS_OF_SYSTEM])) * NS_PER_TICK
+
+
+def family_cpu_ns(pid: int) -> int:
+    """Return how many nanoseconds of processor time *pid* and all of its descendants have used, ended ones too."""
+    used_ns = cpu_ns(pid) + sum(map(int, _fields(pid)[_TICKS_OF_ENDED])) * NS_PER_TICK
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended just now
+                used_ns += family_cpu_ns(int(child))
+    return used_ns
+
+
+def _fields(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _task_ns(task: Path) -> int | None:

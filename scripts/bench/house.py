@@ -2,27 +2,24 @@
 A house to measure in: the demo's programme, members with money, and a line of a given length.
 
 Members, performances and seats are written as `stagedoor seed` writes them. The places of the line are taken through
-the very port that the calls use (`EmbeddedLine.join`, journaled and durable), in large batches and without HTTP, and
-whoever is inside was admitted by a turn. Tokens are issued by the product's own `QueueTokens` under the house's key.
+the very port that the calls use (`WaitingLine.join`, durable), in large batches and without HTTP, and whoever is inside
+was admitted by a turn. Tokens are issued by the product's own `QueueTokens` under the house's key.
 """
 
 import asyncio
-import contextlib
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from scripts.bench.served import environment
-from stagedoor.adapters.clock import SystemClock
-from stagedoor.adapters.embedded.sqlite_file import SqliteFile
-from stagedoor.adapters.sql import demo, schema, tables
+from stagedoor.adapters.sql import demo, tables
 from stagedoor.adapters.sql.seeding import PerformancePlan, batches, seed_members, seed_performance
-from stagedoor.bootstrap.database import Database
+from stagedoor.bootstrap.database import migrated, opened, written
 from stagedoor.bootstrap.identity import tokens
 from stagedoor.bootstrap.stores import Stores, open_stores, take_up_the_line
 from stagedoor.http.tokens import QueueTokens
@@ -72,7 +69,8 @@ class House:
     """
     A house that nobody serves from yet, in *folder*.
 
-    Tokens are in the order of the line. *seats* are (performance, seat) of the arenas, in turns.
+    Tokens are in the order of the line. *seats* are (performance, seat) of the arenas, in turns. *engines* are the
+    settings that say where its data are, if not in the folder.
     """
 
     plan: Plan
@@ -83,6 +81,12 @@ class House:
     seats: Sequence[tuple[int, int]]
     smallest: int
     largest: int
+    engines: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What a server of this house is told; relative to its working folder."""
+        return {**self.plan.settings(), **self.engines}
 
     def copied_to(self, folder: Path) -> Path:
         """Copy the data for a server of its own; return its working folder."""
@@ -90,30 +94,30 @@ class House:
         return folder
 
 
-def build(plan: Plan, folder: Path) -> House:
-    """Make the house of *plan* in *folder*."""
+def build(plan: Plan, folder: Path, engines: Mapping[str, str] | None = None) -> House:
+    """Make the house of *plan* in *folder*, or in the empty *engines* that these settings name."""
     folder.mkdir(parents=True)
-    return asyncio.run(_build(plan, folder))
+    return asyncio.run(_build(plan, folder, engines or {}))
 
 
-async def _build(plan: Plan, folder: Path) -> House:
-    said = environment(plan.settings() | {"DATA_DIR": str(folder / "data")})
+async def _build(plan: Plan, folder: Path, engines: Mapping[str, str]) -> House:
+    said = environment({**plan.settings(), "DATA_DIR": str(folder / "data"), **engines})
     settings = load(flags={}, environ={key: value for key, value in said.items() if "STAGEDOOR" in key}, demo=True)
-    async with _opened(settings) as file:
-        clock = SystemClock()
-        now = clock.now()
-        async with file.writing() as transaction:
-            await transaction.run(lambda connection: _furnish(connection, plan, settings, now))
-            await transaction.commit(proof=lambda _: False)
-        stores = await open_stores(settings, Database(lanes=file, clock=clock), Breakers({}, now_ns=time.monotonic_ns))
-        await take_up_the_line(stores)
-        issue = await tokens(settings, file, clock)
-        inside = await _line_up(stores, issue, range(1, plan.inside + 1))
-        await _let_in(stores, plan.inside)
-        first = plan.inside + 1
-        waiting = await _line_up(stores, issue, range(first, first + plan.waiting), names=plan.names_waiting)
-        await stores.line.idle()
-        smallest, largest, seats = await file.reading(lambda connection: _for_sale(connection, plan))
+    async with opened(settings) as database:
+        lanes, clock = database.lanes, database.clock
+        _ = await migrated(lanes)
+        for step in _furnishing(plan, settings, clock.now()):
+            await written(lanes, step)
+        stores = await open_stores(settings, database, Breakers({}, now_ns=time.monotonic_ns))
+        async with stores.closing:
+            await take_up_the_line(stores)
+            issue = await tokens(settings, lanes, clock)
+            inside = await _line_up(stores, issue, range(1, plan.inside + 1))
+            await _let_in(stores, plan.inside)
+            first = plan.inside + 1
+            waiting = await _line_up(stores, issue, range(first, first + plan.waiting), names=plan.names_waiting)
+            await stores.line.idle()
+        smallest, largest, seats = await lanes.reading(lambda connection: _for_sale(connection, plan))
     first += plan.waiting
     return House(
         plan=plan,
@@ -124,23 +128,15 @@ async def _build(plan: Plan, folder: Path) -> House:
         seats=seats,
         smallest=smallest,
         largest=largest,
+        engines=engines,
     )
 
 
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[SqliteFile]:
-    settings.database_file.parent.mkdir(parents=True)
-    file = SqliteFile(settings.database_file)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(file.close)
-        yield file
-
-
-def _furnish(connection: Connection, plan: Plan, settings: Settings, now: Instant) -> None:
-    schema.upgrade(connection)
-    demo.prepare(connection, now=now, time_zone=settings.time_zone)
+def _furnishing(plan: Plan, settings: Settings, now: Instant) -> Iterator[Callable[[Connection], object]]:
+    """Yield what is to be written, a transaction each."""
+    yield partial(demo.prepare, now=now, time_zone=settings.time_zone)
     for ids in batches(demo.MEMBERS + 1, plan.members - demo.MEMBERS):
-        seed_members(connection, ids, balance_won=demo.BALANCE_WON, now=now)
+        yield partial(seed_members, ids=ids, balance_won=demo.BALANCE_WON, now=now)
     for nth in range(1, plan.arenas + 1):
         starts_at = later(now, (60 + nth) * DAY_MS)
         arena = PerformancePlan(
@@ -151,7 +147,7 @@ def _furnish(connection: Connection, plan: Plan, settings: Settings, now: Instan
             ends_at=later(starts_at, 2 * HOUR_MS),
             time_zone=settings.time_zone,
         )
-        seed_performance(connection, arena)
+        yield partial(seed_performance, plan=arena)
 
 
 async def _line_up(stores: Stores, issue: QueueTokens, buyers: range, *, names: int | None = None) -> Sequence[str]:
@@ -173,6 +169,8 @@ async def _let_in(stores: Stores, count: int) -> None:
     room = stores.rooms.get(MAIN_ROOM)
     assert room is not None
     while stores.line.view(MAIN_ROOM).active < count:
+        # Without a sign of life now and then, time would stand still and nobody be admitted any more.
+        await stores.clock_stop.beat()
         await stores.line.turn([Turn(room=room, seats_free=True)])
 
 

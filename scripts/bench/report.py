@@ -18,9 +18,10 @@ CLIENT_SHARE_MAX = 0.9
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """Figures by name of their row, in the order in which they were measured."""
+    """Figures by name of their row, in the order in which they were measured; *remarks* say what a row stood on."""
 
     figures: dict[str, Figures] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
     _goals: dict[str, Goal] = field(default_factory=dict)
 
     def add(self, name: str, figures: Figures, goal: Goal | None) -> None:
@@ -39,10 +40,13 @@ class Report:
             yield (
                 f"| {name} | {of['rps']:,.0f} | {of['floor_rps']:,.0f} "
                 f"| {of['ratio']:.2f} ({of['ratio_min']:.2f}-{of['ratio_max']:.2f}) | {of['cpu_ratio']:.2f} "
-                f"| {self._goal(name)} | {of['p50_ms']:.2f} | {of['p99_ms']:.2f} | {of['cpu_us']:.1f} "
+                f"| {self._goal(name)} | {of['p50_ms']:.2f} | {of['p99_ms']:.2f} | {_cpu_us(of)} "
                 f"| {of['void_rounds']:.0f} |"
             )
         yield from _doubts(calls)
+        if self.remarks:
+            yield ""
+            yield from (f"- {name}: {remark}" for name, remark in self.remarks.items())
         others = {name: of for name, of in self.figures.items() if name not in calls}
         if others:
             yield ""
@@ -77,6 +81,11 @@ def _doubts(calls: Mapping[str, Figures]) -> Iterator[str]:
         yield f"**The client was the slower one** in {', '.join(busy)}: their ratios come out too high."
 
 
+def _cpu_us(of: Figures) -> str:
+    """Write what the server took, and what its engines did where it has any."""
+    return f"{of['cpu_us']:.1f}" + (f" + {engines:.1f}" if (engines := of["engines_cpu_us"]) else "")
+
+
 def figures_of(measured: Measured) -> Mapping[str, float]:
     """Return what is written of a call that was measured beside the floor."""
     return {
@@ -84,6 +93,8 @@ def figures_of(measured: Measured) -> Mapping[str, float]:
         "p50_ms": round(measured.of_calls(lambda each: each.p50_us / 1e3), 3),
         "p99_ms": round(measured.of_calls(lambda each: each.p99_us / 1e3), 3),
         "cpu_us": round(measured.of_calls(lambda each: each.cpu_us), 2),
+        "engines_cpu_us": round(measured.of_calls(lambda each: each.engines_cpu_us), 2),
+        "all_cpu_us": round(measured.of_calls(lambda each: each.cpu_us + each.engines_cpu_us), 2),
         "ratio": round(measured.ratio, 3),
         "ratio_min": round(min(measured.ratios), 3),
         "ratio_max": round(max(measured.ratios), 3),

@@ -9,6 +9,7 @@ from math import ceil
 from scripts.bench import afterwards, goals
 from scripts.bench.afterwards import After
 from scripts.bench.calls import API, InTurn, Request, in_turn
+from scripts.bench.engines import Setup
 from scripts.bench.goals import Goal
 from scripts.bench.house import Plan
 from scripts.bench.orders import Errand, Orders
@@ -33,7 +34,7 @@ class Row:
     One row of the table.
 
     *call* makes ready what is called, and says how many bytes it is answered with. *after* comes when its rounds are
-    over, on the same server.
+    over, on the same server. *setup* is what a cluster consists of, None for one process on one file.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Row:
     call: Callable[[Stage], tuple[Call, int]]
     goal: Goal | None = None
     after: Sequence[After] = ()
+    setup: Setup | None = None
 
 
 def crowd(size: Size) -> Plan:

@@ -2,15 +2,16 @@
 
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
+from scripts.bench.engines import running
 from scripts.bench.goals import Goal
-from scripts.bench.house import House, build
+from scripts.bench.house import House, Plan, build
 from scripts.bench.report import Report, figures_of, guard_figures_of
 from scripts.bench.rounds import Call, Measured, measure
 from scripts.bench.rows import GUARD_ROWS, ROWS, Row
@@ -22,16 +23,31 @@ FLOOR_ROW = "floor"
 FLOOR_ANSWER_BYTES = 150
 """About what a poll is answered with."""
 
-NAMES = (FLOOR_ROW, *(row.name for row in (*ROWS, *GUARD_ROWS)))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Rows measured beside the floor, and rows measured beside the same server without its guards."""
+
+    rows: Sequence[Row]
+    guard_rows: Sequence[Row] = ()
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What may be measured, the floor itself included."""
+        return (FLOOR_ROW, *(row.name for row in (*self.rows, *self.guard_rows)))
+
+
+EMBEDDED = Profile(rows=ROWS, guard_rows=GUARD_ROWS)
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Measures rows in *folder*, and keeps what came of them."""
+    """Measures rows of *profile* in *folder*, and keeps what came of them."""
 
     size: Size
     cores: Cores
     folder: Path
+    profile: Profile = EMBEDDED
     report: Report = field(default_factory=Report)
     _houses: dict[str, House] = field(default_factory=dict)
 
@@ -46,10 +62,10 @@ class Run:
         with served(FLOOR, cores=self.cores, log=self.folder / "floor.log") as floor:
             if FLOOR_ROW in names:
                 self._floor(floor)
-            for row in ROWS:
+            for row in self.profile.rows:
                 if row.name in names:
                     self._row(row, floor)
-        for row in GUARD_ROWS:
+        for row in self.profile.guard_rows:
             if row.name in names:
                 self._guard_row(row)
 
@@ -84,18 +100,37 @@ class Run:
 
     @contextmanager
     def _stage(self, row: Row, program: Sequence[str] = PRODUCT, suffix: str = "") -> Iterator[Stage]:
-        """Serve a copy of the row's house with *program* for as long as it is measured."""
-        house = self._house(row)
-        folder = house.copied_to(self.folder / f"{row.name}{suffix}")
-        with served(program, cores=self.cores, settings=house.plan.settings(), log=folder / "server.log") as server:
-            yield Stage(house=house, server=server, cores=self.cores, size=self.size, folder=folder)
+        """Serve the row's house with *program* for as long as it is measured."""
+        folder = self.folder / f"{row.name}{suffix}"
+        if row.setup is None:
+            house = self._house(row)
+            with self._served(program, house, house.copied_to(folder), self.cores) as stage:
+                yield stage
+            return
+        with running(row.setup, self.cores) as engines:
+            self.report.remarks[row.name] = engines.said
+            house = _built(row.plan(self.size), folder, engines.settings)
+            with self._served(program, house, folder, row.setup.cores(self.cores), engines.pids) as stage:
+                yield stage
+
+    @contextmanager
+    def _served(
+        self, program: Sequence[str], house: House, folder: Path, cores: Cores, engines: Sequence[int] = ()
+    ) -> Iterator[Stage]:
+        log = folder / "server.log"
+        with served(program, cores=cores, settings=house.settings, log=log, engines=engines) as server:
+            yield Stage(house=house, server=server, cores=cores, size=self.size, folder=folder)
 
     def _house(self, row: Row) -> House:
         plan = row.plan(self.size)
         if plan.name not in self._houses:
-            note(f"making a house with {plan.inside:,} inside and {plan.waiting:,} waiting")
-            self._houses[plan.name] = build(plan, self.folder / f"house-{plan.name}")
+            self._houses[plan.name] = _built(plan, self.folder / f"house-{plan.name}")
         return self._houses[plan.name]
+
+
+def _built(plan: Plan, folder: Path, engines: Mapping[str, str] | None = None) -> House:
+    note(f"making a house with {plan.inside:,} inside and {plan.waiting:,} waiting")
+    return build(plan, folder, engines)
 
 
 def note(sentence: str) -> None:

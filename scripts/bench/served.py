@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from threading import Timer
 
-from scripts.bench.cores import Cores, cpu_ns, pinned
+from scripts.bench.cores import Cores, family_cpu_ns, pinned
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = ("serve", "--demo", "--port", "0")
@@ -31,14 +31,15 @@ class NotServedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A server that is ready at *port*."""
+    """A server that is ready at *port*: one process, or a parent of several. *engines* are those that it works with."""
 
     process: subprocess.Popen[str]
     port: int
+    engines: Sequence[int] = ()
 
     @property
     def pid(self) -> int:
-        """The process that serves."""
+        """The process that was started."""
         return self.process.pid
 
     def kill(self) -> None:
@@ -47,8 +48,12 @@ class Served:
         self.process.wait()
 
     def cpu_ns(self) -> int:
-        """Return how much processor time it has used so far."""
-        return cpu_ns(self.pid)
+        """Return how much processor time it has used so far, all of its processes together."""
+        return family_cpu_ns(self.pid)
+
+    def engines_cpu_ns(self) -> int:
+        """Return how much the engines have used so far."""
+        return sum(map(family_cpu_ns, self.engines))
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
         """Call it once and return the body as it was sent, compressed or not. Raises `NotServedError` unless 200."""
@@ -66,12 +71,18 @@ class Served:
 
 @contextmanager
 def served(
-    program: Sequence[str], *, cores: Cores, settings: Mapping[str, str] | None = None, log: Path
+    program: Sequence[str],
+    *,
+    cores: Cores,
+    settings: Mapping[str, str] | None = None,
+    log: Path,
+    engines: Sequence[int] = (),
 ) -> Iterator[Served]:
     """
     Run Python with *program* on the servers' core until the end of the block; what it logs is added to *log*.
 
-    Nothing of the caller's own settings gets through. Raises `NotServedError`.
+    *engines* are the pids of those that it works with. Nothing of the caller's own settings gets through. Raises
+    `NotServedError`.
     """
     with log.open("ab") as errors, pinned(cores.server):
         process = subprocess.Popen(
@@ -84,7 +95,7 @@ def served(
             text=True,
         )
     try:
-        yield Served(process=process, port=_port(process, log))
+        yield Served(process=process, port=_port(process, log), engines=engines)
     finally:
         _stop(process)
 

@@ -24,8 +24,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     *answered* counts answers, *finished* what the row counts (of orders: those paid), *wrong* the answers that were not
     200 with the right body, *broken* lost connections. *taken* is how many of what it had to ask for
-    it has begun. *cpu_ns* is what the server used, *lent_ns* what another one used of its core meanwhile,
-    *client_ns* what wrk used.
+    it has begun. *cpu_ns* is what the server used, *engines_ns* what the engines used that it works with, *lent_ns*
+    what another server used of its core meanwhile, *client_ns* what wrk used.
     """
 
     answered: int
@@ -38,6 +38,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     taken: int
     sample: str = ""
     cpu_ns: int = 0
+    engines_ns: int = 0
     lent_ns: int = 0
     client_ns: int = 0
 
@@ -55,6 +56,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     def cpu_us(self) -> float:
         """How many microseconds of processor time the server took for each."""
         return self.cpu_ns / 1e3 / self.finished
+
+    @property
+    def engines_cpu_us(self) -> float:
+        """How many microseconds the engines took for each."""
+        return self.engines_ns / 1e3 / self.finished
 
     @property
     def core_share(self) -> float:

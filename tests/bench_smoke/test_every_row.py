@@ -13,7 +13,7 @@ from scripts.bench.cores import Cores
 from scripts.bench.house import House, build
 from scripts.bench.rounds import VoidError, measure
 from scripts.bench.rows import GUARD_ROWS, Row, check_waiting, crowd, orders, sale
-from scripts.bench.run import NAMES, Run
+from scripts.bench.run import EMBEDDED, Run
 from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, NotServedError, Served, served
 from scripts.bench.stage import Size, Stage
 from scripts.bench.wrk import CONNECTIONS
@@ -38,7 +38,7 @@ def opened() -> Opened:
     @contextmanager
     def open_(house: House) -> Iterator[Stage]:
         log = house.folder / "server.log"
-        with served(PRODUCT, cores=CORES, settings=house.plan.settings(), log=log) as server:
+        with served(PRODUCT, cores=CORES, settings=house.settings, log=log) as server:
             yield Stage(house=house, server=server, cores=CORES, size=SMALL, folder=house.folder)
 
     return open_
@@ -100,7 +100,7 @@ def test_a_server_without_guards_is_one(tmp_path: Path) -> None:
 def test_no_row_is_left_out() -> None:
     beside_the_floor = [name for names, _, _ in GROUPS for name in names]
 
-    assert sorted([*beside_the_floor, *(row.name for row in GUARD_ROWS)]) == sorted(NAMES)
+    assert sorted([*beside_the_floor, *(row.name for row in GUARD_ROWS)]) == sorted(EMBEDDED.names)
 
 
 def test_an_answer_with_another_body_makes_a_round_void(tmp_path: Path, floor: Served) -> None:

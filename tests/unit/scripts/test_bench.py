@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from scripts.bench import goals, paced
 from scripts.bench.__main__ import main
 from scripts.bench.calls import Request
-from scripts.bench.cores import Cores, cpu_ns
+from scripts.bench.cores import NS_PER_TICK, Cores, cpu_ns, family_cpu_ns
 from scripts.bench.floor import QUESTION, answer
 from scripts.bench.goals import Goal
 from scripts.bench.paced import Ask
@@ -190,6 +192,26 @@ def test_a_goal_beside_another_row_is_judged_where_that_row_was_measured(ratio: 
     assert goal.verdict({"ratio": ratio}, {}) == "0.9 of other"
 
 
+@pytest.mark.parametrize(("cpu_us", "verdict"), [(110, "CPU 1.1 x one"), (111, "CPU 1.1 x one **missed**")])
+def test_several_processes_are_judged_by_what_one_takes(cpu_us: float, verdict: str) -> None:
+    goal = goals.times_beside("one", "all_cpu_us", 1.1)
+
+    assert goal.verdict({"all_cpu_us": cpu_us}, {"one": {"all_cpu_us": 100}}) == verdict
+    assert goal.verdict({"all_cpu_us": cpu_us}, {}) == "CPU 1.1 x one"
+
+
+def test_what_the_engines_took_stands_beside_what_the_server_did_and_below_what_it_stood_on() -> None:
+    found = Measured(floors=[a_round(1_000)], calls=[a_round(500, engines_ns=40_000_000)])
+    report = reported({"one": (found, None)})
+    report.remarks["one"] = "2 processes"
+
+    _, _, one, _, remark = report.lines()
+
+    assert "| 1920.0 + 80.0 |" in one
+    assert remark == "- one: 2 processes"
+    assert report.figures["one"]["all_cpu_us"] == 2_000
+
+
 def test_half_of_the_peak_is_judged_by_its_slowest_hundredth() -> None:
     figures = paced.figures([0.001] * 99 + [0.2] + [0.001] * 99 + [0.1], rate=50)
 
@@ -213,7 +235,19 @@ def test_server_and_client_have_a_core_each_where_there_are_two(
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: allowed)
 
-    assert str(Cores.choose()).startswith(said)
+    cores = Cores.choose()
+
+    assert str(cores).startswith(said)
+    assert cores.for_all().client == cores.for_all().server == allowed
+
+
+def test_processor_time_of_a_family_has_that_of_children_that_are_gone() -> None:
+    before = family_cpu_ns(os.getpid()) - cpu_ns(os.getpid())
+
+    subprocess.run([sys.executable, "-IS", "-c", "sum(range(10_000_000))"], check=True)
+
+    # Ticks are a hundredth of a second; this takes at least a few of them anywhere.
+    assert family_cpu_ns(os.getpid()) - cpu_ns(os.getpid()) - before >= 2 * NS_PER_TICK
 
 
 def test_processor_time_only_grows() -> None:
