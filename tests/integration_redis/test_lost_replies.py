@@ -8,14 +8,19 @@ import pytest
 
 from scripts.services import Redis
 from stagedoor.adapters.redis.client import Script
-from stagedoor.kernel.errors import Fault
-from stagedoor.waiting_room.model import PlaceState
+from stagedoor.adapters.redis.log_entries import Changed
+from stagedoor.kernel.errors import Fault, Rejection
+from stagedoor.kernel.idempotency import IdempotencyKey
+from stagedoor.kernel.ids import BuyerId
+from stagedoor.waiting_room.model import EndCause, PlaceState
+from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from tests.builders.line import a_ref, a_room
 from tests.contract.line_record import unfair
 from tests.faults.redis_replies import Delayed, Duplicated, Lost, RedisProxy
 from tests.integration_redis.lines import Process, Town, a_town, until
 
 FAULTS = [Lost, Duplicated, lambda part: Delayed(part, ms=1_500)]
+KEY = IdempotencyKey(value="k-1", fingerprint="body")
 NAMES = ["lost", "doubled", "late"]
 
 
@@ -59,6 +64,24 @@ async def again(process: Process, *buyers: int) -> list[int]:
 
     await until(have_joined)
     return numbers
+
+
+async def turned(process: Process) -> None:
+    """Take a turn as the worker does: after a fault there is the next one."""
+
+    async def has_turned() -> bool:
+        try:
+            await process.turn()
+        except Fault:
+            return False
+        return True
+
+    await until(has_turned)
+
+
+async def ends_of(town: Town, number: int) -> int:
+    """Count how often the log ends the place."""
+    return sum(ended == number for entry in await town.log() if isinstance(entry, Changed) for ended, *_ in entry.ended)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
@@ -117,6 +140,83 @@ async def test_a_place_ends_once(town: Town, process: Process, proxy: RedisProxy
     other = town.start()
     assert await other.state(1) is PlaceState.DONE
     assert (await other.join(1, 7)) == [3, 2]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+async def test_a_join_with_a_key_gives_one_place(
+    town: Town, process: Process, proxy: RedisProxy, fault: type[Lost]
+) -> None:
+    join = Join(room=process.room, buyer_id=BuyerId(7), key=KEY)
+    found: list[Joined | Rejection] = []
+
+    async def has_joined() -> bool:
+        try:
+            found[:] = await process.line.join([join])
+        except Fault:
+            return False
+        return True
+
+    with proxy.toxic(spoilt := fault(sent("decide"))):
+        await until(has_joined)
+        assert spoilt.happened
+
+    other = town.start()
+    [first], [again] = found, await other.line.join([join])
+    assert isinstance(first, Joined)
+    assert isinstance(again, Joined)
+    assert again.replayed
+    assert again.place.ref == first.place.ref == a_ref(2)
+    assert other.line.view(other.room.id).last_number == 2
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+async def test_a_place_is_left_once(town: Town, process: Process, proxy: RedisProxy, fault: type[Lost]) -> None:
+    await process.join(7)
+    leaving = EndPlace(ref=a_ref(2), cause=EndCause.LEFT, key=KEY)
+
+    async def has_left() -> bool:
+        try:
+            [outcome] = await process.line.end([leaving])
+        except Fault:
+            return False
+        return isinstance(outcome, PlaceEnded)
+
+    with proxy.toxic(spoilt := fault(sent("decide"))):
+        await until(has_left)
+        assert spoilt.happened
+
+    other = town.start()
+    assert await process.state(2) is await other.state(2) is PlaceState.EXPIRED
+    assert await ends_of(town, 2) == 1
+    assert await other.join(7) == [3]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+async def test_a_pass_that_runs_out_ends_once_and_lets_one_in(
+    town: Town, process: Process, proxy: RedisProxy, fault: type[Lost]
+) -> None:
+    town.rooms.set(a_room(max_active=1, idle_timeout_ms=200))
+    await process.look(1)
+    await process.join(7, 8)
+    await asyncio.sleep(0.3)
+
+    async def is_let_in() -> bool:
+        try:
+            await process.turn()
+        except Fault:
+            return False
+        return len(await town.passes()) >= 2
+
+    with proxy.toxic(spoilt := fault(sent("turn"))):
+        await until(is_let_in)
+        assert spoilt.happened
+    for _ in range(3):
+        await turned(process)
+
+    passes = await town.passes()
+    assert [one.number for one in passes] == [1, 2]
+    assert unfair(passes) == []
+    assert await ends_of(town, 1) == 1
 
 
 async def test_no_answer_is_taken_for_another_when_many_are_doubled(
