@@ -8,9 +8,7 @@ server's.
 """
 
 import asyncio
-from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -19,12 +17,13 @@ from sqlalchemy import select
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.sql import schema, tables
 from stagedoor.adapters.sql.seeding import Hall, PerformancePlan, Section, seed_members, seed_performance, seed_room
-from stagedoor.kernel.clock import DAY_MS, SECOND_MS, Instant, later
-from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef
+from stagedoor.kernel.clock import DAY_MS, SECOND_MS, later
+from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef, QueueNumber
 from stagedoor.kernel.money import Won
 from stagedoor.waiting_room.model import PlaceState, PlaceView
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting
 from tests.builders.sale import NOON
+from tests.order.record import Fan, Limits, Pass, Record, Sign
 from tests.simulation.process import Server, live, seeded, settings_for
 
 AWAY_AFTER_S = 20
@@ -43,61 +42,10 @@ class Plan:
     latest_s: float = 900.0
     seed: int = 1
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
-    """One answer she got."""
-
-    at: Instant
-    state: PlaceState
-    position: int
-    poll_after_ms: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Fan:
-    """One buyer and her record; *absences* counts how often she went away without a word."""
-
-    buyer_id: BuyerId
-    ref: PlaceRef | None = None
-    signs: list[Sign] = field(default_factory=list)
-    left_at: Instant | None = None
-    absences: int = 0
-
     @property
-    def number(self) -> int:
-        """Her queue number."""
-        assert self.ref is not None
-        return self.ref.number
-
-    def last_sign_before(self, at: Instant) -> Sign | None:
-        """Return the last answer that she had got by then."""
-        index = bisect_left(self.signs, at, key=lambda sign: sign.at)
-        return self.signs[index - 1] if index else None
-
-    def left_by(self, at: Instant) -> bool:
-        """Say whether she had asked to leave by then."""
-        return self.left_at is not None and self.left_at <= at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """One admission, as the server has it."""
-
-    number: int
-    returner: bool
-    admitted_at: Instant
-    ended_at: Instant | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What happened: each fan's own account, and every pass in the order of admission."""
-
-    plan: Plan
-    fans: Sequence[Fan]
-    passes: Sequence[Pass]
-    seconds: float
+    def limits(self) -> Limits:
+        """What the room promises."""
+        return Limits(max_active=self.max_active, rate=self.rate, away_after_s=AWAY_AFTER_S)
 
 
 def run(plan: Plan, folder: Path) -> Record:
@@ -113,7 +61,7 @@ def run(plan: Plan, folder: Path) -> Record:
         session_max_seconds=60,
     )
     _lay_out(database, plan)
-    fans = [Fan(buyer_id=BuyerId(number)) for number in range(1, plan.buyers + 1)]
+    fans = [Fan(buyer_id=number) for number in range(1, plan.buyers + 1)]
     random.shuffle(fans)
     leaving = round(plan.leaving * plan.buyers)
     going_away = round(plan.going_away * plan.buyers)
@@ -134,7 +82,7 @@ def run(plan: Plan, folder: Path) -> Record:
 
     with seeded(random):
         seconds = live(settings, story)
-    return Record(plan=plan, fans=fans, passes=passes, seconds=seconds)
+    return Record(limits=plan.limits, fans=fans, passes=passes, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +121,10 @@ class Crowd:
 
     async def _join(self, fan: Fan, comes_s: float) -> None:
         await asyncio.sleep(comes_s)
-        joined = await self.server.services.issue_token.issue(buyer_id=fan.buyer_id, room_id=MAIN_ROOM, key=None)
-        fan.ref = joined.place.ref
+        joined = await self.server.services.issue_token.issue(
+            buyer_id=BuyerId(fan.buyer_id), room_id=MAIN_ROOM, key=None
+        )
+        fan.number = joined.place.ref.number
         self._note(fan, joined.place)
 
     async def _wait(self, fan: Fan, *, until_s: float) -> None:
@@ -189,20 +139,18 @@ class Crowd:
             await self._poll(fan)
 
     async def _poll(self, fan: Fan) -> None:
-        assert fan.ref is not None
         check_place = self.server.services.check_place
-        await check_place.settled(fan.ref)
-        status = check_place.check(fan.ref)
+        await check_place.settled(_ref(fan))
+        status = check_place.check(_ref(fan))
         self._note(fan, status.place)
 
     async def _look_around(self, fan: Fan) -> None:
         """Use the pass for a few seconds and give it back; a few let it lapse, some without ever having used it."""
-        assert fan.ref is not None
         if self.random.random() < 0.03:
             return
         try:
-            await self.server.services.enter_room.settled(fan.ref)
-            self.server.services.enter_room.enter(fan.ref)
+            await self.server.services.enter_room.settled(_ref(fan))
+            self.server.services.enter_room.enter(_ref(fan))
         except (PlaceIsOver, StillWaiting):
             return
         await asyncio.sleep(0.5 + 8 * self.random.random())
@@ -210,19 +158,24 @@ class Crowd:
             await self._leave(fan)
 
     async def _leave(self, fan: Fan) -> None:
-        assert fan.ref is not None
         fan.left_at = self.server.clock.now()
-        await self.server.services.leave_line.leave(ref=fan.ref, key=None)
+        await self.server.services.leave_line.leave(ref=_ref(fan), key=None)
 
     def _note(self, fan: Fan, place: PlaceView) -> None:
+        now = self.server.clock.now()
         fan.signs.append(
             Sign(
-                at=self.server.clock.now(),
+                asked_at=now,
+                at=now,
                 state=place.state,
                 position=place.position,
                 poll_after_ms=place.poll_after_ms,
             )
         )
+
+
+def _ref(fan: Fan) -> PlaceRef:
+    return PlaceRef(MAIN_ROOM, QueueNumber(fan.number))
 
 
 def _lay_out(database: Path, plan: Plan) -> None:

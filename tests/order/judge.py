@@ -9,12 +9,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from math import ceil
 
 from stagedoor.kernel.clock import SECOND_MS, Instant
 from stagedoor.waiting_room.model import PlaceState
-from tests.order.crowd import AWAY_AFTER_S, Fan, Record
+from tests.order.record import Fan, Limits, Record
 
 MISSED_POLLS = 3
 
@@ -43,8 +42,8 @@ def crowd_of(record: Record) -> str:
 def judge(record: Record) -> list[Verdict]:
     """Return a verdict for each promise."""
     overtaken, risen, inside = list(overtaken_in(record)), list(risen_in(record)), largest_overlap(record)
-    plan = record.plan
-    too_many = [] if inside <= plan.max_active else [f"{inside} were inside at once"]
+    limits = record.limits
+    too_many = [] if inside <= limits.max_active else [f"{inside} were inside at once"]
     fast = list(too_fast_in(record))
     return [
         Verdict(
@@ -59,12 +58,12 @@ def judge(record: Record) -> list[Verdict]:
         ),
         Verdict(
             promise="never more inside than `max_active`",
-            figure=f"largest overlap {inside} of {plan.max_active}",
+            figure=f"largest overlap {inside} of {limits.max_active}",
             violations=too_many,
         ),
         Verdict(
             promise="in no T seconds more than ⌈rate·T⌉ + ⌈rate/4⌉",
-            figure=f"{len(fast)} windows over {plan.rate:g}/s",
+            figure=f"{len(fast)} windows over {limits.rate:g}/s",
             violations=fast,
         ),
     ]
@@ -87,13 +86,13 @@ def overtaken_in(record: Record) -> Iterator[str]:
         if not entry.returner:
             in_line = waiting[: bisect_left(waiting, number)]
             waiting = waiting[len(in_line) + 1 :]
-            overtaken = [other for other in in_line if _is_there(fans[other], at)]
+            overtaken = [other for other in in_line if _is_there(fans[other], at, record.limits)]
             yield from (f"{other} was there when {number} entered at {at}" for other in overtaken)
             passed_over |= dict.fromkeys(in_line, Instant(0))
         yield from (
             f"{other} was back when {number} entered at {at}"
             for other in ahead
-            if other != number and _is_back(fans[other], at, since=passed_over[other])
+            if other != number and _is_back(fans[other], at, record.limits, since=passed_over[other])
         )
         gone = [other for other in passed_over if other == number or fans[other].left_by(at)]
         for other in gone:
@@ -102,27 +101,28 @@ def overtaken_in(record: Record) -> Iterator[str]:
             passed_over[number] = entry.ended_at
 
 
-def _is_there(fan: Fan, at: Instant) -> bool:
+def _is_there(fan: Fan, at: Instant, limits: Limits) -> bool:
     """Say whether the server has to take her as present at *at*: not gone, and heard of within her window."""
     last = fan.last_sign_before(at)
     if last is None or fan.left_by(at):
         return False
-    return at - last.at < max(AWAY_AFTER_S * SECOND_MS, MISSED_POLLS * last.poll_after_ms)
+    return at - last.asked_at < max(limits.away_after_s * SECOND_MS, MISSED_POLLS * last.poll_after_ms)
 
 
-def _is_back(fan: Fan, at: Instant, *, since: Instant) -> bool:
+def _is_back(fan: Fan, at: Instant, limits: Limits, *, since: Instant) -> bool:
     """Say whether she is there, and was told after *since*, when she had missed her turn, that she enters next."""
     last = fan.last_sign_before(at)
-    return last is not None and last.at >= since and last.state is PlaceState.PASSED_OVER and _is_there(fan, at)
+    return last is not None and last.at >= since and last.state is PlaceState.PASSED_OVER and _is_there(fan, at, limits)
 
 
 def risen_in(record: Record) -> Iterator[str]:
-    """Yield every answer with a higher position than the one before it; 0, inside, is no position."""
+    """Yield every answer with a higher position than the one that process gave before; 0, inside, is no position."""
     for fan in record.fans:
-        told = [sign.position for sign in fan.signs if sign.position > 0]
-        for before, after in pairwise(told):
-            if after > before:
-                yield f"{fan.number} was told {before}, then {after}"
+        told: dict[int, int] = {}
+        for sign in fan.signs:
+            if 0 < told.get(sign.by, 0) < sign.position:
+                yield f"{fan.number} was told {told[sign.by]}, then {sign.position}"
+            told[sign.by] = sign.position or told.get(sign.by, 0)
 
 
 def largest_overlap(record: Record) -> int:
@@ -144,8 +144,8 @@ def too_fast_in(record: Record) -> Iterator[str]:
     whole, that is n - rate·T >= ⌈rate/4⌉ + 1. So of all windows that end here,
     only the one with the least `admissions before - rate·start` matters.
     """
-    rate = Fraction(record.plan.rate) / 1_000
-    burst = ceil(Fraction(record.plan.rate) / 4)
+    rate = Fraction(record.limits.rate) / 1_000
+    burst = ceil(Fraction(record.limits.rate) / 4)
     least: Fraction | None = None
     for count, entry in enumerate(record.passes):
         before = count - rate * entry.admitted_at

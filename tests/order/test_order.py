@@ -40,7 +40,7 @@ def test_control_a_faster_door_than_allowed_is_found_out(tmp_path: Path) -> None
     record = run(SMALL, tmp_path)
 
     assert broken(judge(record)) == []
-    assert len(broken(judge(replace(record, plan=replace(SMALL, rate=SMALL.rate * 0.8))))) == 1
+    assert len(broken(judge(replace(record, limits=replace(record.limits, rate=SMALL.rate * 0.8))))) == 1
 
 
 def broken(verdicts: list[Verdict]) -> list[str]:
