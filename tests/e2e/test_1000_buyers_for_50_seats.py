@@ -13,7 +13,7 @@ from tests.e2e.harness.checkers import (
     sold_out_too_soon,
     unexpected,
 )
-from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening
+from tests.e2e.harness.evening import OPENING_BALANCE_WON, House
 from tests.e2e.harness.fan import Fan, let_in
 from tests.e2e.harness.programme import Staged, a_room, a_show
 from tests.e2e.harness.promises import PAY, RESERVE, calls, granted, promises
@@ -43,7 +43,7 @@ async def crowd(fans: list[Fan], show: Staged) -> None:
     await asyncio.gather(*(try_for_a_seat(fan, show, wanted) for fan, wanted in zip(fans, wishes, strict=True)))
 
 
-async def test_fifty_seats_are_sold_once_each(evening: Evening) -> None:
+async def test_fifty_seats_are_sold_once_each(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fans = evening.fans(BUYERS, client, ROOM.id)
@@ -52,16 +52,16 @@ async def test_fifty_seats_are_sold_once_each(evening: Evening) -> None:
         balances = {fan.buyer_id: await fan.balance() for fan in fans if fan.buyer_id in buyers}
 
     sold = [seat_id for promise in promises(client.record) for seat_id in promise.seat_ids if promise.is_paid]
-    assert sorted(sold) == list(show.seat_ids)
     assert unexpected(calls(client.record, RESERVE), GRANTED, TAKEN, SOLD_OUT) == []
     assert unexpected(calls(client.record, PAY), GRANTED) == []
+    assert sorted(sold) == list(show.seat_ids)
     assert seats_promised_twice(client.record) == []
     assert sold_out_too_soon(client.record, SEATS) == []
     assert paid_twice(client.record) == []
     assert money_astray(client.record, opening=OPENING_BALANCE_WON, balances=balances) == []
 
 
-async def test_control_a_server_that_ignores_claims_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_ignores_claims_is_found_out(broken: House) -> None:
     async with broken.client() as client:
         await crowd(broken.fans(150, client, ROOM.id), broken.show(ROOM.id))
 

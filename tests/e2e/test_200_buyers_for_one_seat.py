@@ -10,7 +10,7 @@ from tests.e2e.harness.checkers import (
     sold_out_too_soon,
     unexpected,
 )
-from tests.e2e.harness.evening import Evening
+from tests.e2e.harness.evening import House
 from tests.e2e.harness.fan import let_in
 from tests.e2e.harness.programme import a_room, a_show
 
@@ -20,7 +20,7 @@ BROKEN = "claims_ignored"
 BUYERS = 200
 
 
-async def test_one_buyer_wins_and_the_others_are_told_why(evening: Evening) -> None:
+async def test_one_buyer_wins_and_the_others_are_told_why(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fans = evening.fans(BUYERS, client, ROOM.id)
@@ -41,7 +41,7 @@ async def test_one_buyer_wins_and_the_others_are_told_why(evening: Evening) -> N
     assert sold_out_too_soon(client.record, seat_count=1) == []
 
 
-async def test_control_a_server_that_ignores_claims_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_ignores_claims_is_found_out(broken: House) -> None:
     show = broken.show(ROOM.id)
     async with broken.client() as client:
         fans = broken.fans(20, client, ROOM.id)

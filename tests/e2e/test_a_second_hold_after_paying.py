@@ -8,7 +8,7 @@ from tests.e2e.harness.checkers import (
     held_after_the_place_was_over,
     unexpected,
 )
-from tests.e2e.harness.evening import Evening
+from tests.e2e.harness.evening import House
 from tests.e2e.harness.fan import Fan, let_in
 from tests.e2e.harness.programme import Staged, a_room, a_show
 
@@ -30,7 +30,7 @@ async def pay_and_want_more(fan: Fan, show: Staged, first: int, second: int, *, 
         await fan.reserve(show.schedule_id, second)
 
 
-async def test_the_used_up_place_holds_nothing_more(evening: Evening) -> None:
+async def test_the_used_up_place_holds_nothing_more(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
@@ -53,7 +53,7 @@ async def test_the_used_up_place_holds_nothing_more(evening: Evening) -> None:
     assert more.ok
 
 
-async def test_another_open_hold_keeps_the_place(evening: Evening) -> None:
+async def test_another_open_hold_keeps_the_place(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
@@ -68,7 +68,7 @@ async def test_another_open_hold_keeps_the_place(evening: Evening) -> None:
     assert over.verdict == PLACE_OVER
 
 
-async def crowd(evening: Evening) -> list[str]:
+async def crowd(evening: House) -> list[str]:
     """Let many buyers pay and want more at the same instant; return what was held under a used-up place."""
     show = evening.show(ROOM.id)
     async with evening.client() as client:
@@ -82,9 +82,9 @@ async def crowd(evening: Evening) -> list[str]:
     return held_after_the_place_was_over(client.record)
 
 
-async def test_payment_and_second_wish_at_the_same_instant(evening: Evening) -> None:
+async def test_payment_and_second_wish_at_the_same_instant(evening: House) -> None:
     assert await crowd(evening) == []
 
 
-async def test_control_a_server_that_reuses_places_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_reuses_places_is_found_out(broken: House) -> None:
     assert await crowd(broken) != []

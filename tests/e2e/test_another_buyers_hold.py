@@ -1,7 +1,7 @@
 """A reservation is its buyer's alone: for everybody else it does not exist."""
 
 from tests.e2e.harness.checkers import UNKNOWN, unexpected
-from tests.e2e.harness.evening import Evening
+from tests.e2e.harness.evening import House
 from tests.e2e.harness.fan import let_in
 from tests.e2e.harness.programme import a_room, a_show
 
@@ -9,7 +9,7 @@ ROOM = a_room("not-yours", a_show(seats=2))
 ROOMS = (ROOM,)
 
 
-async def test_it_can_be_neither_paid_nor_released_nor_told_from_one_that_is_not_there(evening: Evening) -> None:
+async def test_it_can_be_neither_paid_nor_released_nor_told_from_one_that_is_not_there(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         owner, stranger = evening.fans(2, client, ROOM.id)
@@ -30,7 +30,7 @@ async def test_it_can_be_neither_paid_nor_released_nor_told_from_one_that_is_not
     assert hers.ok
 
 
-async def test_it_is_not_in_her_list(evening: Evening) -> None:
+async def test_it_is_not_in_her_list(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         owner, stranger = evening.fans(2, client, ROOM.id)

@@ -1,7 +1,7 @@
 """Whoever leaves lets her seats go: free at once for everybody, for her only after a minute."""
 
 from tests.e2e.harness.checkers import HOLD_OVER, PLACE_OVER, TAKEN, refused_after_it_was_free
-from tests.e2e.harness.evening import Evening
+from tests.e2e.harness.evening import Evening, House
 from tests.e2e.harness.fan import let_in
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.until import until
@@ -11,7 +11,7 @@ ROOMS = (ROOM,)
 BROKEN = "seats_kept_on_leaving"
 
 
-async def leave_and_let_another_try(evening: Evening) -> list[str]:
+async def leave_and_let_another_try(evening: House) -> list[str]:
     """Hold a seat, leave, let somebody else ask for it at once; return what is wrong."""
     show = evening.show(ROOM.id)
     async with evening.client() as client:
@@ -25,15 +25,15 @@ async def leave_and_let_another_try(evening: Evening) -> list[str]:
     return refused_after_it_was_free(client.record, show.seat_ids[0], left.answered_at)
 
 
-async def test_her_seats_are_free_at_once_for_others(evening: Evening) -> None:
+async def test_her_seats_are_free_at_once_for_others(evening: House) -> None:
     assert await leave_and_let_another_try(evening) == []
 
 
-async def test_control_a_server_that_keeps_the_seats_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_keeps_the_seats_is_found_out(broken: House) -> None:
     assert await leave_and_let_another_try(broken) != []
 
 
-async def test_they_are_closed_to_her_for_a_minute(evening: Evening) -> None:
+async def test_they_are_closed_to_her_for_a_minute(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)

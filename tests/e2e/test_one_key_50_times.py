@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.e2e.harness.checkers import GRANTED, keys_with_two_effects, unexpected
-from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening
+from tests.e2e.harness.evening import OPENING_BALANCE_WON, House
 from tests.e2e.harness.fan import Fan
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.promises import CHARGE, calls
@@ -21,7 +21,7 @@ async def charge_at_once(fan: Fan) -> int:
     return await fan.balance()
 
 
-async def test_one_effect_and_fifty_equal_answers(evening: Evening) -> None:
+async def test_one_effect_and_fifty_equal_answers(evening: House) -> None:
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
         balance = await charge_at_once(fan)
@@ -33,7 +33,7 @@ async def test_one_effect_and_fifty_equal_answers(evening: Evening) -> None:
     assert balance == OPENING_BALANCE_WON + 50_000
 
 
-async def test_the_same_key_with_another_body_is_refused(evening: Evening) -> None:
+async def test_the_same_key_with_another_body_is_refused(evening: House) -> None:
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
         await fan.join()
@@ -48,7 +48,7 @@ async def test_the_same_key_with_another_body_is_refused(evening: Evening) -> No
     assert balance == OPENING_BALANCE_WON + 1_000
 
 
-async def test_a_key_is_a_buyers_own_and_a_calls_own(evening: Evening) -> None:
+async def test_a_key_is_a_buyers_own_and_a_calls_own(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         her, him = evening.fans(2, client, ROOM.id)
@@ -62,7 +62,7 @@ async def test_a_key_is_a_buyers_own_and_a_calls_own(evening: Evening) -> None:
     assert not any(answer.replayed for answer in (hers, his, held))
 
 
-async def test_a_refusal_stores_no_key(evening: Evening) -> None:
+async def test_a_refusal_stores_no_key(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         her, him = evening.fans(2, client, ROOM.id)
@@ -78,7 +78,7 @@ async def test_a_refusal_stores_no_key(evening: Evening) -> None:
     assert not granted.replayed
 
 
-async def test_every_changing_call_gives_its_first_answer_again(evening: Evening) -> None:
+async def test_every_changing_call_gives_its_first_answer_again(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
@@ -97,7 +97,7 @@ async def test_every_changing_call_gives_its_first_answer_again(evening: Evening
         assert second.raw == first.raw
 
 
-async def test_control_a_server_that_forgets_keys_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_forgets_keys_is_found_out(broken: House) -> None:
     async with broken.client() as client:
         fan = broken.fan(client, ROOM.id)
         balance = await charge_at_once(fan)

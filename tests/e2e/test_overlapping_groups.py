@@ -4,9 +4,10 @@ import asyncio
 
 from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.checkers import GRANTED, TAKEN, Violations, groups_split, seats_promised_twice, unexpected
-from tests.e2e.harness.evening import Evening
+from tests.e2e.harness.evening import House
 from tests.e2e.harness.fan import Fan, let_in
 from tests.e2e.harness.programme import Staged, a_room, a_show
+from tests.e2e.harness.until import come_right
 
 SEATS = 12
 ROOM = a_room("groups", a_show(seats=SEATS), a_show(seats=2))
@@ -30,17 +31,21 @@ async def groups_at_once(fans: list[Fan], show: Staged) -> list[Answer]:
     return list(await asyncio.gather(*asked))
 
 
-async def crowd(evening: Evening) -> tuple[list[Answer], Violations]:
+async def crowd(evening: House) -> tuple[list[Answer], Violations]:
     """Let the groups loose; return what they were answered, and who has not got what she was told."""
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fans = evening.fans(80, client, ROOM.id)
         answers = await groups_at_once(fans, show)
-        listed = await fans[0].seats(show.schedule_id, query="&status=all")
-    return answers, seats_promised_twice(client.record) + groups_split(client.record, listed.rows, at=now_ms())
+
+        async def split() -> Violations:
+            listed = await fans[0].seats(show.schedule_id, query="&status=all")
+            return groups_split(client.record, listed.rows, at=now_ms())
+
+        return answers, seats_promised_twice(client.record) + await come_right(split)
 
 
-async def test_a_group_sits_together_or_not_at_all(evening: Evening) -> None:
+async def test_a_group_sits_together_or_not_at_all(evening: House) -> None:
     answers, wrong = await crowd(evening)
 
     assert wrong == []
@@ -48,7 +53,7 @@ async def test_a_group_sits_together_or_not_at_all(evening: Evening) -> None:
     assert any(answer.ok for answer in answers)
 
 
-async def test_a_group_that_names_a_seat_twice_is_not_understood(evening: Evening) -> None:
+async def test_a_group_that_names_a_seat_twice_is_not_understood(evening: House) -> None:
     show = evening.show(ROOM.id, 1)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
@@ -59,7 +64,7 @@ async def test_a_group_that_names_a_seat_twice_is_not_understood(evening: Evenin
     assert twice.verdict == (400, "400")
 
 
-async def test_control_a_server_that_splits_groups_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_splits_groups_is_found_out(broken: House) -> None:
     _, wrong = await crowd(broken)
 
     assert wrong != []

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.e2e.harness.checkers import GRANTED, PAID_ALREADY, money_astray, paid_twice, unexpected
-from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening
+from tests.e2e.harness.evening import OPENING_BALANCE_WON, House
 from tests.e2e.harness.fan import Fan
 from tests.e2e.harness.programme import PRICE_WON, Staged, a_room, a_show
 from tests.e2e.harness.promises import PAY, calls
@@ -22,7 +22,7 @@ async def pay_at_once(fan: Fan, show: Staged) -> int:
     return await fan.balance()
 
 
-async def test_the_money_leaves_once(evening: Evening) -> None:
+async def test_the_money_leaves_once(evening: House) -> None:
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
         balance = await pay_at_once(fan, evening.show(ROOM.id))
@@ -39,7 +39,7 @@ async def test_the_money_leaves_once(evening: Evening) -> None:
     assert len(ledger) == 2
 
 
-async def test_control_a_server_that_forgets_payments_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_forgets_payments_is_found_out(broken: House) -> None:
     async with broken.client() as client:
         fan = broken.fan(client, ROOM.id)
         balance = await pay_at_once(fan, broken.show(ROOM.id))

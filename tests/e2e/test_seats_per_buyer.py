@@ -4,7 +4,7 @@ import asyncio
 
 from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.checkers import GRANTED, LIMIT, more_seats_than_allowed, unexpected
-from tests.e2e.harness.evening import Evening
+from tests.e2e.harness.evening import House
 from tests.e2e.harness.programme import a_room, a_show
 
 ROOM = a_room("four-each", a_show(seats=30), a_show(seats=4, in_days=31))
@@ -13,7 +13,7 @@ BROKEN = "limit_ignored"
 MOST = 4
 
 
-async def grab(evening: Evening) -> list[Answer]:
+async def grab(evening: House) -> list[Answer]:
     """Ask for twelve seats one by one, all at once."""
     show = evening.show(ROOM.id)
     async with evening.client() as client:
@@ -22,7 +22,7 @@ async def grab(evening: Evening) -> list[Answer]:
         return list(await asyncio.gather(*(fan.reserve(show.schedule_id, seat) for seat in show.seat_ids[:12])))
 
 
-async def test_of_twelve_at_once_she_gets_four(evening: Evening) -> None:
+async def test_of_twelve_at_once_she_gets_four(evening: House) -> None:
     answers = await grab(evening)
 
     assert unexpected(answers, GRANTED, LIMIT) == []
@@ -30,13 +30,13 @@ async def test_of_twelve_at_once_she_gets_four(evening: Evening) -> None:
     assert more_seats_than_allowed(answers, MOST, at=now_ms()) == []
 
 
-async def test_control_a_server_that_does_not_count_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_does_not_count_is_found_out(broken: House) -> None:
     answers = await grab(broken)
 
     assert more_seats_than_allowed(answers, MOST, at=now_ms()) != []
 
 
-async def test_what_she_bought_before_counts_and_other_nights_do_not(evening: Evening) -> None:
+async def test_what_she_bought_before_counts_and_other_nights_do_not(evening: House) -> None:
     first_night, second_night = evening.show(ROOM.id, 0), evening.show(ROOM.id, 1)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
@@ -54,7 +54,7 @@ async def test_what_she_bought_before_counts_and_other_nights_do_not(evening: Ev
     assert other_night.ok, str(other_night)
 
 
-async def test_what_she_let_go_does_not_count(evening: Evening) -> None:
+async def test_what_she_let_go_does_not_count(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)

@@ -4,7 +4,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from shutil import copyfile
 from typing import Protocol
@@ -32,6 +32,26 @@ def make_members(database: Path) -> None:
     words = ("seed", "members", "--count", str(MEMBERS), "--balance", str(OPENING_BALANCE_WON))
     made = command(database, *words)
     assert made.returncode == 0, made.stdout + made.stderr
+
+
+class House(Protocol):
+    """What a race is run on: one process, or several that buyers reach in turn."""
+
+    def show(self, room_id: str, which: int = 0) -> Staged:
+        """Return a performance of the room."""
+        ...
+
+    def client(self) -> AbstractAsyncContextManager[Client]:
+        """Open a client."""
+        ...
+
+    def fans(self, count: int, client: Client, room_id: str) -> list[Fan]:
+        """Return buyers whom no other story knows."""
+        ...
+
+    def fan(self, client: Client, room_id: str) -> Fan:
+        """Return one such buyer."""
+        ...
 
 
 class Evening:

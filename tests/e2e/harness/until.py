@@ -9,6 +9,7 @@ T = TypeVar("T")
 
 LOOKS = 400
 BETWEEN_LOOKS_SECONDS = 0.025
+LOOKS_UNTIL_RIGHT = 120
 
 
 class NeverSeenError(AssertionError):
@@ -30,6 +31,17 @@ async def until(
         await asyncio.sleep(between_s)
         seen = await look()
     raise NeverSeenError(f"after {looks} looks: {seen}")
+
+
+async def come_right(wrong: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """Return what is *wrong*, once nothing is or it had time enough to come right: lists may lag behind a moment."""
+    found = await wrong()
+    for _ in range(LOOKS_UNTIL_RIGHT):
+        if not found:
+            break
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+        found = await wrong()
+    return found
 
 
 async def watch(look: Callable[[], Awaitable[T]], *, looks: int) -> list[T]:
