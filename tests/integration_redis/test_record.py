@@ -1,15 +1,18 @@
 """The record in SQL of what the log says: every pass once and with its end, whoever leads while it is written."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
-from stagedoor.adapters.sql.tables import admission_pass
+from stagedoor.adapters.sql.tables import admission_pass, closed_place
+from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.ids import MAIN_ROOM
 from tests.builders.line import a_ref, a_room
-from tests.integration_redis.lines import Process, Town, a_town
+from tests.integration_redis.lines import Process, Town, a_town, until
 
 LONG_ENOUGH_S = 0.3
 """For a turn to write what it should not; a machine on which that is too short sees nothing wrong."""
@@ -45,6 +48,26 @@ async def recorded(town: Town) -> list[tuple[int, bool]]:
         lambda connection: connection.execute(select(passes.number, passes.ended_at).order_by(passes.sequence)).all()
     )
     return [(row.number, row.ended_at is not None) for row in rows]
+
+
+async def closes(town: Town, number: int) -> None:
+    """Let the sale close a place, as a payment does."""
+    async with town.file.writing() as transaction:
+        row = {"room_id": MAIN_ROOM, "place_number": number, "closed_at": 1}
+        await transaction.run(lambda connection: connection.execute(insert(closed_place), row))
+        await transaction.commit(proof=lambda _: False)
+
+
+async def refreshed(process: Process) -> None:
+    """Read on until that works."""
+
+    async def works() -> bool:
+        with contextlib.suppress(Fault):
+            await process.line.refresh()
+            return True
+        return False
+
+    await until(works)
 
 
 async def test_what_an_old_leader_writes_meanwhile_is_not_recorded_twice(
@@ -92,3 +115,42 @@ async def test_what_a_dead_leader_has_not_recorded_is_not_left_out_by_one_that_l
     await process.line.refresh()
 
     assert [one for one in await recorded(town) if one[0] in {1, 2}] == [(1, True), (2, True)]
+
+
+async def test_who_paid_while_a_lost_line_was_put_together_is_through_on_record(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new line has it from the sale, and nobody tells of it any more."""
+    process = town.start()
+    await process.join(1, 2, 3)
+    await process.turn()
+    reads = Stopped(process, monkeypatch, "read")
+    await process.ask("FLUSHALL")
+    begins = asyncio.create_task(refreshed(process))
+    await reads.reached.wait()
+
+    await closes(town, 1)
+    reads.go_on.set()
+    await begins
+    await process.line.use_up([a_ref(1)])
+    await process.line.refresh()
+
+    assert await recorded(town) == [(1, True), (2, False)]
+
+
+async def test_who_was_let_in_just_before_a_loss_is_on_record(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    leader, other = town.start(), town.start()
+    await leader.join(1, 2, 3)
+    writes = Stopped(leader, monkeypatch, "write")
+    turn = asyncio.create_task(leader.turn())
+    await writes.reached.wait()
+    await other.line.refresh()
+    await leader.ask("FLUSHALL")
+    await refreshed(other)
+
+    writes.go_on.set()
+    await turn
+    await other.line.use_up([a_ref(1)])
+    await other.line.refresh()
+
+    assert await recorded(town) == [(1, True), (2, False)]

@@ -17,7 +17,8 @@ class Marks(NamedTuple):
 
     *epoch* counts the lives of its store. Numbers are handed out below
     *numbers_until* only, and nobody was told to ask again after more than
-    *told_ms*. Of the log of this epoch everything up to *position* is recorded.
+    *told_ms*. Of the log of this epoch everything up to *position* is recorded,
+    from 0 on also what its line began with.
     """
 
     epoch: int

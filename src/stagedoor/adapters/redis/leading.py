@@ -9,7 +9,7 @@ import structlog
 from stagedoor.adapters.redis import checkpoints, log_entries
 from stagedoor.adapters.redis.line_store import Seen, Status
 from stagedoor.adapters.redis.log_entries import Changed, UsedUp
-from stagedoor.adapters.redis.replica import Replica
+from stagedoor.adapters.redis.replica import Replica, recorded_numbers
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Fault, Overloaded
@@ -105,7 +105,7 @@ class Leading:
         # A part of it at a time, so that what has gathered in an outage of the database is not tried in vain for ever.
         while changes := replica.applied:
             some = changes[:RECORDED_AT_ONCE]
-            numbers = {number for _, change in some for number in _recorded(change)}
+            numbers = {number for _, change in some for number in recorded_numbers(change)}
             places = {number: place for number in numbers if (place := replica.place(number)) is not None}
             session_ends = dict(replica.moved_sessions)
             await self._record.write(
@@ -207,11 +207,3 @@ def _change_in(packed: bytes) -> Change | None:
             return Change(at=at, last_number=0, serving_number=0, ended=ended)
         case _:
             return None
-
-
-def _recorded(change: Change) -> set[int]:
-    return {
-        *(admission.number for admission in change.admitted),
-        *(ending.number for ending in change.ended),
-        *change.not_taken,
-    }

@@ -227,3 +227,12 @@ class Replica:
 
 def _is_recorded(change: Change) -> bool:
     return bool(change.admitted or change.ended or change.not_taken or change.entered or change.forgotten)
+
+
+def recorded_numbers(change: Change) -> set[int]:
+    """Return whose places the record has to know for *change*."""
+    return {
+        *(admission.number for admission in change.admitted),
+        *(ending.number for ending in change.ended),
+        *change.not_taken,
+    }

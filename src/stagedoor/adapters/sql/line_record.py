@@ -41,8 +41,9 @@ class SqlLineRecord(LineRecord):
             marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
             if found.server == server and marks.epoch != lost_epoch:
                 return marks
-            marks = marks._replace(epoch=marks.epoch + 1, position=0)
-            values = {"epoch": marks.epoch, "position": 0, "server": server}
+            # Before its log there is what it begins with, at position 0.
+            marks = marks._replace(epoch=marks.epoch + 1, position=-1)
+            values = {"epoch": marks.epoch, "position": marks.position, "server": server}
             connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
             _record_closed(connection, room_id)
             return marks
