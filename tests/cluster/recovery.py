@@ -1,81 +1,268 @@
-"""Parts of a cluster are killed in the middle of a sale: how long it takes until it goes on, and what is true then."""
+"""Parts of a cluster are killed or frozen in the middle of a sale: how long until it goes on, and is all true?"""
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from scripts.services import Server as Engine
-from tests.cluster.evening import Cluster
-from tests.cluster.sale import BUYERS_AT_ONCE, Sale
-from tests.e2e.harness.checkers import paid_twice, seats_promised_twice
+from scripts.services.server import Server as Engine
+from tests.cluster.falls_asleep import NOTE, TURN
+from tests.cluster.house import House, Part
+from tests.cluster.rush import SALE_LOOKS, Need, Rush
+from tests.cluster.truth import Stored, contradictions, read
+from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.client import Client
-from tests.e2e.harness.promises import PAY, granted
+from tests.e2e.harness.promises import JOIN, PAY, granted
+from tests.e2e.harness.until import NeverSeenError, until
+from tests.kafka.house import EventsHouse
 
-HARM_S = 10.0
+SLEEP_S = 10.0
 """For so long a process is frozen."""
+
+REFUSED_LOOKS = 800
+UNAVAILABLE = 503
+STEPS = 4
+"""Joining, being let in, paying, being told of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harmed:
+    """
+    What was done: from *began_at* on the part was gone, *over_at* it was back.
+
+    *refused* counts how often the store refused a sleeper, None where nobody slept.
+    """
+
+    began_at: int
+    over_at: int
+    refused: int | None = None
+
+
+Harm = Callable[[House], Awaitable[Harmed]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """So many *buyers* come, *present* at a time; the harm is done once *before* of them have a seat."""
+
+    buyers: int
+    present: int
+    before: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What was done, how long it took until seats were sold again, and whatever was wrong afterwards."""
+    """
+    What came of it.
 
-    what: str
-    recovered_s: float
+    *after* has how many milliseconds after the harm somebody joined, was let
+    in, paid, and was told of her order, each of which began after it;
+    *asked_longest* is what a buyer had to ask for longest. *put_off* counts
+    answers 503 from then on, *unanswered* the requests without an answer.
+    *wrong* has every contradiction, *check* what `stagedoor check` complained of.
+    """
+
+    harmed: Harmed
+    after: Mapping[str, int]
+    asked_longest: Need
+    put_off: int
+    unanswered: int
+    answers: int
     sold: int
-    wrong: list[str]
+    sent: int
+    acted_on: int
+    wrong: Sequence[str]
+    check: str
+
+    @property
+    def recovered_ms(self) -> int:
+        """How long it took until buyers joined, were let in, paid and were told of their orders again."""
+        return max(self.after.values())
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything was true."""
+        return not self.wrong and not self.check
 
 
-Harm = Callable[[Cluster, Engine, Engine], None]
-
-
-def kill_a_server(cluster: Cluster, _redis: Engine, _database: Engine) -> None:
-    """End the process that was started first, which leads the rooms unless it has lost that; the other one goes on."""
-    cluster.servers[0].kill()
-
-
-def kill_redis(_cluster: Cluster, redis: Engine, _database: Engine) -> None:
-    """End Redis, and start it again with nothing in it."""
-    redis.kill()
-    redis.start()
-
-
-def kill_the_database(_cluster: Cluster, _redis: Engine, database: Engine) -> None:
-    """End the database server, and start it again with what it has on its disk."""
-    database.kill()
-    database.start()
-
-
-HARMS: dict[str, Harm] = {"a server": kill_a_server, "Redis": kill_redis, "the database": kill_the_database}
-
-
-async def play(  # noqa: PLR0913 -- who is harmed, and where
-    what: str, cluster: Cluster, redis: Engine, database: Engine, *, room_id: str, before: int, after: int
-) -> Round:
-    """Sell *before* seats, kill *what*, sell *after* more; return what came of it."""
-    async with cluster.client() as client:
-        sale = Sale(cluster, client, room_id, patient=True)
+async def play(harm: Harm, house: House, room_id: str, crowd: Crowd) -> Round:
+    """Sell everything there is, do *harm* in the middle of it, and judge when all is over."""
+    async with Client.on(house.nginx.port) as client:
+        rush = Rush(house.cluster, client, room_id, buyers=crowd.buyers, present=crowd.present)
         async with asyncio.TaskGroup() as group:
-            group.create_task(sale.goes_on())
-            await sale.has_sold(before)
-            began = time.monotonic()
-            await asyncio.to_thread(HARMS[what], cluster, redis, database)
-            # As many as were under way may have been sold before.
-            await sale.has_sold(BUYERS_AT_ONCE + 1)
-            recovered_s = time.monotonic() - began
-            await sale.has_sold(after)
-            sale.end()
-    wrong = await _wrong(cluster, client, sale)
-    return Round(what=what, recovered_s=recovered_s, sold=sale.sold, wrong=wrong)
+            group.create_task(rush.goes_on())
+            await rush.has_sold(crowd.before)
+            harmed = await harm(house)
+    late = await _all_is_told(house, rush.sold)
+    check = await _checked(house)
+    stored = await read(house)
+    seats = len(house.cluster.show(room_id).seat_ids)
+    return Round(
+        harmed=harmed,
+        after=_after(harmed.began_at, client.record, stored),
+        asked_longest=max(
+            (need for need in rush.needs if need.until > harmed.began_at), key=lambda need: need.until - need.since
+        ),
+        put_off=sum(each.status == UNAVAILABLE and each.answered_at > harmed.began_at for each in client.record),
+        unanswered=len(client.cut),
+        answers=len(client.record),
+        sold=len(stored.orders),
+        sent=stored.sent.total(),
+        acted_on=len(stored.notified),
+        wrong=[
+            *rush.wrong,
+            *late,
+            *contradictions(client.record, stored, seats=seats),
+            *_missed(harmed, client.record, stored, seats),
+        ],
+        check=check,
+    )
 
 
-async def _wrong(cluster: Cluster, client: Client, sale: Sale) -> list[str]:
-    wrong = [*seats_promised_twice(client.record), *paid_twice(client.record)]
-    paid = len({answer.key for answer in granted(client.record, PAY)})
-    if paid != sale.sold:
-        wrong.append(f"{sale.sold} were sold, and {paid} payments answered")
+async def killed(part: Engine) -> Harmed:
+    """Kill it, and start it again at once, as whoever watches over it would."""
+    began_at = now_ms()
+    await asyncio.to_thread(part.kill)
+    await asyncio.to_thread(part.start)
+    return Harmed(began_at=began_at, over_at=now_ms())
+
+
+async def asleep(parts: Sequence[Part], where: str, refusals: Callable[[Part], int], *, seconds: float) -> Harmed:
+    """Have whichever of *parts* leads stop just before it tells the store, and wake up *seconds* later."""
+    for part in parts:
+        (part.folder / where).touch()
+    sleeper = await until(partial(_sleeper, parts), lambda found: found is not None, looks=SALE_LOOKS)
+    assert sleeper is not None
+    began_at = now_ms()
+    for part in parts:
+        (part.folder / where).unlink(missing_ok=True)
+    await asyncio.sleep(seconds)
+    before = refusals(sleeper)
+    sleeper.resume()
+    over_at = now_ms()
+
+    async def refused() -> int:
+        return refusals(sleeper) - before
+
     try:
-        await cluster.checked()
+        count = await until(refused, lambda seen: seen > 0, looks=REFUSED_LOOKS)
+    except NeverSeenError:
+        count = 0
+    return Harmed(began_at=began_at, over_at=over_at, refused=count)
+
+
+async def kill_a_server(house: House) -> Harmed:
+    """Kill a server that does not lead the line."""
+    return await killed(house.follower())
+
+
+async def kill_the_admitter(house: House) -> Harmed:
+    """Kill the server that leads the line."""
+    return await killed(house.admitter())
+
+
+async def kill_redis(house: House) -> Harmed:
+    """Kill Redis; it comes back empty."""
+    return await killed(house.redis)
+
+
+async def kill_the_database(house: House) -> Harmed:
+    """Kill the database server; it comes back with what is on its disk."""
+    return await killed(house.database)
+
+
+async def kill_kafka(house: House) -> Harmed:
+    """Kill the broker."""
+    return await killed(house.kafka)
+
+
+async def kill_the_relay(house: House) -> Harmed:
+    """Kill the relay that publishes."""
+    return await killed(await house.relay())
+
+
+async def kill_the_consumer(house: House) -> Harmed:
+    """Kill the consumer, of which there is one."""
+    return await killed(house.consumer)
+
+
+async def freeze_the_admitter(house: House, *, seconds: float = SLEEP_S) -> Harmed:
+    """Freeze the server that leads the line, with a turn in its hand."""
+    return await asleep(house.servers, TURN, turns_refused, seconds=seconds)
+
+
+async def freeze_the_relay(house: House, *, seconds: float = SLEEP_S) -> Harmed:
+    """Freeze the relay that publishes, between sending and noting that."""
+    return await asleep(house.relays, NOTE, notes_refused, seconds=seconds)
+
+
+def turns_refused(server: Part) -> int:
+    """Count the turns of *server* that Redis refused."""
+    return len(server.said("line.turn_refused"))
+
+
+def notes_refused(relay: Part) -> int:
+    """Count the notes of *relay* that the database refused."""
+    return sum("has taken the lease relay.broker" in str(line) for line in relay.said("worker.failed"))
+
+
+HARMS: Mapping[str, Harm] = {
+    "a server is killed": kill_a_server,
+    "the admitter is killed": kill_the_admitter,
+    "Redis is killed": kill_redis,
+    "the database is killed": kill_the_database,
+    "Kafka is killed": kill_kafka,
+    "the relay is killed": kill_the_relay,
+    "the consumer is killed": kill_the_consumer,
+    "the admitter is frozen": freeze_the_admitter,
+    "the relay is frozen": freeze_the_relay,
+}
+
+
+async def _sleeper(parts: Sequence[Part]) -> Part | None:
+    return next((part for part in parts if part.sleeps), None)
+
+
+async def _all_is_told(house: House, orders: int) -> list[str]:
+    """Wait until the line and Kafka have heard of everything, and every buyer of her order; say what has not come."""
+    async with house.lanes() as lanes:
+        events = EventsHouse(lanes)
+        try:
+            await until(events.waiting, lambda waiting: waiting == 0, looks=SALE_LOOKS)
+            await until(events.untold, lambda untold: untold == 0, looks=SALE_LOOKS)
+            await until(events.told, lambda told: len(told) >= orders, looks=SALE_LOOKS)
+        except NeverSeenError as late:
+            return [f"not everything was told: {str(late)[:200]}"]
+    return []
+
+
+async def _checked(house: House) -> str:
+    try:
+        await house.cluster.checked()
     except AssertionError as error:
-        wrong.append(str(error))
-    return wrong
+        return str(error)
+    return ""
+
+
+def _after(began_at: int, record: Sequence[Answer], stored: Stored) -> Mapping[str, int]:
+    paid = {row.id for row in stored.orders.values() if row.paid_at >= began_at}
+    passes = [row.admitted_at for some in stored.passes.values() for row in some]
+    instants = {
+        "joined": [each.answered_at for each in granted(record, JOIN) if each.sent_at >= began_at],
+        "let in": [at for at in passes if at >= began_at],
+        "paid": [each.answered_at for each in granted(record, PAY) if each.sent_at >= began_at],
+        "told": [row.noted_at for row in stored.notified if row.order_id in paid],
+    }
+    return {what: min(some) - began_at for what, some in instants.items() if some}
+
+
+def _missed(harmed: Harmed, record: Sequence[Answer], stored: Stored, seats: int) -> Sequence[str]:
+    """Return why this was no sale of all seats with a harm in the middle of it."""
+    missed = []
+    if len(stored.orders) != seats:
+        missed.append(f"{len(stored.orders)} of {seats} seats are sold")
+    if harmed.refused == 0:
+        missed.append("who slept was not refused")
+    if len(_after(harmed.began_at, record, stored)) < STEPS:
+        missed.append("the sale was over before it was harmed")
+    return missed

@@ -12,19 +12,17 @@ from tests.e2e.harness.wire import ConnectionCutError
 
 BUYERS_AT_ONCE = 6
 LOOKS = 2_400
-OK, UNAVAILABLE = 200, 503
 REST_S = 0.05
 
 
 class Sale:
     """Buyers who come one after another, each for a seat of her own, until the story is over."""
 
-    def __init__(self, cluster: Cluster, client: Client, room_id: str, *, patient: bool = False) -> None:
-        """Sell in the room; *patient* buyers take no for an answer while it is 503, and ask again."""
+    def __init__(self, cluster: Cluster, client: Client, room_id: str) -> None:
+        """Sell in the room."""
         self._cluster = cluster
         self._client = client
         self._room_id = room_id
-        self._accepted = frozenset({OK, UNAVAILABLE}) if patient else frozenset({OK})
         self._show = cluster.show(room_id)
         self._seats: Iterator[int] = iter(self._show.seat_ids)
         self._over = asyncio.Event()
@@ -70,7 +68,5 @@ class Sale:
             except (ConnectionCutError, OSError, TimeoutError):
                 await asyncio.sleep(REST_S)
                 continue
-            assert answer.status in self._accepted, str(answer)
-            if answer.ok:
-                return answer
-            await asyncio.sleep(REST_S)
+            assert answer.ok, str(answer)
+            return answer

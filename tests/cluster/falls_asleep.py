@@ -1,0 +1,69 @@
+"""
+The product, but a process stops itself once, where a file in its folder asks for that.
+
+`asleep-before-turn` stops who leads the line with a turn in its hand, and
+`asleep-before-note` who relays between sending events and noting that.
+"""
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stagedoor.__main__ import main
+from stagedoor.adapters.redis import log_entries
+from stagedoor.adapters.redis.client import RedisClient, Reply
+from stagedoor.adapters.sql.outbox import SqlOutbox
+from stagedoor.kernel.ids import EventId
+
+TURN, NOTE = "asleep-before-turn", "asleep-before-note"
+
+Arguments = Sequence[bytes | str | int]
+
+_run = RedisClient.run
+_published = SqlOutbox.published
+
+
+def sleep_if_asked(where: str) -> None:
+    """Stop until somebody wakes this process, and then go on as if nothing had been."""
+    try:
+        Path(where).unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+async def sleepy_run(
+    client: RedisClient,
+    script: str,
+    keys: Sequence[bytes],
+    arguments: Arguments,
+    **more: Any,  # noqa: ANN401 -- as it is
+) -> Reply:
+    """Send a turn late, one that lets somebody in."""
+    if script == "turn" and _admits(arguments):
+        sleep_if_asked(TURN)
+    return await _run(client, script, keys, arguments, **more)
+
+
+def _admits(arguments: Arguments) -> bool:
+    turn = log_entries.decode(next(each for each in arguments if isinstance(each, bytes)))
+    return isinstance(turn, log_entries.Changed) and bool(turn.admitted)
+
+
+async def sleepy_note(outbox: SqlOutbox, event_ids: Sequence[EventId], **how: Any) -> None:  # noqa: ANN401 -- handed on
+    """Note late what was sent."""
+    sleep_if_asked(NOTE)
+    await _published(outbox, event_ids, **how)
+
+
+def run() -> None:
+    """Run the product like that."""
+    RedisClient.run = sleepy_run  # type: ignore[method-assign, assignment]
+    SqlOutbox.published = sleepy_note  # type: ignore[assignment, method-assign]
+    main()
+
+
+if __name__ == "__main__":
+    run()
