@@ -21,7 +21,7 @@ from scripts.services.guard import KEEP
 GUARD = Path(__file__).with_name("guard.py")
 HOST = "127.0.0.1"
 LOOK_EVERY_SECONDS = 0.02
-START_SECONDS_MAX = 90
+START_SECONDS_MAX = 300
 TRIES_MAX = 5
 PORTS = range(16_000, 32_000)
 """
