@@ -144,6 +144,8 @@ class Proxy:
                 self._connections.discard(connection)
         except OSError:  # nobody listens there
             pass
+        except asyncio.CancelledError:  # by `_refuse` alone; a server of asyncio's complains of handlers that end so
+            pass
         finally:
             reset(writer)
 

@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from stagedoor.adapters.resets import was_reset
 from stagedoor.kernel.errors import Fault
 
 CALL_S_MAX = 1.0
@@ -143,6 +144,10 @@ class RedisClient:
                 return await call
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreLost(f"redis: {error!r}") from error
+        except RuntimeError as error:
+            if was_reset(error):
+                raise StoreLost("redis: the connection was reset") from error
+            raise
 
     async def _connected(self, connection: AbstractConnection) -> None:
         await connection.on_connect()

@@ -1,10 +1,7 @@
 """Many who want the same thing done wait for one doing of it."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
-
-from stagedoor.kernel.errors import Fault
 
 
 class Shared:
@@ -30,8 +27,8 @@ class Shared:
 
     async def _after(self, before: "asyncio.Task[None] | None") -> None:
         if before is not None:
-            with contextlib.suppress(Fault):
-                await asyncio.shield(before)
+            # However that ended: who waited for it was told, and is let down; who comes after it is not.
+            await asyncio.wait({before})
         self._current, self._next = self._next, None
         await self._step()
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from stagedoor.adapters.resets import was_reset
 from stagedoor.adapters.sql.lanes import DatabaseFault, DatabaseFull, Lanes, RolledBack, Step, WriteTransaction
 from stagedoor.adapters.sql.server_dialect import DIALECTS, Failure, ServerDialect
 from stagedoor.adapters.sql.server_url import UnfitURL, server_url
@@ -276,6 +277,11 @@ class _Session:
         except DBAPIError as error:
             raise self._named(error) from error
         except OSError as error:
+            self._is_broken = True
+            raise ConnectionLost(str(error)) from error
+        except RuntimeError as error:
+            if not was_reset(error):
+                raise
             self._is_broken = True
             raise ConnectionLost(str(error)) from error
         except asyncio.CancelledError:
