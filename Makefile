@@ -3,7 +3,7 @@
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test proof bench breaker-demo lint types format k6 tools services run-cluster requirements
+.PHONY: help run demo-reset test proof bench breaker-demo chaos lint types format k6 tools services run-cluster requirements
 
 WITH_RUN = sh scripts/with-venv run
 WITH_TEST = sh scripts/with-venv test
@@ -40,6 +40,9 @@ bench:  ## Measure the server beside the floor, with wrk (ONLY="check_waiting or
 
 breaker-demo:  ## Stall a server's database and watch its breakers, then the same without them (SECONDS=12, LOAD=1)
 	@exec $(WITH_RUN) -m scripts.breaker_demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LOAD),--load $(LOAD))
+
+chaos:  ## Sell on the cluster while its dependencies fail; draw build/chaos (SCRIPT=path, SECONDS=60, SEED=1, DATABASE=postgres)
+	@exec $(WITH_TEST) -m tests.chaos $(if $(DATABASE),--database $(DATABASE)) $(if $(SCRIPT),--script "$(SCRIPT)") $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent)
 	@exec $(WITH_RUN) -m scripts.k6 $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")

@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.client import Client
 from tests.kill.journeys import BUYERS_MAX, GONE, Door, Request, live
-from tests.kill.record import STILL_RUNNING, Asked, Lost, RecordFile, Told
+from tests.kill.record import Asked, Lost, RecordFile, told_by
 
 
 class MortalDoor(Door):
@@ -65,7 +65,7 @@ class MortalDoor(Door):
             self._close(client)
             raise
         client.record.clear()
-        self._record.write(_told(asked.serial, answer))
+        self._record.write(told_by(asked.serial, answer))
         return answer
 
     async def pause(self, seconds: float) -> None:
@@ -92,18 +92,6 @@ class MortalDoor(Door):
             self._client = None
             self._opened.clear()
             self._gone.set()
-
-
-def _told(serial: int, answer: Answer) -> Told:
-    still_running = not answer.ok and answer.code == "409" and "retry-after" in answer.headers
-    return Told(
-        serial=serial,
-        status=answer.status,
-        code=answer.code,
-        data=answer.document["data"] if answer.ok else STILL_RUNNING if still_running else None,
-        replayed=answer.replayed,
-        answered_at=answer.answered_at,
-    )
 
 
 async def listen(door: MortalDoor) -> None:

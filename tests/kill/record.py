@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from tests.e2e.harness.answers import Answer
+
 
 class Asked(msgspec.Struct, tag="asked", frozen=True, kw_only=True):
     """A request that is about to be sent; *number* is the place it speaks for, 0 for none."""
@@ -54,6 +56,20 @@ class Lost(msgspec.Struct, tag="lost", frozen=True, kw_only=True):
 
 STILL_RUNNING = "still running"
 """What stands for *data* in a refusal that asks to come back later."""
+
+
+def told_by(serial: int, answer: Answer) -> Told:
+    """Return what is written down of *answer*."""
+    still_running = not answer.ok and answer.code == "409" and "retry-after" in answer.headers
+    return Told(
+        serial=serial,
+        status=answer.status,
+        code=answer.code,
+        data=answer.document["data"] if answer.ok else STILL_RUNNING if still_running else None,
+        replayed=answer.replayed,
+        answered_at=answer.answered_at,
+    )
+
 
 Entry = Asked | Told | Lost
 

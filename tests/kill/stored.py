@@ -51,12 +51,13 @@ def read(database: Path) -> Stored:
 
     try:
         with engine.begin() as connection:
-            return _read(connection)
+            return stored_in(connection)
     finally:
         engine.dispose()
 
 
-def _read(connection: Connection) -> Stored:
+def stored_in(connection: Connection) -> Stored:
+    """Read everything in the transaction that *connection* is in, which has to see one state of all tables."""
     places = _all(connection, tables.place)
     holds = _all(connection, tables.hold)
     seats: dict[int, set[int]] = defaultdict(set)
