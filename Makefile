@@ -3,7 +3,7 @@
 # Say PYTHON=... to choose a Python; the virtual environment in .venv takes care of itself.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test proof bench breaker-demo chaos lint types format k6 tools services run-cluster requirements
+.PHONY: help run demo-reset test proof bench breaker-demo chaos soak lint types format k6 tools services run-cluster requirements
 
 WITH_RUN = sh scripts/with-venv run
 WITH_TEST = sh scripts/with-venv test
@@ -43,6 +43,9 @@ breaker-demo:  ## Stall a server's database and watch its breakers, then the sam
 
 chaos:  ## Sell on the cluster while its dependencies fail; draw build/chaos (SCRIPT=path, SECONDS=60, SEED=1, DATABASE=postgres)
 	@exec $(WITH_TEST) -m tests.chaos $(if $(DATABASE),--database $(DATABASE)) $(if $(SCRIPT),--script "$(SCRIPT)") $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+soak:  ## Sell for ten minutes while every dependency comes and goes, and see that nothing grows: a proof (SECONDS=600)
+	@exec $(WITH_TEST) scripts/proof.py soak $(if $(SECONDS),-- --seconds $(SECONDS))
 
 k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent)
 	@exec $(WITH_RUN) -m scripts.k6 $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")

@@ -41,7 +41,7 @@ DARK = {
     ".redis": "fill: #bd561d",
     ".kafka": "fill: #8957e5",
     ".paid, .let": "fill: #3fb950",
-    ".answered": "fill: #4a5563",
+    ".answered": "fill: #5b6878",
     ".refused": "fill: #8f9df0",
     ".putoff, .half_open, .paused": "fill: #d29922",
     ".failed, .open": "fill: #f85149",

@@ -63,8 +63,8 @@ resilience4j:
     configs:
       default:
         slidingWindowType: COUNT_BASED
-        slidingWindowSize: 40
-        minimumNumberOfCalls: 20
+        slidingWindowSize: 12
+        minimumNumberOfCalls: 6
         failureRateThreshold: 50
         waitDurationInOpenState: {BREAKER_WAIT_S}s
         permittedNumberOfCallsInHalfOpenState: 5
@@ -75,7 +75,7 @@ resilience4j:
       database: {{baseConfig: default}}
       databaseReads: {{baseConfig: default}}
       redis: {{baseConfig: default}}
-      kafka: {{slidingWindowSize: 4, minimumNumberOfCalls: 2, waitDurationInOpenState: {BREAKER_WAIT_S}s}}
+      kafka: {{slidingWindowSize: 2, minimumNumberOfCalls: 1, waitDurationInOpenState: {BREAKER_WAIT_S}s}}
 """
 
 SERVERS = ("server 1", "server 2")

@@ -1,9 +1,9 @@
 """The timeline of a sale as a picture: panels over one axis of time, with every outage shaded through all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import ceil, log10
+from math import ceil, floor, log10
 
 from tests.chaos.crowd import Outcome
 from tests.chaos.drawing import Drawing, Point
@@ -12,10 +12,12 @@ from tests.chaos.timeline import Second, Timeline, quantile
 
 WIDTH, LEFT, RIGHT, TOP = 1200.0, 168.0, 24.0, 74.0
 LANE, HEAD, GAP, ROW = 20.0, 24.0, 18.0, 15.0
-OUTCOMES_HEIGHT, LATENCY_HEIGHT, ADMITTED_HEIGHT = 190.0, 150.0, 90.0
-PAUSED_HEIGHT = 9.0
+CALLS_HEIGHT, POLLS_HEIGHT, LATENCY_HEIGHT, ADMITTED_HEIGHT = 180.0, 60.0, 150.0, 90.0
+PAUSED_HEIGHT, PAUSED_BELOW = 9.0, 9.0
 FASTEST_S, SLOWEST_S = 0.001, 10.0
 TICKS_MAX = 16
+TICK_HEIGHT_MIN = 28.0
+STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 LETTER = 6.1
 """About the width of one, to keep a label from running into what is beside it."""
 
@@ -60,23 +62,16 @@ class Paper:
                 self.drawing.box(x + 2, y - 17, 10, 10, look, radius=2)
             x -= 12
 
-    def panel(self, y: float, height: float, ticks: Sequence[tuple[float, str]]) -> None:
-        """Lay a panel, with a rule and a label for each of the *ticks*, shares of its height from below."""
-        self.drawing.box(LEFT, y, self.width, height, "panel")
-        for share, label in ticks:
-            at = y + height * (1 - share)
-            self.drawing.rule((LEFT, at), (LEFT + self.width, at), "soft")
-            self.drawing.text(LEFT - 8, at + 4, label, "small quiet end")
-
 
 def picture(timeline: Timeline, *, title: str, below: str) -> str:
     """Return the SVG; *below* is a line under the title."""
     rows = list(timeline.breakers)
     lanes_height = LANE * len(LANES)
-    outcomes_y = TOP + lanes_height + GAP + HEAD
-    latency_y = outcomes_y + OUTCOMES_HEIGHT + GAP + HEAD
+    calls_y = TOP + lanes_height + GAP + HEAD
+    polls_y = calls_y + CALLS_HEIGHT + GAP + HEAD
+    latency_y = polls_y + POLLS_HEIGHT + GAP + HEAD
     admitted_y = latency_y + LATENCY_HEIGHT + GAP + HEAD
-    breakers_y = admitted_y + ADMITTED_HEIGHT + PAUSED_HEIGHT + 4 + GAP + HEAD
+    breakers_y = admitted_y + ADMITTED_HEIGHT + PAUSED_BELOW + PAUSED_HEIGHT + GAP + HEAD
     breakers_height = ROW * len(rows) + 6 * (len({process for process, _ in rows}) - 1)
     bottom = breakers_y + breakers_height
     drawing = Drawing(WIDTH, bottom + 48, title=title, described=below)
@@ -84,11 +79,19 @@ def picture(timeline: Timeline, *, title: str, below: str) -> str:
     drawing.text(24, 34, title, "title")
     drawing.text(24, 55, below, "quiet")
     _lanes(paper, timeline)
-    paper.panel(outcomes_y, OUTCOMES_HEIGHT, ())
-    paper.panel(latency_y, LATENCY_HEIGHT, ())
-    paper.panel(admitted_y, ADMITTED_HEIGHT, ())
+    for y, height in (
+        (calls_y, CALLS_HEIGHT),
+        (polls_y, POLLS_HEIGHT),
+        (latency_y, LATENCY_HEIGHT),
+        (admitted_y, ADMITTED_HEIGHT),
+    ):
+        drawing.box(LEFT, y, paper.width, height, "panel")
     _bands(paper, timeline, bottom)
-    _outcomes(paper, timeline.seconds, outcomes_y)
+    keys = [(look, outcome.value) for outcome, look in STACKED.items()]
+    paper.head(calls_y, "Calls a second, but for polls", keys)
+    _stacked(paper, [second.outcomes for second in timeline.seconds], calls_y, CALLS_HEIGHT)
+    paper.head(polls_y, "Polls a second", ())
+    _stacked(paper, [second.polls for second in timeline.seconds], polls_y, POLLS_HEIGHT)
     _latency(paper, timeline.seconds, latency_y)
     _admitted(paper, timeline, admitted_y)
     _breakers(paper, timeline, breakers_y)
@@ -110,6 +113,7 @@ def _lanes(paper: Paper, timeline: Timeline) -> None:
             if LETTER * len(outage.label) + 8 <= width:
                 paper.drawing.text(x + 6, y + 14, outage.label, "small on")
             else:
+                paper.drawing.box(x + width + 2, y + 2, LETTER * len(outage.label) + 6, LANE - 4, "page")
                 paper.drawing.text(x + width + 5, y + 14, outage.label, "small")
 
 
@@ -119,28 +123,26 @@ def _bands(paper: Paper, timeline: Timeline, bottom: float) -> None:
         paper.drawing.box(x, TOP, width, bottom - TOP, f"{outage.dependency.value} band")
 
 
-def _scale(highest: float) -> tuple[float, list[tuple[float, str]]]:
-    """Return the top of an axis that begins at nothing, and its ticks."""
-    step = 10.0 ** max(0, ceil(log10(max(highest, 1.0))) - 1)
-    while highest / step > 5:
-        step *= 2
+def _scale(highest: float, *, ticks: float) -> tuple[float, list[tuple[float, str]]]:
+    """Return the top of an axis that begins at nothing, and at most so many ticks."""
+    decade = 10.0 ** floor(log10(max(highest, 1.0)))
+    step = next(part * decade for part in STEPS if highest / (part * decade) <= ticks)
     steps = max(1, ceil(highest / step))
     return step * steps, [(nth / steps, f"{step * nth:g}") for nth in range(steps + 1)]
 
 
-def _outcomes(paper: Paper, seconds: Sequence[Second], y: float) -> None:
-    keys = [(look, outcome.value) for outcome, look in STACKED.items()]
-    paper.head(y, "Requests a second, by what came of them", keys)
-    top, ticks = _scale(max((sum(second.outcomes.values()) for second in seconds), default=1))
-    _ticks(paper, y, OUTCOMES_HEIGHT, ticks)
+def _stacked(paper: Paper, seconds: Sequence[Mapping[Outcome, int]], y: float, height: float) -> None:
+    """Stack what came of the requests of each second, the best at the bottom."""
+    top, ticks = _scale(max((sum(second.values()) for second in seconds), default=1), ticks=height / TICK_HEIGHT_MIN)
+    _ticks(paper, y, height, ticks)
     width = paper.width / paper.length_s
     filled = [0.0] * len(seconds)
     for outcome, look in STACKED.items():
         boxes = []
-        for second in seconds:
-            height = OUTCOMES_HEIGHT * second.outcomes.get(outcome, 0) / top
-            filled[second.number] += height
-            boxes.append((paper.x(second.number), y + OUTCOMES_HEIGHT - filled[second.number], width - 0.6, height))
+        for number, second in enumerate(seconds):
+            part = height * second.get(outcome, 0) / top
+            filled[number] += part
+            boxes.append((paper.x(number), y + height - filled[number], width - 0.6, part))
         paper.drawing.bars(boxes, look)
 
 
@@ -178,10 +180,14 @@ def _pieces(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[flo
 
 
 def _admitted(paper: Paper, timeline: Timeline, y: float) -> None:
-    keys = [("let", "let in a second"), ("line", "waiting, to a scale of its own"), ("paused", "admission paused")]
-    paper.head(y, "The line", keys)
     seconds = timeline.seconds
-    top, ticks = _scale(max((second.admitted for second in seconds), default=1))
+    longest = max((second.waiting or 0 for second in seconds), default=0)
+    waiting = f"waiting, to a scale of its own (at most {longest})"
+    keys = [("let", "let in a second"), ("line", waiting), ("paused", "admission paused")]
+    paper.head(y, "The line", keys)
+    top, ticks = _scale(
+        max((second.admitted for second in seconds), default=1), ticks=ADMITTED_HEIGHT / TICK_HEIGHT_MIN
+    )
     _ticks(paper, y, ADMITTED_HEIGHT, ticks)
     width = paper.width / paper.length_s
     paper.drawing.bars(
@@ -196,7 +202,6 @@ def _admitted(paper: Paper, timeline: Timeline, y: float) -> None:
         ),
         "let",
     )
-    longest = max((second.waiting or 0 for second in seconds), default=0)
     points: list[tuple[float, float | None]] = [
         (
             paper.x(second.number + 0.5),
@@ -206,14 +211,11 @@ def _admitted(paper: Paper, timeline: Timeline, y: float) -> None:
     ]
     pieces: list[list[Point]] = [[(x, at) for x, at in piece if at is not None] for piece in _pieces(points)]
     paper.drawing.curve(pieces, "line")
-    paper.drawing.text(LEFT - 8, y + ADMITTED_HEIGHT + PAUSED_HEIGHT + 3, "paused", "small quiet end")
+    paused_y = y + ADMITTED_HEIGHT + PAUSED_BELOW
+    paper.drawing.text(LEFT - 8, paused_y + PAUSED_HEIGHT - 1, "paused", "small quiet end")
     for span in timeline.paused:
         x = paper.x(span.from_s)
-        paper.drawing.box(
-            x, y + ADMITTED_HEIGHT + 4, paper.x(span.to_s) - x, PAUSED_HEIGHT, "paused", said=f"paused: {span.what}"
-        )
-    if longest:
-        paper.drawing.text(WIDTH - RIGHT - 4, y + 12, f"at most {longest} waiting", "small quiet end")
+        paper.drawing.box(x, paused_y, paper.x(span.to_s) - x, PAUSED_HEIGHT, "paused", said=f"paused: {span.what}")
 
 
 def _breakers(paper: Paper, timeline: Timeline, y: float) -> None:

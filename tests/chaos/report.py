@@ -66,13 +66,14 @@ def seconds_table(timeline: Timeline) -> str:
     """Return a row for every few seconds."""
     outcomes = " | ".join(outcome.value for outcome in Outcome)
     lines = [
-        f"| seconds | {outcomes} | p50 of changes | p99 of changes | let in | waiting | outages | not closed |",
-        "|---|" + "--:|" * (len(Outcome) + 4) + "---|---|",
+        f"| seconds | {outcomes} | polls | p50 of changes | p99 of changes | let in | waiting | outages | not closed |",
+        "|---|" + "--:|" * (len(Outcome) + 5) + "---|---|",
     ]
     for start in range(0, timeline.length_s, STEP_S):
         some = timeline.seconds[start : start + STEP_S]
         end = start + len(some)
         counts = sum((Counter(second.outcomes) for second in some), Counter[Outcome]())
+        polls = sum((Counter(second.polls) for second in some), Counter[Outcome]())
         changes = sorted(took for second in some for took in second.changes_s)
         waiting = max((second.waiting for second in some if second.waiting is not None), default=None)
         outages = [
@@ -81,6 +82,12 @@ def seconds_table(timeline: Timeline) -> str:
         cells = [
             f"{start}-{end}",
             *(str(counts[outcome]) for outcome in Outcome),
+            f"{polls.total()}"
+            + (
+                f", {polls.total() - polls[Outcome.ANSWERED]} not answered 200"
+                if set(polls) - {Outcome.ANSWERED}
+                else ""
+            ),
             _ms(quantile(changes, 0.5)),
             _ms(quantile(changes, 0.99)),
             str(sum(second.admitted for second in some)),

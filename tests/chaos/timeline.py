@@ -8,7 +8,6 @@ from tests.chaos.crowd import Outcome, Seen
 from tests.chaos.plan import Outage
 from tests.chaos.sale import Sale
 from tests.chaos.watch import CLOSED, Change, Span, paused_spans, spans_of
-from tests.kill.record import Told
 from tests.kill.stored import Stored
 
 Breaker = tuple[str, str]
@@ -20,13 +19,14 @@ AFTER_S_MAX = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
     """
-    One second: the requests that began in it by outcome, and how long they took.
+    One second: the requests that began in it by outcome, *polls* apart from all others, and how long they took.
 
     *waiting* is how many stood in the line, None where nobody could be asked.
     """
 
     number: int
     outcomes: Mapping[Outcome, int]
+    polls: Mapping[Outcome, int]
     changes_s: Sequence[float]
     polls_s: Sequence[float]
     admitted: int
@@ -85,7 +85,8 @@ class Timeline:
             seconds=[
                 Second(
                     number=number,
-                    outcomes=Counter(one.outcome for one in those),
+                    outcomes=Counter(one.outcome for one in those if not one.is_poll),
+                    polls=Counter(one.outcome for one in those if one.is_poll),
                     changes_s=sorted(one.took_s for one in those if one.is_change),
                     polls_s=sorted(one.took_s for one in those if one.is_poll),
                     admitted=let_in[number],
@@ -150,8 +151,3 @@ def _consequence(
         opened=[change for change in changes if change.state == "open" and outage.at_s <= change.at_s < until_s],
         recovered_s=max(after) - outage.until_s if after else 0.0,
     )
-
-
-def answers_in(sale: Sale) -> int:
-    """Count the answers that buyers were given."""
-    return sum(isinstance(entry, Told) for entry in sale.crowd.record)

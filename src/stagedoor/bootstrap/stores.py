@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -120,6 +121,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     machine_clock = database.clock
     metrics = Metrics()
     metrics.watch_breakers(breakers)
+    metrics.watch_tasks(partial(_tasks_on, asyncio.get_running_loop()))
     breakers.subscribe(log_breaker)
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
     guarded = passage(settings, database.lanes, breakers, metrics)
@@ -234,6 +236,10 @@ async def take_up_the_line(stores: Stores) -> None:
             raise
         # Its store is away: the holds wait here to be told, and the ends in the outbox.
         log.warning("line.not_told", cause=str(fault))
+
+
+def _tasks_on(loop: asyncio.AbstractEventLoop) -> int:
+    return len(asyncio.all_tasks(loop))
 
 
 def _batcher(name: str, handler: Handler[Command, Result], metrics: Metrics) -> Batcher[Command, Result]:

@@ -114,6 +114,7 @@ class Metrics:
             "How many requests may wait for something at once; payments may be more.",
             registry=registry,
         )
+        self._tasks = Gauge("stagedoor_tasks", "What the event loop has begun and not ended.", registry=registry)
         self.loop_lag = Histogram(
             "stagedoor_loop_lag_seconds",
             "How late the event loop came to what was due, looked at 20 times a second.",
@@ -184,6 +185,10 @@ class Metrics:
         counts = CallCounts()
         breakers.subscribe(counts)
         self.registry.register(_BreakerStates(breakers, counts))
+
+    def watch_tasks(self, count: Callable[[], int]) -> None:
+        """Show how many tasks the event loop has whenever somebody looks."""
+        self._tasks.set_function(count)
 
     def watch_bulkheads(self, bulkheads: Iterable[Bulkhead[Any]]) -> None:
         """Show how many are in each bulkhead, and wait before it, whenever somebody looks."""
