@@ -7,7 +7,7 @@ from stagedoor.adapters.line_keys import JOIN, LEAVE, KeyRing, KeyScope, StoredK
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import KeyReused, TooManyKeys
-from stagedoor.kernel.ids import PlaceRef, QueueNumber, RoomId
+from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
 from stagedoor.operators.model import AuditEntry
 from stagedoor.waiting_room.changes import Change
 from stagedoor.waiting_room.ending import EndingPlan
@@ -39,11 +39,18 @@ class _Decision:
 class JoinBatch:
     """Joins of any rooms at one instant."""
 
-    def __init__(self, lines: Lines, keys: KeyRing, now: Instant) -> None:
-        """Decide at *now*, knowing *keys*."""
+    def __init__(
+        self, lines: Lines, keys: KeyRing, now: Instant, *, given: Mapping[BuyerId, int | Rejection] | None = None
+    ) -> None:
+        """
+        Decide at *now*, knowing *keys*.
+
+        *given* is what the one line of the batch has answered its buyers; None where that is decided here.
+        """
         self._lines = lines
         self._keys = keys
         self._now = now
+        self._given = given
         self._plans: dict[RoomId, JoiningPlan] = {}
 
     @staticmethod
@@ -51,17 +58,22 @@ class JoinBatch:
         """Return the keys to be looked up."""
         return [KeyScope(join.buyer_id, JOIN, join.key.value) for join in joins if join.key is not None]
 
+    def known(self, join: Join) -> _Decision | Rejection | None:
+        """Return what its key says of the join, None where that says nothing."""
+        if join.key is None:
+            return None
+        answered = self._keys.answered(join.buyer_id, JOIN, join.key)
+        if isinstance(answered, KeyReused):
+            return answered
+        if answered is not None:
+            return _Decision(ref=answered.ref, replayed=True, told=answered)
+        return TooManyKeys() if self._keys.is_full(join.buyer_id) else None
+
     def decide(self, join: Join) -> _Decision | Rejection:
         """Decide one join: the replay of a known key comes before everything else."""
-        if join.key is not None:
-            answered = self._keys.answered(join.buyer_id, JOIN, join.key)
-            if isinstance(answered, KeyReused):
-                return answered
-            if answered is not None:
-                return _Decision(ref=answered.ref, replayed=True, told=answered)
-            if self._keys.is_full(join.buyer_id):
-                return TooManyKeys()
-        number = self._plan(join.room).join(join.buyer_id)
+        if (known := self.known(join)) is not None:
+            return known
+        number = self._plan(join.room).join(join.buyer_id) if self._given is None else self._given[join.buyer_id]
         if isinstance(number, Rejection):
             return number
         ref = PlaceRef(room_id=join.room.id, number=QueueNumber(number))

@@ -162,7 +162,7 @@ def _run_id(info: bytes | str) -> str:
 
 
 _FOLDER = files("stagedoor.adapters.redis") / "lua"
-_SCRIPTS = ("catch_up", "append", "turn", "decide", "open", "seal", "release")
+_SCRIPTS = ("catch_up", "append", "turn", "decide", "remember", "open", "seal", "release")
 
 
 def digest_of(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from stagedoor.adapters.line_keys import KeyRing, KeyScope, StoredKey
+from stagedoor.adapters.redis.line_store import Renewal
 from stagedoor.adapters.redis.replica import Replica
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
@@ -41,6 +42,7 @@ class StoredKeys:
     ) -> None:
         """Know keys stored after *kept_since*; what the batch stores is stored at *now*."""
         self._now = now
+        self._packed = packed
         self._kept = {buyer_id: _kept(keys, kept_since) for buyer_id, keys in packed.items()}
         self.ring = KeyRing(counts=Counter({buyer_id: len(keys) for buyer_id, keys in self._kept.items()}))
         for buyer_id, keys in self._kept.items():
@@ -54,7 +56,7 @@ class StoredKeys:
         last = replica.state.columns.last_number
         return any(stored.ref.number > last for stored in self.ring.known.values())
 
-    def changed(self) -> Mapping[BuyerId, bytes]:
+    def changed(self) -> Sequence[Renewal]:
         """Return, of the buyers whose keys the batch has added to, all their keys."""
         by_buyer: dict[BuyerId, list[_Key]] = {}
         for scope, stored in self.ring.fresh.items():
@@ -70,25 +72,25 @@ class StoredKeys:
                     self._now,
                 )
             )
-        return {buyer_id: _encode(keys) for buyer_id, keys in by_buyer.items()}
+        return [Renewal(buyer_id, self._packed[buyer_id] or b"", _encode(keys)) for buyer_id, keys in by_buyer.items()]
 
 
 class Thinned(NamedTuple):
-    """What is left of some buyers' keys (b"" for nothing), and how many were dropped."""
+    """What is left of some buyers' keys, and how many were dropped."""
 
-    left: Mapping[BuyerId, bytes]
+    left: Sequence[Renewal]
     dropped: int
 
 
 def thinned(packed: Mapping[BuyerId, bytes], stored_before: Instant, *, limit: int) -> Thinned:
     """Drop at most *limit* of the keys stored before *stored_before*."""
-    left: dict[BuyerId, bytes] = {}
+    left: list[Renewal] = []
     dropped = 0
     for buyer_id, keys in packed.items():
         all_keys = _decode(keys)
         kept = [key for key in all_keys if key.stored_at >= stored_before]
         if len(kept) < len(all_keys) and dropped + len(all_keys) - len(kept) <= limit:
-            left[buyer_id] = _encode(kept) if kept else b""
+            left.append(Renewal(buyer_id, keys, _encode(kept) if kept else b""))
             dropped += len(all_keys) - len(kept)
     return Thinned(left, dropped)
 
@@ -101,4 +103,4 @@ def named(packed: Sequence[bytes | None], stored_since: Instant) -> frozenset[in
 
 
 def _kept(packed: bytes | None, kept_since: Instant) -> Sequence[_Key]:
-    return [] if packed is None else [key for key in _decode(packed) if key.stored_at > kept_since]
+    return [] if not packed else [key for key in _decode(packed) if key.stored_at > kept_since]

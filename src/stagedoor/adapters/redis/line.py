@@ -9,7 +9,8 @@ poll is answered from is this process's own replica, and no store is touched.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from stagedoor.adapters.line_batches import EndBatch, JoinBatch
@@ -18,13 +19,13 @@ from stagedoor.adapters.redis.client import RedisClient, StoreLost
 from stagedoor.adapters.redis.leading import Leading
 from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.redis.opening import Opening
+from stagedoor.adapters.redis.replica import Replica
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
 from stagedoor.kernel.clock import GAP_MS, Instant, Outage, later
 from stagedoor.kernel.errors import Fault, Overloaded, Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
 from stagedoor.operators.model import AuditEntry
-from stagedoor.waiting_room.changes import Change
 from stagedoor.waiting_room.line import Line
 from stagedoor.waiting_room.line_record import LineRecord
 from stagedoor.waiting_room.model import LineView, PlaceView, SignedPlace
@@ -142,9 +143,8 @@ class RedisLine(WaitingLine, LineLeftovers):
             place = replica.line.look(ref, room, now, telling=telling)
         if place is not None and place.state.is_live:
             replica.heard[ref.number] = now
-            if place.poll_after_ms > (told_ms := max(replica.told_ms, GAP_MS)):
-                # After a loss of the store nobody is admitted for as long as anybody was told to wait, by the record.
-                place = place._replace(poll_after_ms=told_ms)
+            if place.poll_after_ms > replica.told_ms:
+                place = _as_recorded(replica, place)
         return place
 
     async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
@@ -248,19 +248,47 @@ class RedisLine(WaitingLine, LineLeftovers):
         return answers
 
     async def _join_by_keys(self, line: RoomLine, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
-        for _ in range(ATTEMPTS):
-            replica = await line.reserved(joins[0].room, len(joins))
+        """
+        Join those whose keys are new, then store the keys, then answer.
+
+        Nothing has to stand still in between: whoever joins once more, with the
+        same key at another process or after a crash of this one, gets the place
+        that she has; and of two who store one key the second answers what the
+        first has stored.
+        """
+        replica = await line.opened()
+        now = self._clock.now()
+        stored = await self._stored(line, [join.buyer_id for join in joins if join.key is not None], now)
+        if stored.is_ahead_of(replica):
             await line.catch_up()
-            now, seen = self._clock.now(), replica.seen
-            stored = await self._stored(line, [join.buyer_id for join in joins if join.key is not None], now)
-            if line.replica is not replica or replica.seen != seen or stored.is_ahead_of(replica):
-                continue
-            batch = JoinBatch(_only(replica.line), stored.ring, now)
-            decided = [batch.decide(join) for join in joins]
-            change = next(iter(batch.changes().values()), None)
-            if await self._decided(line, change, stored):
-                return [batch.outcome(join, decision) for join, decision in zip(joins, decided, strict=True)]
-        raise Overloaded("the line changes faster than can be decided on it")
+        batch = JoinBatch(_only(replica.line), stored.ring, now)
+        decided = [batch.known(join) for join in joins]
+        left = [i for i, known in enumerate(decided) if known is None]
+        given = await self._given(line, [joins[i] for i in left])
+        for _ in range(ATTEMPTS):
+            replica = await line.opened()
+            batch = JoinBatch(_only(replica.line), stored.ring, now, given=given)
+            for i in left:
+                decided[i] = batch.decide(joins[i])
+            others = await line.remember(stored.changed())
+            if not others:
+                answers = [
+                    batch.outcome(join, known) for join, known in zip(joins, decided, strict=True) if known is not None
+                ]
+                return [
+                    replace(answer, place=_as_recorded(replica, answer.place)) if isinstance(answer, Joined) else answer
+                    for answer in answers
+                ]
+            left = [i for i in left if joins[i].key is not None and joins[i].buyer_id in others]
+            stored = self._stored_as(others, line, now)
+        raise Overloaded("a buyer's keys change faster than one can be added to them")
+
+    async def _given(self, line: RoomLine, joins: Sequence[Join]) -> Mapping[BuyerId, int | Rejection]:
+        if not joins:
+            return {}
+        buyers = [join.buyer_id for join in joins]
+        outcomes = await line.join(joins[0].room, buyers)
+        return {buyer: outcome for buyer, outcome in zip(buyers, outcomes, strict=True) if outcome is not None}
 
     async def _end(self, line: RoomLine, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
         return await line.alone(lambda: self._end_alone(line, endings))
@@ -269,15 +297,19 @@ class RedisLine(WaitingLine, LineLeftovers):
         for _ in range(ATTEMPTS):
             await line.catch_up()
             replica = await line.opened()
-            now, seen = self._clock.now(), replica.seen
+            now = self._clock.now()
             scopes = EndBatch.scopes(endings, _only(replica.line))
             stored = await self._stored(line, [scope.buyer_id for scope in scopes], now)
-            if line.replica is not replica or replica.seen != seen:
+            if line.replica is not replica:
                 continue
             batch = EndBatch(_only(replica.line), self._rooms, stored.ring, now)
             decided = [batch.decide(ending) for ending in endings]
-            change = next(iter(batch.changes().values()), None)
-            if await self._decided(line, change, stored):
+            change, keys = next(iter(batch.changes().values()), None), stored.changed()
+            if (
+                change is None
+                or not (change.is_durable or keys)
+                or await line.decide(log_entries.changed(line.request(), change), keys, whoever_joins=True)
+            ):
                 if batch.audited:
                     await self._audit(batch.audited)
                 return [batch.outcome(decision) for decision in decided]
@@ -288,14 +320,10 @@ class RedisLine(WaitingLine, LineLeftovers):
             return keyring.StoredKeys({}, line.room.id)
         wanted = list(dict.fromkeys(buyers))
         found = await line.store.keys_of(wanted)
-        kept_since = later(now, -self._keys_kept_ms)
-        return keyring.StoredKeys(dict(zip(wanted, found, strict=True)), line.room.id, kept_since=kept_since, now=now)
+        return self._stored_as(dict(zip(wanted, found, strict=True)), line, now)
 
-    async def _decided(self, line: RoomLine, change: Change | None, stored: keyring.StoredKeys) -> bool:
-        keys = stored.changed()
-        if change is None or not (change.is_durable or keys):
-            return True
-        return await line.decide(log_entries.changed(line.request(), change), keys)
+    def _stored_as(self, packed: Mapping[BuyerId, bytes | None], line: RoomLine, now: Instant) -> keyring.StoredKeys:
+        return keyring.StoredKeys(packed, line.room.id, kept_since=later(now, -self._keys_kept_ms), now=now)
 
     async def _turn(self, turn: Turn) -> TurnReport:
         line = self._line(turn.room)
@@ -333,7 +361,7 @@ class RedisLine(WaitingLine, LineLeftovers):
                 return 0
             await line.catch_up()
             change = replica.line.plan_forgetting(numbers, ended_before=ended_before, now=self._clock.now())
-            if await line.decide(log_entries.changed(line.request(), change), {}):
+            if await line.decide(log_entries.changed(line.request(), change)):
                 return len(numbers)
         raise Overloaded("the line changes faster than can be forgotten")
 
@@ -382,6 +410,12 @@ class RedisLine(WaitingLine, LineLeftovers):
         if not task.cancelled():
             # Marks what it raised as seen: its caller may be gone.
             task.exception()
+
+
+def _as_recorded(replica: Replica, place: PlaceView) -> PlaceView:
+    """Return *place* with no longer a wait than is recorded: after a loss of the store nobody enters for that long."""
+    told_ms = max(replica.told_ms, GAP_MS)
+    return place if place.poll_after_ms <= told_ms else place._replace(poll_after_ms=told_ms)
 
 
 def _only(line: Line) -> Callable[[RoomId], Line]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from stagedoor.adapters.redis.client import RedisClient, Reply
+from stagedoor.adapters.redis.client import RedisClient, Reply, StoreLost
 from stagedoor.kernel.clock import GAP_MS, Clock, Instant, later
 from stagedoor.kernel.ids import BuyerId, RoomId
 
@@ -52,6 +52,14 @@ class Tail(NamedTuple):
     fence: int = 0
     entries: Sequence[tuple[int, bytes]] = ()
     signs: Sequence[tuple[int, bytes]] = ()
+
+
+class Renewal(NamedTuple):
+    """What is to be stored of a buyer's keys in the place of *before*, if that is still there; b"" is nothing."""
+
+    buyer_id: BuyerId
+    before: bytes
+    after: bytes
 
 
 class StoreClock(Clock):
@@ -110,9 +118,23 @@ class RoomStore:
         """Add a turn that was planned by the leader on everything up to the entry *binding* that turns depend on."""
         return await self._run("turn", seen, entry, f"{candidate}:{fence}", binding, self._raw_now + TURN_MS_MAX)
 
-    async def decide(self, seen: "Seen", entry: bytes, keys: Mapping[BuyerId, bytes]) -> Tail:
-        """Add what was decided on the whole log; *keys* are what is stored of some buyers' keys from then on."""
-        return await self._run("decide", seen, entry, *(part for pair in keys.items() for part in pair))
+    async def decide(
+        self, seen: "Seen", entry: bytes, keys: Sequence[Renewal] = (), *, binding: int | None = None
+    ) -> Tail:
+        """
+        Add what was decided on the whole log, or on all up to the entry *binding* that turns depend on.
+
+        *keys* are stored with it. Nothing is added if one of them has changed.
+        """
+        depends_on = "" if binding is None else binding
+        return await self._run("decide", seen, entry, depends_on, *(part for each in keys for part in each))
+
+    async def remember(self, epoch: int, keys: Sequence[Renewal]) -> Mapping[BuyerId, bytes]:
+        """Store *keys*, but for those that have changed; return what these are now, by their buyers."""
+        found: Reply = await self._call("remember", [epoch, 0, 0, 0, *(part for each in keys for part in each)])
+        if found is None:
+            raise StoreLost("the store has lost the line")
+        return {BuyerId(int(found[i])): found[i + 1] for i in range(0, len(found), 2)}
 
     async def keys_of(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bytes | None]:
         """Return what is stored of the buyers' keys."""

@@ -11,7 +11,7 @@ import structlog
 
 from stagedoor.adapters.redis import log_entries
 from stagedoor.adapters.redis.client import StoreLost
-from stagedoor.adapters.redis.line_store import RoomStore, Status, Tail
+from stagedoor.adapters.redis.line_store import Renewal, RoomStore, Status, Tail
 from stagedoor.adapters.redis.log_entries import Changed, GaveBack, Heard, Joins, LogEntry, RequestId, UsedUp
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import EntriesMissing, JoinOutcome, Replica
@@ -194,14 +194,26 @@ class RoomLine:
         if longest_told_ms(waiting=waiting, polls_per_second=self.room.policy.polls_per_second) > replica.told_ms:
             await self.raise_marks(replica, self.room, replica.numbers_until)
 
-    async def decide(self, entry: Changed, keys: Mapping[BuyerId, bytes]) -> bool:
+    async def decide(self, entry: Changed, keys: Sequence[Renewal] = (), *, whoever_joins: bool = False) -> bool:
         """
         Write what was decided on the replica as it was, without a pause since; return whether it still fitted.
 
-        To be called `alone`. Raises `Fault`.
+        *whoever_joins* says that joins meanwhile make no difference. To be called `alone`. Raises `Fault`.
         """
         replica = await self.opened()
-        return await self._written(replica, entry, lambda packed: self.store.decide(replica.seen, packed, keys))
+
+        async def send(packed: bytes) -> Tail:
+            binding = replica.binding if whoever_joins else None
+            return await self.store.decide(replica.seen, packed, keys, binding=binding)
+
+        return await self._written(replica, entry, send)
+
+    async def remember(self, keys: Sequence[Renewal]) -> Mapping[BuyerId, bytes]:
+        """Store *keys*, but for those that have changed; return what these are now, by their buyers. Raises `Fault`."""
+        if not keys:
+            return {}
+        replica = await self.opened()
+        return await self._heard_from(self.store.remember(replica.epoch, keys))
 
     async def turn(self, entry: Changed, *, candidate: str, fence: int) -> Status:
         """Write a turn that was planned on the replica as it is. To be called `alone`. Raises `Fault`."""
@@ -322,7 +334,7 @@ class RoomLine:
             if not 0 <= row < len(replica.state.columns) or not replica.state.columns.is_lost(row):
                 return
             change = replica.line.plan_taking_back([place], self._clock.now())
-            if not change.is_durable or await self.decide(log_entries.changed(self.request(), change), {}):
+            if not change.is_durable or await self.decide(log_entries.changed(self.request(), change)):
                 return
         raise Overloaded("the line changes faster than a place can be taken back")
 

@@ -23,6 +23,19 @@ local function append(entry, is_binding)
   end
 end
 
+-- What is stored of a buyer's keys; '' is nothing.
+local function keys_of(buyer)
+  return redis.call('HGET', KEYRING, buyer) or ''
+end
+
+local function store_keys(buyer, keys)
+  if keys == '' then
+    redis.call('HDEL', KEYRING, buyer)
+  else
+    redis.call('HSET', KEYRING, buyer, keys)
+  end
+end
+
 local function entries(stream, after)
   local found = {}
   for _, entry in ipairs(redis.call('XRANGE', stream, (after + 1) .. '-0', '+', 'COUNT', ARGV[4])) do
