@@ -287,7 +287,9 @@ def _events() -> Iterator[str]:
     yield from ("## Topics", "")
     yield from _table(("topic", "what is on it", "key"), _topics())
     yield "They are made where they are missing, with 6 partitions, on up to three brokers; the dead letters are"
-    yield "compacted, so that of each only the last word is kept. Topics that are there stay as they are."
+    yield "compacted, so that of each only the last word is kept. On three brokers they are made with"
+    yield "`min.insync.replicas` 2: a message counts as sent (`acks=all`) once two have it. Topics that are there stay"
+    yield "as they are."
     yield ""
     for form in FORMS:
         yield from (f"## {form.name}", "")
@@ -303,7 +305,11 @@ def _topics() -> Iterator[Sequence[str]]:
         named = list(forms)
         yield (f"`{topic}`", ", ".join(f"`{form.name}`" for form in named), keys[named[0].key])
     yield (f"`{RETRY}`", "what the consumer `notifications` is to try again", "as it was")
-    yield (f"`{DEAD}`", "what it could not act on, with the cause in the headers `dead-…`", "the letter's id")
+    yield (
+        f"`{DEAD}`",
+        "what it could not act on, with the cause in the headers `dead-…`",
+        "where its message was read",
+    )
 
 
 def _field(field: tuple[str, Mapping[str, Any]]) -> Sequence[str]:

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.kafka.access import KafkaAccess
-from stagedoor.adapters.kafka.dead_letters import DEAD
+from stagedoor.adapters.kafka.dead_letters import ATTEMPTS, CAUSE, DEAD, KEY, ORIGIN, DeadLetter, DeadLetters
 from stagedoor.adapters.kafka.publisher import KafkaPublisher
 from stagedoor.adapters.kafka.stream import KafkaStream
-from stagedoor.adapters.kafka.wire import ORDERS
+from stagedoor.adapters.kafka.wire import ORDERS, message
 from stagedoor.adapters.sql.notifications import SqlNotifications
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.checkout.notifications import NotifyOfPaidOrders
@@ -166,3 +166,64 @@ async def test_what_is_parked_in_the_outbox_is_shown_and_sent_again_without_any_
     assert await dead("retry", "--all") == "1 is tried again.\n"
     assert await dead("list") == "Nothing was set aside.\n"
     assert await house.untold() == 2
+
+
+class Slow(DeadLetters):
+    """Its word that letters are gone comes after *count* messages lie among them."""
+
+    count = 0
+
+    async def discard(self, gone: Sequence[DeadLetter]) -> None:
+        await letters(self._access.bootstrap[0], self.count)
+        await super().discard(gone)
+
+
+async def test_a_letter_that_fails_again_before_the_first_one_is_gone_is_not_lost_with_it(
+    house: EventsHouse, publisher: KafkaPublisher, kafka_bootstrap: str, dead: Dead
+) -> None:
+    await house.run(REFUSED)
+    await publisher.publish([paid("bad1", order_id=1)])
+    await letters(kafka_bootstrap, 1)
+    post = Slow(KafkaAccess(bootstrap=(kafka_bootstrap,)))
+    post.count = 2
+
+    await post.retry(await post.all())
+    await post.close()
+
+    assert await ids_in(dead("list")) == ["bad1"]
+    await house.run("DROP TRIGGER refuses")
+    await dead("retry", "--all")
+    await house.told_of("bad1")
+    assert await dead("list") == "Nothing was set aside.\n"
+
+
+async def test_each_message_about_one_event_has_a_letter_of_its_own(kafka_bootstrap: str, dead: Dead) -> None:
+    unreadable = b'{"id":"v9","type":"OrderPaid","version":9,"occurredAt":"x","data":{}}'
+    for number in range(3):
+        await send(kafka_bootstrap, ORDERS, unreadable, key=str(number).encode())
+    await letters(kafka_bootstrap, 3)
+    assert await ids_in(dead("list")) == ["v9"] * 3
+
+    # The letters, the words that they are gone, and one for each that is set aside again.
+    # What its consumer says meanwhile may stand before it.
+    assert (await dead("retry", "v9")).endswith("3 are tried again.\n")
+    await letters(kafka_bootstrap, 9)
+    assert await ids_in(dead("list")) == ["v9"] * 3
+    assert len({record.key for record in await records_on(kafka_bootstrap, DEAD)}) == 6
+    assert await dead("discard", "v9") == "3 are gone.\n"
+    assert await dead("list") == "Nothing was set aside.\n"
+
+
+async def test_a_letter_under_its_event_s_id_as_they_were_before_is_shown_tried_again_and_gone(
+    house: EventsHouse, kafka_bootstrap: str, dead: Dead
+) -> None:
+    event = message(paid("old", order_id=1))
+    assert event.value is not None
+    ours = ((ORIGIN, b"stagedoor.orders/0/5"), (KEY, event.key), (CAUSE, b"a bug"), (ATTEMPTS, b"10"))
+    await send(kafka_bootstrap, DEAD, event.value, key=b"old", headers=(*event.headers, *ours))
+
+    assert (await dead("list")).splitlines()[1].split()[:2] == ["old", "OrderPaid"]
+    assert await dead("retry", "old") == "1 is tried again.\n"
+
+    await house.told_of("old")
+    assert await dead("list") == "Nothing was set aside.\n"

@@ -32,7 +32,9 @@ async def events_on(bootstrap: str, topic: str) -> Sequence[DomainEvent]:
     return [read(record.value) for record in await records_on(bootstrap, topic)]
 
 
-async def send(bootstrap: str, topic: str, value: bytes, *, key: bytes = b"1") -> None:
+async def send(
+    bootstrap: str, topic: str, value: bytes, *, key: bytes = b"1", headers: Sequence[tuple[str, bytes]] = ()
+) -> None:
     """Send something of one's own."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        await producer.send_and_wait(topic, value, key=key)
+        await producer.send_and_wait(topic, value, key=key, headers=list(headers))

@@ -80,7 +80,7 @@ def retry_dead(flags: Flags, ids: IdsArgument = None, *, everything: AllOption =
                 await outbox.send_again([EventId(each) for each in chosen], at=aside.clock.now())
             if aside.post is not None:
                 await aside.post.retry([letter for letter in aside.letters if letter.id in chosen])
-            return len(chosen)
+            return len([each for each in known if each in chosen])
 
     say(f"{_so_many(asyncio.run(retry()))} tried again.")
 
@@ -93,9 +93,10 @@ def discard_dead(flags: Flags, ids: IdsArgument = None, *, everything: AllOption
     async def discard() -> int:
         async with _opened(settings) as aside:
             chosen = _chosen(ids, [letter.id for letter in aside.letters], everything=everything)
+            letters = [letter for letter in aside.letters if letter.id in chosen]
             if aside.post is not None:
-                await aside.post.discard([letter for letter in aside.letters if letter.id in chosen])
-            return len(chosen)
+                await aside.post.discard(letters)
+            return len(letters)
 
     say(f"{_so_many(asyncio.run(discard()))} gone.")
 

@@ -1,12 +1,13 @@
 """Events as others read them: what is sent is what the schema says, and comes back as what it was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
 import msgspec
 import pytest
 
+from stagedoor.adapters.kafka.access import Topic
 from stagedoor.adapters.kafka.wire import FORMS, HOLDS, ORDERS, Unreadable, message, read
 from stagedoor.holds.events import HoldExpired, HoldExtended
 from stagedoor.kernel.clock import MINUTE_MS, Instant, later
@@ -116,3 +117,10 @@ def test_a_field_that_was_added_later_disturbs_nobody() -> None:
 def test_what_is_none_of_them_is_told_apart(wrong: bytes | None) -> None:
     with pytest.raises(Unreadable):
         read(wrong)
+
+
+@pytest.mark.parametrize(("replicas", "more"), [(1, {}), (2, {}), (3, {"min.insync.replicas": "2"})])
+def test_of_three_replicas_two_have_to_have_a_message(replicas: int, more: Mapping[str, str]) -> None:
+    topic = Topic(name="orders", settings={"cleanup.policy": "compact"})
+
+    assert topic.settings_on(replicas) == {"cleanup.policy": "compact", **more}

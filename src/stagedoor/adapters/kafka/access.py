@@ -18,6 +18,8 @@ REQUEST_MS = 5_000
 
 PARTITIONS = 6
 REPLICAS_MAX = 3
+IN_SYNC_MIN = 2
+"""Of three replicas so many must have a message before it counts as sent, so that any one broker may be lost."""
 
 
 class BrokerFault(Fault):
@@ -88,6 +90,13 @@ class Topic:
     name: str
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    def settings_on(self, replicas: int) -> Mapping[str, str]:
+        """Return how it is kept where so many brokers have each message."""
+        if replicas <= IN_SYNC_MIN:
+            # One broker that is down would stop all events.
+            return self.settings
+        return {**self.settings, "min.insync.replicas": str(IN_SYNC_MIN)}
+
 
 async def look_at(access: KafkaAccess, names: Sequence[str]) -> tuple[int, Sequence[str]]:
     """Return how many brokers there are, and which of *names* are no topics yet. Raises `BrokerFault`."""
@@ -118,7 +127,10 @@ async def make_topics(access: KafkaAccess, topics: Sequence[Topic]) -> None:
                 return
             replicas = min(len((await admin.describe_cluster())["brokers"]), REPLICAS_MAX)
             made = await admin.create_topics(
-                [NewTopic(topic.name, PARTITIONS, replicas, topic_configs=topic.settings) for topic in missing],
+                [
+                    NewTopic(topic.name, PARTITIONS, replicas, topic_configs=topic.settings_on(replicas))
+                    for topic in missing
+                ],
                 timeout_ms=REQUEST_MS,
             )
             for name, code, reason in made.topic_errors:

@@ -1,8 +1,11 @@
 """
 Dead letters: what a consumer could not act on, in a topic that keeps of each only the last word.
 
-A letter's id is its key, and the topic is compacted: sent again, or thrown
-away, it is followed by an empty message of the same key, and is gone.
+A letter's key is where its message was read, and the topic is compacted: sent
+again, or thrown away, the letter is followed by an empty message of the same
+key, and is gone. Sent again it is another message, and if that fails, another
+letter; so is each of several messages that tell of one event. Letters of
+before this was so have their event's id for a key, and are gone by that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,11 +38,13 @@ class DeadLetter:
     """
     A message that was set aside.
 
-    *id* is its event's, or its *origin* where it has none; *value* what was
-    sent, as it was.
+    *id* is its event's, or its *origin* where it has none: what an operator
+    calls it, and perhaps others. *kept_as* is its own key among the letters;
+    *value* what was sent, as it was, to *key*.
     """
 
     id: str
+    kept_as: bytes
     name: str
     origin: str
     attempts: int
@@ -53,12 +58,10 @@ class DeadLetter:
 def letter_of(record: Any, *, origin: str, cause: str, attempts: int) -> Message:  # noqa: ANN401 -- the library's own
     """Return the dead letter that *record*, as it was consumed, becomes."""
     kept = tuple((name, value) for name, value in record.headers if name not in _OURS)
-    said = dict(kept)
-    letter_id = said.get(EVENT_ID, b"").decode(errors="replace")[:64] or _id_in(record.value) or origin
     return Message(
-        id=f"dead:{letter_id}",
+        id=f"dead:{origin}",
         topic=DEAD,
-        key=letter_id.encode(),
+        key=origin.encode(),
         # Nothing at all would say that the letter is gone.
         value=record.value or b" ",
         headers=(
@@ -82,7 +85,7 @@ class DeadLetters:
     async def all(self) -> Sequence[DeadLetter]:
         """Return every letter there is, the oldest first. Raises `BrokerFault`."""
         await make_topics(self._access, (DEAD_TOPIC,))
-        letters: dict[str, DeadLetter] = {}
+        letters: dict[bytes, DeadLetter] = {}
         # In no group it is given all partitions, and remembers nothing.
         consumer = AIOKafkaConsumer(DEAD, **self._access.options(), group_id=None, auto_offset_reset="earliest")
         with faults_told():
@@ -101,7 +104,9 @@ class DeadLetters:
         """Let the consumer try *letters* again, and it alone. Raises `Fault`; then some may have been sent."""
         await self._sender.send(
             [
-                Message(id=letter.id, topic=RETRY, key=letter.key, value=letter.value, headers=letter.headers)
+                Message(
+                    id=f"retry:{letter.origin}", topic=RETRY, key=letter.key, value=letter.value, headers=letter.headers
+                )
                 for letter in letters
             ]
         )
@@ -110,7 +115,7 @@ class DeadLetters:
     async def discard(self, letters: Sequence[DeadLetter]) -> None:
         """Be rid of *letters*. Raises `Fault`."""
         await self._sender.send(
-            [Message(id=f"gone:{letter.id}", topic=DEAD, key=letter.id.encode(), value=None) for letter in letters]
+            [Message(id=f"gone:{letter.origin}", topic=DEAD, key=letter.kept_as, value=None) for letter in letters]
         )
 
     async def close(self) -> None:
@@ -118,16 +123,18 @@ class DeadLetters:
         await self._sender.close()
 
 
-def _count(letters: dict[str, DeadLetter], record: Any) -> None:  # noqa: ANN401 -- the library's own
-    letter_id = (record.key or b"").decode(errors="replace")
+def _count(letters: dict[bytes, DeadLetter], record: Any) -> None:  # noqa: ANN401 -- the library's own
+    key = record.key or b""
     if record.value is None:
-        letters.pop(letter_id, None)
+        letters.pop(key, None)
         return
     said = dict(record.headers)
-    letters[letter_id] = DeadLetter(
-        id=letter_id,
+    origin = _text(said, ORIGIN)
+    letters[key] = DeadLetter(
+        id=_text(said, EVENT_ID)[:64] or _id_in(record.value) or origin,
+        kept_as=key,
         name=_text(said, EVENT_TYPE) or "?",
-        origin=_text(said, ORIGIN),
+        origin=origin,
         attempts=int(_text(said, ATTEMPTS) or 0),
         cause=_text(said, CAUSE),
         died_at=Instant(record.timestamp),
