@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.kernel.events import DomainEvent
 from stagedoor.outbox.ports import EventPublisher, NotTaken
-from stagedoor.resilience.breaker import CircuitBreaker
+from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 
 T = TypeVar("T")
+
+_OPEN: Final = frozenset({State.OPEN, State.FORCED_OPEN})
 
 
 class GuardedLanes(Lanes):
@@ -40,6 +42,38 @@ class GuardedLanes(Lanes):
         """Run *step* in a transaction that writes nothing."""
         with self._reads.call():
             return await self._lanes.reading(step)
+
+
+class StillPermittedLanes(Lanes):
+    """
+    Lanes for those who had to wait for their turn since their breaker let them pass.
+
+    Where it has opened meanwhile they are not gone down any more. Everything
+    raises `CallNotPermitted` then.
+    """
+
+    def __init__(self, lanes: Lanes, *, writes: CircuitBreaker, reads: CircuitBreaker) -> None:
+        """Look once more at the breakers of `GuardedLanes`, right before *lanes*."""
+        self._lanes = lanes
+        self._writes = writes
+        self._reads = reads
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[WriteTransaction]:
+        """Open a transaction for writing."""
+        _refuse_if_open(self._writes)
+        async with self._lanes.writing() as transaction:
+            yield transaction
+
+    async def reading(self, step: Step[T]) -> T:
+        """Run *step* in a transaction that writes nothing."""
+        _refuse_if_open(self._reads)
+        return await self._lanes.reading(step)
+
+
+def _refuse_if_open(breaker: CircuitBreaker) -> None:
+    if breaker.state in _OPEN:
+        raise CallNotPermitted(breaker.name, breaker.state, retry_after_ms=breaker.snapshot().retry_after_ms)
 
 
 class GuardedPublisher(EventPublisher):

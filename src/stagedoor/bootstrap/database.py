@@ -26,6 +26,7 @@ __all__ = [
     "DatabaseRefused",
     "FileInUse",
     "LogWithoutDatabase",
+    "clock_watch",
     "damage_of",
     "existing",
     "is_empty",
@@ -52,15 +53,10 @@ READINGS_AT_START = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """
-    An open database: the ways into it, and the *clock* that judges its deadlines.
-
-    *clock_watch* keeps that clock where it is another machine's.
-    """
+    """An open database: the ways into it, and the *clock* that judges its deadlines."""
 
     lanes: Lanes
     clock: Clock
-    clock_watch: ClockWatch | None = None
 
 
 @asynccontextmanager
@@ -85,17 +81,22 @@ async def _opened_server(settings: Settings, limits: LaneLimits) -> AsyncIterato
     except UnfitURL as error:
         raise DatabaseRefused(f"{settings.database_shown} cannot be connected to: {error}") from error
     clock = FollowedClock(SystemClock())
-    watch = ClockWatch(clock, partial(read_clock, lanes))
+    watch = clock_watch(clock, lanes)
     try:
         await lanes.refuse_unfit()
         for _ in range(READINGS_AT_START):
             await watch.look()
         watch.refuse_unsure()
-        yield Database(lanes=lanes, clock=clock, clock_watch=watch)
+        yield Database(lanes=lanes, clock=clock)
     except UnfitURL as error:
         raise DatabaseRefused(f"{settings.database_shown} cannot be used: {error}") from error
     finally:
         await lanes.close()
+
+
+def clock_watch(clock: FollowedClock, lanes: Lanes) -> ClockWatch:
+    """Return what keeps *clock*, the database server's, by asking it through *lanes*."""
+    return ClockWatch(clock, partial(read_clock, lanes))
 
 
 @asynccontextmanager

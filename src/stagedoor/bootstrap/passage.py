@@ -2,7 +2,7 @@
 
 from stagedoor.adapters.bounded_lanes import BoundedLanes, Visitor
 from stagedoor.adapters.embedded.sqlite_file import READERS, WRITERS
-from stagedoor.adapters.guarding import GuardedLanes
+from stagedoor.adapters.guarding import GuardedLanes, StillPermittedLanes
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.server_lanes import SERVING
 from stagedoor.observability.metrics import Metrics
@@ -22,8 +22,7 @@ def passage(settings: Settings, lanes: Lanes, breakers: Breakers, metrics: Metri
     writes: Bulkhead[Visitor] = Bulkhead(Instance.DATABASE, at_once=writers, waiting_max=WRITES_WAITING_MAX)
     reads: Bulkhead[Visitor] = Bulkhead(Instance.DATABASE_READS, at_once=readers, waiting_max=READS_WAITING_MAX)
     metrics.watch_bulkheads([writes, reads])
-    return GuardedLanes(
-        BoundedLanes(lanes, writes=writes, reads=reads),
-        writes=breakers.of(Instance.DATABASE),
-        reads=breakers.of(Instance.DATABASE_READS),
-    )
+    before_writes, before_reads = breakers.of(Instance.DATABASE), breakers.of(Instance.DATABASE_READS)
+    begun = StillPermittedLanes(lanes, writes=before_writes, reads=before_reads)
+    bounded = BoundedLanes(begun, writes=writes, reads=reads)
+    return GuardedLanes(bounded, writes=before_writes, reads=before_reads)

@@ -24,7 +24,7 @@ from stagedoor.adapters.sql.sale_switches import SqlSwitchBook
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
-from stagedoor.bootstrap.database import Database
+from stagedoor.bootstrap.database import Database, clock_watch
 from stagedoor.bootstrap.events import BrokerRelay, relay_lease
 from stagedoor.bootstrap.lines import HouseLine, OpenedLine, open_line
 from stagedoor.bootstrap.passage import passage
@@ -38,6 +38,7 @@ from stagedoor.http.kept import Fallback
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import GAP_MS, SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Fault, Rejection
+from stagedoor.kernel.followed_clock import FollowedClock
 from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
 from stagedoor.kernel.lease import Lease
 from stagedoor.observability.breaker_log import log_breaker
@@ -161,7 +162,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         given_back=given_back,
         out_of_use=lambda: sale.refuses,
     )
-    watch = database.clock_watch
+    # It asks by the same way as everybody else: while that is given up for the moment, the clock can be trusted on.
+    watch = clock_watch(machine_clock, guarded) if isinstance(machine_clock, FollowedClock) else None
     lanes = CreditedLanes(guarded, clock_stop, refuse=may_always if watch is None else watch.refuse_unsure)
     broker = BrokerRelay(settings, lanes, machine_clock, breakers) if for_broker and settings.relay_in_server else None
     line_lease = relay_lease(Outlet.LINE, lanes, machine_clock) if settings.is_cluster else None

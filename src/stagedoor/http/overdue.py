@@ -30,7 +30,8 @@ class Overdue:
         # The numbers tell two of one instant apart.
         self._waiting: list[tuple[float, int, Watched]] = []
         self._numbers = count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._looks_at = 0.0
 
     def watch(self, until: float, tell: Callable[[], object]) -> Watched:
         """Call *tell* at *until*, unless what is returned is over by then."""
@@ -40,12 +41,14 @@ class Overdue:
         heappush(waiting, (until, next(self._numbers), watched))
         if self._timer is None:
             self._look_at(until)
-        elif until < self._timer.when():
+        elif until < self._looks_at:
             self._timer.cancel()
             self._look_at(until)
         return watched
 
     def _look_at(self, instant: float) -> None:
+        # Not asked of the timer: for an instant that has come, uvloop gives one that does not know.
+        self._looks_at = instant
         self._timer = asyncio.get_running_loop().call_at(instant, self._look)
 
     def _look(self) -> None:

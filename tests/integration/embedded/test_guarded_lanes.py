@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from stagedoor.adapters.bounded_lanes import BoundedLanes, Visitor
 from stagedoor.adapters.embedded import sqlite_file
 from stagedoor.adapters.embedded.line_journal import Overtaken
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
-from stagedoor.adapters.guarding import GuardedLanes
+from stagedoor.adapters.guarding import GuardedLanes, StillPermittedLanes
 from stagedoor.adapters.sql.lanes import DatabaseFault
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.resilience.breaker import BreakerSettings, CallNotPermitted, CircuitBreaker, State
+from stagedoor.resilience.bulkhead import Bulkhead
 from tests.builders.guards import a_breaker
 
 WAIT_MS = 30_000
@@ -111,6 +113,27 @@ async def test_while_it_is_given_up_on_it_is_left_alone(guarded: Guarded) -> Non
 
     assert [type(answer) for answer in refused] == [CallNotPermitted] * 20 + [type(None)]
     assert asked == ["the file itself"]
+
+
+async def test_whoever_waited_for_her_turn_while_it_opened_does_not_get_there(guarded: Guarded) -> None:
+    writes, reads = (Bulkhead[Visitor](name, at_once=1, waiting_max=9) for name in ("writes", "reads"))
+    begun = StillPermittedLanes(guarded.file, writes=guarded.writes, reads=guarded.reads)
+    bounded = BoundedLanes(begun, writes=writes, reads=reads)
+    lanes = GuardedLanes(bounded, writes=guarded.writes, reads=guarded.reads)
+
+    async def write() -> None:
+        async with lanes.writing():
+            pass
+
+    async with lanes.writing():
+        waiting = [asyncio.ensure_future(write()) for _ in range(3)]
+        while writes.waiting < len(waiting):  # noqa: ASYNC110 -- a bulkhead tells nobody
+            await asyncio.sleep(0)
+        guarded.writes.transition_to(State.OPEN)
+
+    refused = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(answer) for answer in refused] == [CallNotPermitted] * 3
+    assert (writes.inside, writes.waiting) == (0, 0)
 
 
 async def test_it_recovers_by_itself(guarded: Guarded) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import uvloop
+
 from stagedoor.http.overdue import Overdue
 from tests.simulation.virtual_time import VirtualLoop
 
@@ -48,3 +50,18 @@ def test_whoever_is_told_may_wait_again() -> None:
         overdue.watch(9.0, tell("later"))
 
     assert told(story) == [(5.0, "again"), (9.0, "later")]
+
+
+def test_on_the_loop_that_serves_an_instant_that_has_come_is_one_like_any_other() -> None:
+    heard: list[str] = []
+
+    async def run() -> None:
+        overdue, now = Overdue(), asyncio.get_running_loop().time()
+        for name, until in (("now", now), ("before", now - 1.0), ("later", now + 0.001)):
+            overdue.watch(until, lambda name=name: heard.append(name))  # type: ignore[misc]  # a default, not an argument
+        await asyncio.sleep(0.05)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+    assert heard == ["before", "now", "later"]
