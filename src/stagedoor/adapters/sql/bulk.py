@@ -19,6 +19,7 @@ from sqlalchemy import (
     Delete,
     Dialect,
     Insert,
+    Select,
     Table,
     Text,
     Update,
@@ -37,6 +38,9 @@ Given = Mapping[str, ColumnElement[Any]]
 """The values of a row by their names, as a statement may speak of them."""
 
 Change = Callable[[Given], Update | Delete]
+Query = Callable[[Given], Select[*tuple[Any, ...]]]
+
+_Statement = Insert | Update | Delete | Select[*tuple[Any, ...]]
 
 GIVEN = "given"
 
@@ -46,6 +50,14 @@ class Way(Protocol):
 
     def __call__(self, connection: Connection, rows: Sequence[Row], shared: Mapping[str, int]) -> int:
         """Run the statement for *rows*, of which there are some; return how many rows it wrote."""
+        ...
+
+
+class Asking(Protocol):
+    """How one dialect is asked for many rows."""
+
+    def fetch(self, connection: Connection, rows: Sequence[Row]) -> Sequence[driver.Row]:
+        """Return what is found for *rows*, of which there are some."""
         ...
 
 
@@ -102,12 +114,30 @@ class Bulk:
         return self._way(connection.dialect)(connection, rows, shared)
 
 
+class BulkQuery:
+    """
+    A query that is asked for many tuples of values at once; what is found comes in no order.
+
+    A server looks up each of them. Were the numbers of a room an `IN` list
+    beside the room, PostgreSQL would sooner read the whole room, as long as
+    nobody has told it how large that has become.
+    """
+
+    def __init__(self, values: Given, query: Query) -> None:
+        """Ask *query* with tuples of *values*, each of the type of a column; no two tuples may be the same."""
+        self._asking = lru_cache(lambda dialect: _QUERIES[dialect.name](query, dialect, values))
+
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> Sequence[driver.Row]:
+        """Return what is found for *rows*."""
+        return self._asking(connection.dialect).fetch(connection, rows) if rows else []
+
+
 class _RowByRow:
     """SQLite's way."""
 
-    def __init__(self, statement: Insert | Update | Delete, dialect: Dialect, order: Sequence[str]) -> None:
-        columns = [name for name in order if name in statement.table.c]
-        compiled = _compiled(statement, dialect, columns if isinstance(statement, Insert) else None)
+    def __init__(self, statement: _Statement, dialect: Dialect, order: Sequence[str]) -> None:
+        columns = [name for name in order if name in statement.table.c] if isinstance(statement, Insert) else None
+        compiled = _compiled(statement, dialect, columns)
         self._text = compiled.string
         self._names = _names(compiled)
         self._order = tuple(order)
@@ -118,7 +148,7 @@ class _RowByRow:
         self._as_it_is = self._names == self._order
 
     @classmethod
-    def changing(cls, change: Change, dialect: Dialect, values: Given) -> "_RowByRow":
+    def joining(cls, change: Change | Query, dialect: Dialect, values: Given) -> "_RowByRow":
         given = {name: bindparam(name, type_=column.type) for name, column in values.items()}
         return cls(change(given), dialect, tuple(values))
 
@@ -128,6 +158,10 @@ class _RowByRow:
         others = tuple({**self._others, **shared}.values())
         picked = self._picked
         return driver.write_many(connection, self._text, [picked(row + others) for row in rows])
+
+    def fetch(self, connection: Connection, rows: Sequence[Row]) -> Sequence[driver.Row]:
+        others, picked = tuple(self._others.values()), self._picked
+        return driver.fetch_many(connection, self._text, [picked(row + others) for row in rows])
 
 
 class _Repeated:
@@ -162,7 +196,7 @@ class _Repeated:
         return cls(compiled, columns, first=row, following=f", {row}", returned=returned)
 
     @classmethod
-    def changing(cls, change: Change, dialect: Dialect, values: Given) -> "_Repeated":
+    def joining(cls, change: Change | Query, dialect: Dialect, values: Given) -> "_Repeated":
         row = select(*(bindparam(name, type_=column.type).label(name) for name, column in values.items()))
         given = row.subquery(GIVEN)
         compiled = _compiled(change(dict(given.c)), dialect, None)
@@ -172,20 +206,27 @@ class _Repeated:
         )
 
     def __call__(self, connection: Connection, rows: Sequence[Row], shared: Mapping[str, int]) -> int:
-        text = f"{self._before}{self._first}{self._following * (len(rows) - 1)}{self._after}"
-        parameters = [value for row in rows for value in self._picked(row)]
-        constants = {**self._constants, **shared}
-        parameters += [constants[name] for name in self._tail]
+        text, parameters = self._said(rows, shared)
         if self._as_returned is None:
             return driver.write(connection, text, parameters)
         given = {self._as_returned(row) for row in rows}
         return sum(tuple(row) in given for row in driver.fetch(connection, text, parameters))
 
+    def fetch(self, connection: Connection, rows: Sequence[Row]) -> Sequence[driver.Row]:
+        return driver.fetch(connection, *self._said(rows, {}))
+
+    def _said(self, rows: Sequence[Row], shared: Mapping[str, int]) -> tuple[str, Sequence[Any]]:
+        text = f"{self._before}{self._first}{self._following * (len(rows) - 1)}{self._after}"
+        parameters = [value for row in rows for value in self._picked(row)]
+        constants = {**self._constants, **shared}
+        parameters += [constants[name] for name in self._tail]
+        return text, parameters
+
 
 class _Arrays:
     """PostgreSQL's way: the rows are an array a column, so that one text serves any number of them."""
 
-    def __init__(self, statement: Insert | Update | Delete, dialect: Dialect, order: Sequence[str]) -> None:
+    def __init__(self, statement: _Statement, dialect: Dialect, order: Sequence[str]) -> None:
         compiled = _compiled(statement, dialect, None)
         self._text = compiled.string
         self._names = _names(compiled)
@@ -199,12 +240,18 @@ class _Arrays:
         return cls(statement.from_select(list(columns), select(*(given[name] for name in columns))), dialect, columns)
 
     @classmethod
-    def changing(cls, change: Change, dialect: Dialect, values: Given) -> "_Arrays":
+    def joining(cls, change: Change | Query, dialect: Dialect, values: Given) -> "_Arrays":
         return cls(change(_unnested(values)), dialect, tuple(values))
 
     def __call__(self, connection: Connection, rows: Sequence[Row], shared: Mapping[str, int]) -> int:
+        return driver.write(connection, self._text, self._arguments(rows, shared))
+
+    def fetch(self, connection: Connection, rows: Sequence[Row]) -> Sequence[driver.Row]:
+        return driver.fetch(connection, self._text, self._arguments(rows, {}))
+
+    def _arguments(self, rows: Sequence[Row], shared: Mapping[str, int]) -> Sequence[Any]:
         arguments = {**self._constants, **shared, **dict(zip(self._order, zip(*rows, strict=True), strict=True))}
-        return driver.write(connection, self._text, [arguments[name] for name in self._names])
+        return [arguments[name] for name in self._names]
 
 
 _INSERTS: Mapping[str, Callable[[Insert, Dialect, Sequence[str]], Way]] = {
@@ -214,9 +261,15 @@ _INSERTS: Mapping[str, Callable[[Insert, Dialect, Sequence[str]], Way]] = {
 }
 
 _CHANGES: Mapping[str, Callable[[Change, Dialect, Given], Way]] = {
-    "sqlite": _RowByRow.changing,
-    "mariadb": _Repeated.changing,
-    "postgresql": _Arrays.changing,
+    "sqlite": _RowByRow.joining,
+    "mariadb": _Repeated.joining,
+    "postgresql": _Arrays.joining,
+}
+
+_QUERIES: Mapping[str, Callable[[Query, Dialect, Given], Asking]] = {
+    "sqlite": _RowByRow.joining,
+    "mariadb": _Repeated.joining,
+    "postgresql": _Arrays.joining,
 }
 
 
@@ -229,7 +282,7 @@ def _unnested(values: Given) -> Given:
     return dict(unnested.c)
 
 
-def _compiled(statement: Insert | Update | Delete, dialect: Dialect, columns: Sequence[str] | None) -> SQLCompiler:
+def _compiled(statement: _Statement, dialect: Dialect, columns: Sequence[str] | None) -> SQLCompiler:
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     assert isinstance(compiled, SQLCompiler)
     return compiled

@@ -22,6 +22,21 @@ def fetch(connection: Connection, text: str, parameters: Sequence[Any]) -> Seque
     return rows
 
 
+def fetch_many(connection: Connection, text: str, asked: Sequence[Sequence[Any]]) -> Sequence[Row]:
+    """Run a query for each of *asked* and return all rows: where the database is in this process, it costs little."""
+    cursor = connection.connection.cursor()
+    rows: list[Row] = []
+    try:
+        for parameters in asked:
+            cursor.execute(text, parameters)
+            rows += cursor.fetchall()
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _told(connection, text, error) from error
+    finally:
+        cursor.close()
+    return rows
+
+
 def write(connection: Connection, text: str, parameters: Sequence[Any]) -> int:
     """Run a statement and return how many rows it wrote."""
     cursor = connection.connection.cursor()

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Column, Connection, Table, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, Update, bindparam, delete, func, insert, select, update
 
-from stagedoor.adapters.sql.bulk import Bulk, Given
+from stagedoor.adapters.sql.bulk import Bulk, BulkQuery, Given
 from stagedoor.adapters.sql.dialect import OPEN_LINE_ONCE
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
 from stagedoor.adapters.sql.lanes import Lanes, Step
@@ -112,77 +112,52 @@ class SqlLineRecord(LineRecord):
 
 _MARKS = select(line_reserve).where(line_reserve.c.room_id == bindparam("room"))
 _MARKS_LOCKED = _MARKS.with_for_update()
-_LIVING = (
-    place.c.room_id == bindparam("room"),
-    place.c.number.in_(bindparam("of", expanding=True)),
-    place.c.ended_at.is_(None),
-)
-_RUNNING = (
-    admission_pass.c.room_id == bindparam("room"),
-    admission_pass.c.number.in_(bindparam("of", expanding=True)),
-    admission_pass.c.ended_at.is_(None),
-)
-
-# One statement for many numbers each: on a server every statement is a journey, and others wait for the room's row.
-_STAND = update(place).where(*_LIVING).values(state=bindparam("is"))
-_END = (
-    update(place).where(*_LIVING).values(state=bindparam("is"), ended_at=bindparam("at"), end_cause=bindparam("cause"))
-)
-_LET_OUT = update(admission_pass).where(*_RUNNING).values(ended_at=bindparam("at"), end_cause=bindparam("cause"))
 
 
-def _of_pass(at: Column[int]) -> Bulk:
-    """Return what writes an instant of its own for each running pass, into *at*."""
-    passes = admission_pass.c
-    values = {"room": passes.room_id, "of": passes.number, "at": at}
+def _changing(table: Table, *names: str) -> Bulk:
+    """Return what writes *names* of rows of *table* that have not ended, each in its own way."""
 
     def change(given: Given) -> Update:
-        runs = (passes.room_id == given["room"], passes.number == given["of"], passes.ended_at.is_(None))
-        return update(admission_pass).where(*runs).values({at: given["at"]})
-
-    return Bulk.change(values, change)
-
-
-def _ending(table: Table) -> Bulk:
-    """Return what ends rows of *table*, each in its own way, that have not ended."""
-    names = ("state", "ended_at", "end_cause") if "state" in table.c else ("ended_at", "end_cause")
-
-    def change(given: Given) -> Update:
-        runs = (table.c.room_id == given["room_id"], table.c.number == given["number"], table.c.ended_at.is_(None))
+        # By number. As a plain column, the end would tempt PostgreSQL to walk through all that have none.
+        has_not_ended = (table.c.ended_at + 0).is_(None)
+        runs = (table.c.room_id == given["room_id"], table.c.number == given["number"], has_not_ended)
         return update(table).where(*runs).values({name: given[name] for name in names})
 
     return Bulk.change({name: table.c[name] for name in ("room_id", "number", *names)}, change)
 
 
-_CLOSE_PLACES, _CLOSE_PASSES = _ending(place), _ending(admission_pass)
-_MOVE = _of_pass(admission_pass.c.session_ends_at)
-_ENTER = _of_pass(admission_pass.c.entered_at)
+# One statement for many numbers each: on a server every statement is a journey, and others wait for the room's row.
+_STAND = _changing(place, "state")
+_END = _changing(place, "state", "ended_at", "end_cause")
+_LET_OUT = _changing(admission_pass, "ended_at", "end_cause")
+_MOVE = _changing(admission_pass, "session_ends_at")
+_ENTER = _changing(admission_pass, "entered_at")
+_KNOWN = BulkQuery(
+    {"room_id": place.c.room_id, "number": place.c.number},
+    lambda given: select(place.c.number).where(place.c.room_id == given["room_id"], place.c.number == given["number"]),
+)
 
 
 def _write_change(connection: Connection, room_id: RoomId, change: Change, places: Mapping[int, NewPlace]) -> None:
     """Write one change."""
     ended = [number for number, *_ in change.ended]
     admitted = [number for number, *_ in change.admitted]
-    known = _known(connection, room_id, [*ended, *admitted])
+    known = {number for (number,) in _KNOWN(connection, [(room_id, number) for number in {*ended, *admitted}])}
     new = [places[number] for number in dict.fromkeys((*admitted, *ended)) if number not in known and number in places]
     if new:
         connection.execute(insert(place), [_place_row(room_id, one, change.at) for one in new])
     _ENTER(connection, [(room_id, number, at) for number, at in dict(change.entered).items()])
-    by_end: dict[tuple[PlaceState, EndCause], list[int]] = {}
-    for number, state, cause, _ in change.ended:
-        by_end.setdefault((state, cause), []).append(number)
-    for (state, cause), numbers in by_end.items():
-        given = {"room": room_id, "of": numbers, "is": state.value, "at": change.at, "cause": cause.value}
-        connection.execute(_END, given)
-        connection.execute(_LET_OUT, given)
-    if change.not_taken:
-        given = {"room": room_id, "of": list(change.not_taken), "at": change.at}
-        connection.execute(_LET_OUT, {**given, "cause": EndCause.ENTRY_NOT_TAKEN.value})
-        connection.execute(_STAND, {**given, "is": PlaceState.PASSED_OVER.value})
+    _END(
+        connection, [(room_id, number, state.value, change.at, cause.value) for number, state, cause, _ in change.ended]
+    )
+    _LET_OUT(connection, [(room_id, number, change.at, cause.value) for number, _, cause, _ in change.ended])
+    not_taken = EndCause.ENTRY_NOT_TAKEN.value
+    _LET_OUT(connection, [(room_id, number, change.at, not_taken) for number in change.not_taken])
+    _STAND(connection, [(room_id, number, PlaceState.PASSED_OVER.value) for number in change.not_taken])
     if admitted:
         assert change.terms is not None
         terms = change.terms
-        connection.execute(_STAND, {"room": room_id, "of": admitted, "is": PlaceState.ADMITTED.value})
+        _STAND(connection, [(room_id, number, PlaceState.ADMITTED.value) for number in admitted])
         connection.execute(
             insert(admission_pass),
             [
@@ -214,16 +189,6 @@ def _place_row(room_id: RoomId, one: NewPlace, at: Instant) -> Mapping[str, obje
         "joined_at": at,
         "token_expires_at": one.token_expires_at,
     }
-
-
-def _known(connection: Connection, room_id: RoomId, numbers: Sequence[int]) -> frozenset[int]:
-    known: set[int] = set()
-    for start in range(0, len(numbers), _ROWS_AT_ONCE):
-        some = numbers[start : start + _ROWS_AT_ONCE]
-        known.update(
-            connection.scalars(select(place.c.number).where(place.c.room_id == room_id, place.c.number.in_(some)))
-        )
-    return frozenset(known)
 
 
 def _forget(connection: Connection, room_id: RoomId, change: Change) -> None:
@@ -309,8 +274,8 @@ def _record_closed(connection: Connection, room_id: RoomId) -> None:
     closed = [(number, state) for number, state in _closed(connection, room_id) if number in at]
     for start in range(0, len(closed), _ROWS_AT_ONCE):
         some = closed[start : start + _ROWS_AT_ONCE]
-        _CLOSE_PLACES(connection, [(room_id, n, state.value, at[n], ends[state]) for n, state in some])
-        _CLOSE_PASSES(connection, [(room_id, n, at[n], ends[state]) for n, state in some])
+        _END(connection, [(room_id, n, state.value, at[n], ends[state]) for n, state in some])
+        _LET_OUT(connection, [(room_id, n, at[n], ends[state]) for n, state in some])
 
 
 def _closed(connection: Connection, room_id: RoomId) -> Sequence[tuple[int, PlaceState]]:

@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection, bindparam, func, literal, select
 
+from stagedoor.adapters.sql.bulk import BulkQuery
 from stagedoor.adapters.sql.buyers_keys import key_counts
 from stagedoor.adapters.sql.encoding import decode_receipt
 from stagedoor.adapters.sql.hold_rows import SELECT_HOLD, holds_of_rows
@@ -39,9 +40,12 @@ _BALANCES = SizedQuery(
     "buyer_ids",
 )
 
+# By buyer or by id. As a plain column the state would tempt a database to walk through all holds of that state instead.
+_STATE = hold.c.state + 0
+
 _OPEN_AND_PAID = SizedQuery(
     SELECT_HOLD.where(
-        hold.c.buyer_id.in_(listed("buyer_ids")), hold.c.state.in_([HoldState.OPEN.value, HoldState.PAID.value])
+        hold.c.buyer_id.in_(listed("buyer_ids")), _STATE.in_([HoldState.OPEN.value, HoldState.PAID.value])
     )
     .order_by(hold.c.id)
     .with_for_update(),
@@ -51,7 +55,7 @@ _OPEN_AND_PAID = SizedQuery(
 _LET_GO = SizedQuery(
     SELECT_HOLD.where(
         hold.c.buyer_id.in_(listed("buyer_ids")),
-        hold.c.state.in_([HoldState.RELEASED.value, HoldState.EXPIRED.value]),
+        _STATE.in_([HoldState.RELEASED.value, HoldState.EXPIRED.value]),
         hold.c.ended_at > bindparam("since"),
     ),
     "buyer_ids",
@@ -67,9 +71,8 @@ _OVERDUE = SizedQuery(
 )
 
 _STILL_OVERDUE = SizedQuery(
-    # By id. As a plain column the state would tempt SQLite to walk through all open holds by their index instead.
     SELECT_HOLD.where(
-        hold.c.id.in_(listed("ids")), hold.c.state + 0 == HoldState.OPEN.value, hold.c.expires_at <= bindparam("now")
+        hold.c.id.in_(listed("ids")), _STATE.in_([HoldState.OPEN.value]), hold.c.expires_at <= bindparam("now")
     )
     .order_by(hold.c.id)
     .with_for_update(),
@@ -100,12 +103,11 @@ _PERFORMANCES = SizedQuery(
     "ids",
 )
 
-_CLOSED_PLACES = SizedQuery(
-    select(closed_place.c.room_id, closed_place.c.place_number).where(
-        closed_place.c.room_id.in_(listed("room_ids")), closed_place.c.place_number.in_(listed("numbers"))
+_CLOSED_PLACES = BulkQuery(
+    {"room": closed_place.c.room_id, "of": closed_place.c.place_number},
+    lambda given: select(closed_place.c.room_id, closed_place.c.place_number).where(
+        closed_place.c.room_id == given["room"], closed_place.c.place_number == given["of"]
     ),
-    "room_ids",
-    "numbers",
 )
 
 _KEYS = SizedQuery(
@@ -271,14 +273,8 @@ def _performances(connection: Connection, ids: AbstractSet[PerformanceId]) -> Ma
 
 def _closed_places(connection: Connection, commands: Sequence[SaleCommand]) -> frozenset[PlaceRef]:
     named = {command.place for command in commands if isinstance(command, PlaceHold | ClosePlace)}
-    if not named:
-        return frozenset()
-    room_ids, numbers = list({place.room_id for place in named}), [place.number for place in named]
-    # Two rooms may both have closed a number of which only one was asked for.
-    return frozenset(named) & {
-        PlaceRef(room_id=RoomId(room_id), number=QueueNumber(number))
-        for room_id, number in _CLOSED_PLACES(connection, room_ids=room_ids, numbers=numbers)
-    }
+    found = _CLOSED_PLACES(connection, [(place.room_id, place.number) for place in named])
+    return frozenset(PlaceRef(room_id=RoomId(room_id), number=QueueNumber(number)) for room_id, number in found)
 
 
 def _keys(
