@@ -149,7 +149,7 @@ async def test_a_read_keeps_its_place_until_it_has_really_ended() -> None:
 async def test_a_read_that_fails_after_everybody_has_gone_is_nobodys_error() -> None:
     bounded = Bounded()
     bounded.held.fails = True
-    with due(a_deadline(0.001)), pytest.raises(DeadlineMissed):
+    with due(a_deadline(0.1)), pytest.raises(DeadlineMissed):
         await bounded.read()
 
     bounded.held.may_go.set()

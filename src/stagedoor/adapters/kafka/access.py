@@ -1,7 +1,6 @@
 """How the brokers are reached: where, with which proof of who we are, and for how long somebody waits for them."""
 
 import logging
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from stagedoor.adapters.tls import trusting
 from stagedoor.kernel.errors import Fault
 
 REQUEST_MS = 5_000
@@ -60,7 +60,7 @@ class KafkaAccess:
             "security_protocol": self.protocol,
         }
         if "SSL" in self.protocol:
-            context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
+            context = trusting(None if self.ca_file is None else str(self.ca_file))
             if self.certificate_file is not None:
                 context.load_cert_chain(self.certificate_file, self.key_file)
             options["ssl_context"] = context

@@ -7,6 +7,8 @@ from typing import Final
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 
+from stagedoor.adapters.tls import trusting
+
 DRIVERS: Final[Mapping[str, str]] = {"mariadb": "mariadb+asyncmy", "postgresql": "postgresql+asyncpg"}
 
 _SPELLINGS: Final = {"mysql": "mariadb", "postgres": "postgresql"}
@@ -52,7 +54,7 @@ def _tls(asked: Mapping[str, str]) -> ssl.SSLContext | None:
     if "sslkey" in asked and "sslcert" not in asked:
         raise UnfitURL("sslkey means nothing without sslcert")
     try:
-        context = ssl.create_default_context(cafile=asked.get("sslrootcert"))
+        context = trusting(asked.get("sslrootcert"))
         if "sslcert" in asked:
             context.load_cert_chain(asked["sslcert"], asked.get("sslkey"))
     except OSError as error:
