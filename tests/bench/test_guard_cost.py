@@ -71,7 +71,7 @@ def under_way() -> UnderWay:
 
 async def test_a_call_of_the_sale(under_way: UnderWay, record_property: Callable[[str, object], None]) -> None:
     async def settled(guard: CircuitBreaker | None) -> float:
-        return await cost_us(lambda: under_way.settle(nothing(), buyer_id=None, call="reserve", key=None, guard=guard))
+        return await cost_us(lambda: under_way.settle(nothing, buyer_id=None, call="reserve", key=None, guard=guard))
 
     unguarded = await settled(None)
     guarded = await settled(watched().of(Instance.SALE))

@@ -1,5 +1,6 @@
 """Rooms, and a pure line with a clock that is moved by hand: what it plans is applied at once."""
 
+from collections.abc import Awaitable
 from dataclasses import replace
 
 from stagedoor.kernel.clock import Instant, ManualClock, later
@@ -9,6 +10,7 @@ from stagedoor.waiting_room.changes import Change
 from stagedoor.waiting_room.line import Line
 from stagedoor.waiting_room.line_state import LineState
 from stagedoor.waiting_room.model import EndCause, PlaceState, PlaceView
+from stagedoor.waiting_room.ports import Joined
 from stagedoor.waiting_room.room import Room, RoomPolicy, RoomState
 
 NOON = Instant(1_800_000_000_000)
@@ -124,3 +126,10 @@ class PaperLine:
                 self.try_look(number, telling=True)
             self.turn()
             passed += step
+
+
+async def taken(asked: Awaitable[Joined | Rejection]) -> Joined:
+    """Return the place that was asked for, and got."""
+    outcome = await asked
+    assert isinstance(outcome, Joined), outcome
+    return outcome

@@ -22,6 +22,7 @@ from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef, QueueNumber
 from stagedoor.kernel.money import Won
 from stagedoor.waiting_room.model import PlaceState, PlaceView
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting
+from tests.builders.line import taken
 from tests.builders.sale import NOON
 from tests.order.record import Fan, Limits, Pass, Record, Sign
 from tests.simulation.process import Server, live, seeded, settings_for
@@ -121,9 +122,8 @@ class Crowd:
 
     async def _join(self, fan: Fan, comes_s: float) -> None:
         await asyncio.sleep(comes_s)
-        joined = await self.server.services.issue_token.issue(
-            buyer_id=BuyerId(fan.buyer_id), room_id=MAIN_ROOM, key=None
-        )
+        issue = self.server.services.issue_token.issue
+        joined = await taken(issue(buyer_id=BuyerId(fan.buyer_id), room_id=MAIN_ROOM, key=None))
         fan.number = joined.place.ref.number
         self._note(fan, joined.place)
 

@@ -26,6 +26,7 @@ from stagedoor.kernel.clock import SECOND_MS, later
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId
 from stagedoor.resilience.breaker import BreakerEvent, State, StateChanged
 from stagedoor.resilience.breakers import Instance
+from tests.builders.line import taken
 from tests.builders.sale import BALANCE, NOON
 from tests.builders.store import MEMBERS, before_the_sale
 from tests.simulation.disk import Disk
@@ -166,7 +167,8 @@ class Crowd:
     async def enter(self) -> None:
         """Let those in who will buy."""
         issue = self._server.services.issue_token.issue
-        joined = [await issue(room_id=MAIN_ROOM, buyer_id=BuyerId(1 + nth), key=None) for nth in range(BUYERS)]
+        buyers = [BuyerId(1 + nth) for nth in range(BUYERS)]
+        joined = [await taken(issue(room_id=MAIN_ROOM, buyer_id=buyer_id, key=None)) for buyer_id in buyers]
         await asyncio.sleep(2.0)
         self._tokens = {1 + nth: self._server.services.tokens.issue(one.place) for nth, one in enumerate(joined)}
 

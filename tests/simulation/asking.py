@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
 from stagedoor.checkout.outcomes import HoldReceipt, OrderReceipt, ReleaseReceipt, Settled, WalletReceipt
 from stagedoor.checkout.rejections import AlreadyPaid
 from stagedoor.holds.rejections import HoldIsOver, UnknownHold
+from stagedoor.http.under_way import Work
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
@@ -92,8 +93,12 @@ class Asking:
 
     async def join(self, fan: Fan, key: IdempotencyKey | None, room_id: RoomId) -> None:
         """Take a place."""
-        work = self._services.issue_token.issue(buyer_id=fan.buyer_id, room_id=room_id, key=key)
-        joined = await self._ask(fan, "join", work, key)
+        joined = await self._ask(
+            fan,
+            "join",
+            partial(self._services.issue_token.issue, buyer_id=fan.buyer_id, room_id=room_id, key=key),
+            key,
+        )
         if isinstance(joined, Joined):
             self._again(fan, "join", key, joined.place.ref)
             self._witness.told_joined(joined.place, self._server.clock.now(), replayed=joined.replayed)
@@ -121,8 +126,13 @@ class Asking:
     async def reserve(self, fan: Fan, key: IdempotencyKey | None, ref: PlaceRef, seat_ids: tuple[Any, ...]) -> None:
         """Take seats."""
         performance_id = PLAY if ref.room_id == MAIN_ROOM else GALA
-        work = self._services.reserve_seats.reserve(
-            ref=ref, buyer_id=fan.buyer_id, performance_id=performance_id, seat_ids=seat_ids, key=key
+        work = partial(
+            self._services.reserve_seats.reserve,
+            ref=ref,
+            buyer_id=fan.buyer_id,
+            performance_id=performance_id,
+            seat_ids=seat_ids,
+            key=key,
         )
         outcome = await self._ask(fan, "reserve", work, key)
         match outcome:
@@ -138,7 +148,7 @@ class Asking:
         told = self._witness.holds[hold_id]
         asked_before, told.pay_asked = told.pay_asked, True
         outcome = await self._ask(
-            fan, "pay", self._services.pay.pay(hold_id=hold_id, buyer_id=fan.buyer_id, key=key), key
+            fan, "pay", partial(self._services.pay.pay, hold_id=hold_id, buyer_id=fan.buyer_id, key=key), key
         )
         match outcome:
             case Settled(receipt=OrderReceipt() as receipt):
@@ -154,7 +164,7 @@ class Asking:
     async def release(self, fan: Fan, key: IdempotencyKey | None, hold_id: HoldId) -> None:
         """Let a hold go."""
         self._witness.holds[hold_id].let_go = True
-        work = self._services.release_seats.release(hold_id=hold_id, buyer_id=fan.buyer_id, key=key)
+        work = partial(self._services.release_seats.release, hold_id=hold_id, buyer_id=fan.buyer_id, key=key)
         outcome = await self._ask(fan, "release", work, key)
         if isinstance(outcome, Settled) and isinstance(outcome.receipt, ReleaseReceipt):
             self._again(fan, "release", key, outcome.receipt.hold_id)
@@ -163,7 +173,7 @@ class Asking:
     async def leave(self, fan: Fan, key: IdempotencyKey | None, ref: PlaceRef) -> None:
         """Leave the line, and whatever is held under the place."""
         self._witness.ask_to_leave(ref)
-        ended = await self._ask(fan, "leave", self._services.leave_line.leave(ref=ref, key=key), key)
+        ended = await self._ask(fan, "leave", partial(self._services.leave_line.leave, ref=ref, key=key), key)
         if isinstance(ended, PlaceEnded):
             self._witness.told_left(ref)
 
@@ -171,7 +181,7 @@ class Asking:
         """Put money into the wallet; return whether it is known to be there."""
         asked = self._witness.charges_asked.setdefault(fan.buyer_id, set())
         asked.add(len(asked) if key is None else key.value)
-        work = self._services.charge.charge(buyer_id=fan.buyer_id, amount_won=Won(10_000), key=key)
+        work = partial(self._services.charge.charge, buyer_id=fan.buyer_id, amount_won=Won(10_000), key=key)
         outcome = await self._ask(fan, "charge", work, key)
         if isinstance(outcome, Settled) and isinstance(outcome.receipt, WalletReceipt):
             self._again(fan, "charge", key, outcome.receipt.transfer_id)
@@ -186,9 +196,7 @@ class Asking:
         if key is not None:
             self._witness.told_again((fan.buyer_id, call, key.value), effect)
 
-    async def _ask(
-        self, fan: Fan, call: str, work: Coroutine[Any, Any, T], key: IdempotencyKey | None
-    ) -> T | Rejection | None:
+    async def _ask(self, fan: Fan, call: str, work: Work[T], key: IdempotencyKey | None) -> T | Rejection | None:
         """Return the answer, None where there was none. Who asks a server that dies hears nothing."""
         answer: T | Rejection | None
         try:

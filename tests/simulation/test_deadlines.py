@@ -16,6 +16,7 @@ from stagedoor.checkout.outcomes import HoldReceipt
 from stagedoor.http.app import create_app
 from stagedoor.http.deadlines import LATE_S
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PerformanceId, SeatId
+from tests.builders.line import taken
 from tests.builders.sale import BALANCE
 from tests.builders.store import before_the_sale
 from tests.simulation.process import Server, live, seeded, settings_for
@@ -58,7 +59,7 @@ class Caller:
 
     async def enters(self, buyer_id: BuyerId) -> str:
         """Join and be let in; return the token."""
-        joined = await self.server.services.issue_token.issue(room_id=MAIN_ROOM, buyer_id=buyer_id, key=None)
+        joined = await taken(self.server.services.issue_token.issue(room_id=MAIN_ROOM, buyer_id=buyer_id, key=None))
         await asyncio.sleep(1.0)  # of virtual time: long enough for a turn
         return self.server.services.tokens.issue(joined.place)
 

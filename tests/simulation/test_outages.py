@@ -29,6 +29,7 @@ from stagedoor.resilience.breakers import Instance
 from stagedoor.settings import Settings
 from stagedoor.waiting_room.model import Standing
 from stagedoor.waiting_room.use_cases import PlaceStatus
+from tests.builders.line import taken
 from tests.builders.sale import NOON
 from tests.builders.store import before_the_sale
 from tests.e2e.harness.until import until
@@ -107,7 +108,7 @@ class Crowd:
         self.silent = await self._enter(server, SILENT)
 
     async def _enter(self, server: Server, buyer_id: BuyerId) -> PlaceRef:
-        joined = await server.services.issue_token.issue(buyer_id=buyer_id, room_id=MAIN_ROOM, key=None)
+        joined = await taken(server.services.issue_token.issue(buyer_id=buyer_id, room_id=MAIN_ROOM, key=None))
         ref = joined.place.ref
 
         async def check() -> PlaceStatus:
@@ -295,7 +296,7 @@ async def the_last_trial_of_the_line(server: Server) -> None:
     queue.transition_to(State.HALF_OPEN)
     for _ in range(queue.settings.permitted_number_of_calls_in_half_open_state - 1):
         queue.record_success(queue.acquire(), 0)
-    ref = (await server.services.issue_token.issue(buyer_id=TRIES, room_id=MAIN_ROOM, key=None)).place.ref
+    ref = (await taken(server.services.issue_token.issue(buyer_id=TRIES, room_id=MAIN_ROOM, key=None))).place.ref
 
     async def standing() -> Standing:
         return server.services.check_place.check(ref).place.standing

@@ -9,7 +9,7 @@ from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.outcomes import HoldReceipt
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PerformanceId, SeatId
 from stagedoor.waiting_room.model import PlaceState
-from tests.builders.line import a_ref
+from tests.builders.line import a_ref, taken
 from tests.builders.store import before_the_sale
 from tests.simulation.process import Server, live, seeded, settings_for
 
@@ -19,7 +19,7 @@ HERS = a_ref(1)
 
 async def pay_and_die(server: Server) -> None:
     services = server.services
-    await services.issue_token.issue(room_id=MAIN_ROOM, buyer_id=ANN, key=None)
+    await taken(services.issue_token.issue(room_id=MAIN_ROOM, buyer_id=ANN, key=None))
     await asyncio.sleep(1.0)  # of virtual time: long enough for a turn
     reserved = await services.reserve_seats.reserve(
         ref=HERS, buyer_id=ANN, performance_id=PerformanceId(1), seat_ids=[SeatId(1)], key=None

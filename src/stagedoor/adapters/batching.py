@@ -66,19 +66,19 @@ class Batcher(Generic[Command, Outcome]):
         self._arrived = asyncio.Event()
         self._closing = False
 
-    async def __call__(self, command: Command) -> Outcome:
+    def __call__(self, command: Command) -> asyncio.Future[Outcome]:
         """
-        Return the command's outcome.
+        Let the command into the line; return what will hold its outcome.
 
-        Raises `Overloaded` when the line before the handler is full, and
-        `TooLate` where the deadline passed in it.
+        Raises `Overloaded` when the line before the handler is full. The future
+        raises `TooLate` where the deadline passed in it.
         """
         if self._closing or len(self._waiting) >= self._waiting_max:
             raise Overloaded("too many commands are waiting")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Member(command, answer, current()))
         self._arrived.set()
-        return await answer
+        return answer
 
     @property
     def waiting(self) -> int:

@@ -37,7 +37,7 @@ def relay(settings: Settings) -> None:
 
     async def work(database: Database, stop_with: Callable[[Stop], None]) -> None:
         breakers = Breakers(settings.breakers, now_ns=time.monotonic_ns)
-        breakers.subscribe(log_breaker)
+        breakers.subscribe(log_breaker, calls=False)
         broker = BrokerRelay(settings, database.lanes, database.clock, breakers)
         supervisor = Supervisor()
         for worker in broker.workers():

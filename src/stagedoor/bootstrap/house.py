@@ -197,7 +197,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         scrape=stores.metrics.scrape,
         deadlines=Deadlines(change_s=settings.deadline_change_seconds, read_s=settings.deadline_read_seconds),
         listings=stores.listings,
-        issue_token=IssueToken(is_member=stores.known, rooms=rooms, join=house.disk.sparing(stores.join)),
+        issue_token=IssueToken(rooms=rooms, join=house.disk.sparing(stores.join)),
         check_place=CheckPlace(line=line, rooms=rooms, supply=supply, clock=stores.clock, conditions=house.hindrances),
         room_status=RoomStatus(line=line, rooms=rooms, supply=supply, clock=stores.clock, conditions=house.hindrances),
         enter_room=EnterRoom(line=line),

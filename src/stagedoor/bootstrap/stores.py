@@ -39,7 +39,7 @@ from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import GAP_MS, SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.followed_clock import FollowedClock
-from stagedoor.kernel.ids import BuyerId, PerformanceId, RandomBits
+from stagedoor.kernel.ids import PerformanceId, RandomBits
 from stagedoor.kernel.lease import Lease
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
@@ -51,6 +51,7 @@ from stagedoor.settings import Settings
 from stagedoor.settings.model import milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rooms import ReadRooms
+from stagedoor.waiting_room.use_cases import JoinMembers
 from stagedoor.workers.clock_watch import ClockWatch
 
 log = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ class Stores:
     """
     The adapters over one database.
 
-    *known*, *settle*, *join* and *end* gather single commands into batches;
+    *settle*, *join* and *end* gather single commands into batches;
     they run once a supervisor owns them. *relay_wake* is set by every commit
     that wrote an event. *broker* is where events go beside that, None without
     Kafka, or where another process sees to it. *line_lease* is who may tell the
@@ -97,7 +98,6 @@ class Stores:
     audit_pen: SqlAuditPen
     listings: Listings
     tidy: TidyHolds
-    known: Batcher[BuyerId, bool]
     settle: Batcher[SaleCommand, Outcome]
     join: Batcher[Join, Joined | Rejection]
     end: Batcher[EndPlace, PlaceEnded | Rejection]
@@ -114,7 +114,7 @@ class Stores:
     @property
     def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
         """What gathers single commands, by name; each has to be run."""
-        return {"known": self.known, "settle": self.settle, "join": self.join, "end": self.end}
+        return {"settle": self.settle, "join": self.join, "end": self.end}
 
 
 async def open_stores(settings: Settings, database: Database, breakers: Breakers) -> Stores:
@@ -123,7 +123,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     metrics = Metrics()
     metrics.watch_breakers(breakers)
     metrics.watch_tasks(partial(_tasks_on, asyncio.get_running_loop()))
-    breakers.subscribe(log_breaker)
+    breakers.subscribe(log_breaker, calls=False)
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
     guarded = passage(settings, database.lanes, breakers, metrics)
     clock = ServiceClock(machine_clock)
@@ -140,7 +140,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         if isinstance(event, StateChanged) and event.breaker == sale.name:
             clock_stop.look()
 
-    breakers.subscribe(sale_changed)
+    breakers.subscribe(sale_changed, calls=False)
 
     def given_back(outage: Outage) -> None:
         line.give_back(outage)
@@ -211,9 +211,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         audit_pen=SqlAuditPen(lanes),
         listings=listings,
         tidy=TidyHolds(book=book, event_ids=random_bits),
-        known=_batcher("known", SqlMembers(lanes).known, metrics),
         settle=_batcher("settle", _counted(settle.settle, metrics), metrics),
-        join=_batcher("join", line.join, metrics),
+        join=_batcher("join", JoinMembers(members=SqlMembers(lanes), line=line).join, metrics),
         end=_batcher("end", line.end, metrics),
         relay_wake=relay_wake,
         broker=broker,

@@ -117,29 +117,22 @@ class Edge:
             self._under_way -= 1
 
     async def _in_time(self, call: Call, work: Callable[[], Awaitable[T]], *, changes: bool) -> T:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
-        now = asyncio.get_running_loop().time()
-        deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
-        is_late = False
-
-        def end() -> None:
-            nonlocal is_late
-            is_late = True
-            task.cancel()
-
-        watched = self._overdue.watch(deadline.at + LATE_S, end)
+        deadline = self._services.deadlines.of(call.scope["headers"], loop.time(), changes=changes)
+        watched = self._overdue.watch(deadline.at + LATE_S, task.cancel)
         try:
             with due(deadline):
                 return await work()
         except asyncio.CancelledError:
-            if not is_late or task.cancelling() > 1:
+            if not watched.is_over or task.cancelling() > 1:
                 raise
             raise deadline.missed() from None
         finally:
-            watched.is_over = True
-            if is_late:
+            if watched.is_over:
                 task.uncancel()
+            watched.is_over = True
 
     def shed(self, call: Call, method: str) -> tuple[Answer[Any], bytes]:
         """Put the call off; return the answer that says so, and its head."""

@@ -82,7 +82,7 @@ def actor_of(scope: Scope) -> str:
 
 async def settled(call: Call, work: Coroutine[Any, Any, T]) -> T:
     """Return what *work* returns, at the deadline at the latest; the work itself goes on to its end."""
-    return await call.services.under_way.settle(work, buyer_id=None, call=call.name, key=None)
+    return await call.services.under_way.settle(lambda: work, buyer_id=None, call=call.name, key=None)
 
 
 def refusals(*own: Refusal) -> tuple[Refusal, ...]:

@@ -90,7 +90,9 @@ async def credit_wallet(user_id: FromPath[str], data: JSONBody[CreditBody], scop
     if key is None:
         raise Unreadable("Idempotency-Key", "missing")
     outcome = await services.under_way.settle(
-        services.charge.charge(buyer_id=buyer_id, amount_won=Won(data.amount), by_shop=actor_of(scope), key=key),
+        lambda: services.charge.charge(
+            buyer_id=buyer_id, amount_won=Won(data.amount), by_shop=actor_of(scope), key=key
+        ),
         buyer_id=buyer_id,
         call=call.name,
         key=key,

@@ -81,7 +81,7 @@ async def issue_token(data: JSONBody[JoinBody], scope: Scope) -> Answer[Ticket]:
     services.limits.take(LimitedCall.JOIN, buyer_id=buyer_id, address=call.address, now=call.asked_at)
     room_id = MAIN_ROOM if data.room is UNSET else RoomId(data.room)
     joined = await services.under_way.settle(
-        services.issue_token.issue(buyer_id=buyer_id, room_id=room_id, key=key),
+        lambda: services.issue_token.issue(buyer_id=buyer_id, room_id=room_id, key=key),
         buyer_id=buyer_id,
         call=call.name,
         key=key,
@@ -163,7 +163,7 @@ async def leave_line(scope: Scope) -> Answer[LeftLine]:
     services = call.services
     await services.check_place.settled(claims.ref, signed=claims)
     ended = await services.under_way.settle(
-        services.leave_line.leave(ref=claims.ref, key=key),
+        lambda: services.leave_line.leave(ref=claims.ref, key=key),
         buyer_id=claims.buyer_id,
         call=call.name,
         key=key,

@@ -38,7 +38,7 @@ _DIGITS_SURELY_BEYOND = 18
 _ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _AT_FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]+)`")
-_OF_JSON = ("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8")
+_OF_JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 
 async def read_body(call: Call, receive: Receive) -> bytes:
@@ -203,10 +203,15 @@ async def _piece(receive: Receive) -> tuple[bytes, bool]:
 
 
 def _check_media_type(call: Call) -> None:
-    media_type = call.headers.get("content-type")
-    if media_type is not None and media_type not in _OF_JSON and not _is_json(media_type):
+    media_type = encoding = None
+    for name, value in call.scope["headers"]:
+        if name == b"content-type" and media_type is None:
+            media_type = value
+        elif name == b"content-encoding" and encoding is None:
+            encoding = value
+    if media_type is not None and media_type not in _OF_JSON and not _is_json(media_type.decode("latin-1")):
         raise NotJson
-    if (call.headers.get("content-encoding") or "").strip().lower() not in {"", "identity"}:
+    if encoding is not None and encoding.strip().lower() not in {b"", b"identity"}:
         raise NotJson
 
 

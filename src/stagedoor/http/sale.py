@@ -87,12 +87,15 @@ async def reserve_seats(data: JSONBody[ReserveBody], scope: Scope) -> Answer[Res
     await services.enter_room.settled(claims.ref, signed=claims)
     # Asked before the seats are, so that a reservation that was made can be told.
     time_zone = await services.listings.time_zone_of(performance_id) or services.time_zone
-    work = services.reserve_seats.reserve(
-        ref=claims.ref, buyer_id=buyer_id, performance_id=performance_id, seat_ids=seat_ids, key=key
-    )
     try:
         settled = await services.under_way.settle(
-            work, buyer_id=buyer_id, call=call.name, key=key, guard=services.breakers.of(Instance.SALE)
+            lambda: services.reserve_seats.reserve(
+                ref=claims.ref, buyer_id=buyer_id, performance_id=performance_id, seat_ids=seat_ids, key=key
+            ),
+            buyer_id=buyer_id,
+            call=call.name,
+            key=key,
+            guard=services.breakers.of(Instance.SALE),
         )
     except StillWaiting as rejection:
         raise ReservedTooEarly from rejection
@@ -124,7 +127,7 @@ async def release_seats(reservation_id: FromPath[str], scope: Scope) -> Answer[R
     user_id = user_id_of(call)
     buyer_id = await call.who(user_id)
     settled = await services.under_way.settle(
-        services.release_seats.release(hold_id=hold_id, buyer_id=buyer_id, key=key),
+        lambda: services.release_seats.release(hold_id=hold_id, buyer_id=buyer_id, key=key),
         buyer_id=buyer_id,
         call=call.name,
         key=key,
@@ -165,7 +168,7 @@ async def pay(data: JSONBody[PayBody], scope: Scope) -> Answer[Payment]:
     user_id = user_id_of(call, data.user_id)
     buyer_id = await call.who(user_id)
     settled = await services.under_way.settle(
-        services.pay.pay(hold_id=HoldId(data.reservation_id), buyer_id=buyer_id, key=key),
+        lambda: services.pay.pay(hold_id=HoldId(data.reservation_id), buyer_id=buyer_id, key=key),
         buyer_id=buyer_id,
         call=call.name,
         key=key,

@@ -1,5 +1,6 @@
 """Everything the edge calls: made by the composition root, handed to `create_app`, never reached for."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,6 +18,7 @@ from stagedoor.http.load import Load
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import Clock
+from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, HoldId, PerformanceId, PlaceRef, RoomId, SeatId
 from stagedoor.kernel.money import Won
@@ -34,8 +36,10 @@ VENUE_TIME_ZONE = "Asia/Seoul"
 class IssuesTokens(Protocol):
     """Gives a buyer her place in a room's line."""
 
-    async def issue(self, *, buyer_id: BuyerId, room_id: RoomId, key: IdempotencyKey | None) -> Joined:
-        """Return her living place or a new one."""
+    def issue(
+        self, *, buyer_id: BuyerId, room_id: RoomId, key: IdempotencyKey | None
+    ) -> asyncio.Future[Joined | Rejection]:
+        """Ask for her living place or a new one; return what will hold it."""
         ...
 
 

@@ -6,7 +6,6 @@ under way before it on its connection. Until all that is known it is kept
 here, and then either answered or handed to uvicorn as if it came just now.
 """
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -107,6 +106,16 @@ class ShortWayProtocol(PatientProtocol):
         if head.endswith(_CLOSE):
             self.transport.close()
 
+    def has_answered(self) -> None:
+        """Go on behind the answer to a request that had to wait."""
+        if self.pipeline or self._last_words is not None:
+            self.on_response_complete()
+            return
+        # Without uvicorn's timer: idle clients are waited for by one look at all of them.
+        self.server_state.total_requests += 1
+        self._since = self.loop.time()
+        self.flow.resume_reading()
+
     def _may_read_plainly(self) -> bool:
         """Whether the parser is between two requests, and the next one would be answered at once."""
         cycle = self.cycle
@@ -149,6 +158,16 @@ class ShortWayProtocol(PatientProtocol):
             super().on_body(body)
 
 
+class _Nobody:
+    """Who waits for the rest of a request that arrived whole."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+_NOBODY = _Nobody()
+
+
 class _HotCycle:
     """A hot request that waits for something; to uvicorn, which asks no more of one, it is a cycle like its own."""
 
@@ -159,7 +178,7 @@ class _HotCycle:
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
-        self.message_event = asyncio.Event()
+        self.message_event = _NOBODY
 
     async def run_asgi(self, _app: ASGIApp) -> None:
         """Answer."""
@@ -178,7 +197,7 @@ class _HotCycle:
         if not self.keep_alive and not head.endswith(_CLOSE):
             head = head.removesuffix(b"\r\n") + _CLOSE
         protocol.write_answer(answer, head)
-        protocol.on_response_complete()
+        protocol.has_answered()
 
 
 def short_way(protocol: type[PatientProtocol], calls: HotCalls) -> type[PatientProtocol]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from stagedoor.http.overdue import Overdue, Watched
 from stagedoor.http.rejections import StillRunning
@@ -11,7 +11,7 @@ from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
-from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
+from stagedoor.resilience.breaker import CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
 from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownPlace, UnknownRoom
 from stagedoor.wallet.rejections import ChargeNotAllowed
@@ -25,6 +25,14 @@ _FROM_MEMORY: Final = (StillRunning, ChargeNotAllowed, LineIsFull, RoomIsClosed,
 
 Scope = tuple[BuyerId | None, str, IdempotencyKey]
 """Buyer, call, key: the same request, sent more than once."""
+
+Work: TypeAlias = Callable[[], Coroutine[Any, Any, T] | asyncio.Future[T | Rejection]]
+"""
+Begins something that goes on to its end, whoever waits for it.
+
+A coroutine gets a task of its own. A future is of something under way already
+(a batch), and a rejection that it ends with is raised.
+"""
 
 
 class StoppedWaiting(Fault):
@@ -42,13 +50,13 @@ class UnderWay:
     def __init__(self, deadline_ms: int = DEADLINE_MS) -> None:
         """Give each caller *deadline_ms* to wait, unless she comes with a deadline."""
         self._deadline_s = deadline_ms / SECOND_MS
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._under_way: set[asyncio.Future[Any]] = set()
         self._running: dict[Scope, int] = {}
         self._overdue = Overdue()
 
     async def settle(
         self,
-        work: Coroutine[Any, Any, T],
+        work: Work[T],
         *,
         buyer_id: BuyerId | None,
         call: str,
@@ -56,7 +64,7 @@ class UnderWay:
         guard: CircuitBreaker | None = None,
     ) -> T:
         """
-        Return what *work* returns, at the deadline at the latest.
+        Begin *work* and return what it returns, at the deadline at the latest.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -71,33 +79,29 @@ class UnderWay:
         scope = None if key is None else (buyer_id, call, key)
         if guard is None:
             return await self._answer(work, scope)
-        try:
-            with guard.call():
-                try:
-                    return await self._answer(work, scope)
-                except Rejection as rejection:
-                    if guard.state is not State.HALF_OPEN or isinstance(rejection, _FROM_MEMORY):
-                        raise
-                    refusal = rejection
-        except CallNotPermitted:
-            # Puts away what was not begun. Where a breaker further in refused, the work has ended.
-            work.close()
-            raise
+        with guard.call():
+            try:
+                return await self._answer(work, scope)
+            except Rejection as rejection:
+                if guard.state is not State.HALF_OPEN or isinstance(rejection, _FROM_MEMORY):
+                    raise
+                refusal = rejection
         raise refusal
 
-    async def _answer(self, work: Coroutine[Any, Any, T], scope: Scope | None) -> T:
+    async def _answer(self, work: Work[T], scope: Scope | None) -> T:
         loop = asyncio.get_running_loop()
         deadline = current() or Deadline(loop.time() + self._deadline_s)
         late = StillRunning if scope in self._running else deadline.missed
-        # Not the task itself: whoever is cut off while she waits for that would cut the work off.
-        answer: asyncio.Future[T] = loop.create_future()
         with due(deadline):
-            task = loop.create_task(work)
-        self._tasks.add(task)
+            begun = work()
+            running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
+        # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
+        answer: asyncio.Future[T] = loop.create_future()
+        self._under_way.add(running)
         if scope is not None:
             self._running[scope] = self._running.get(scope, 0) + 1
         watched = self._overdue.watch(deadline.at, partial(_tell, answer, late))
-        task.add_done_callback(partial(self._ended, answer, scope, watched))
+        running.add_done_callback(partial(self._ended, answer, scope, watched))
         try:
             return await answer
         except asyncio.CancelledError:
@@ -108,26 +112,30 @@ class UnderWay:
 
     async def drain(self) -> None:
         """Return when everything under way has ended, however it did."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
-    def _ended(self, answer: asyncio.Future[T], scope: Scope | None, watched: Watched, task: asyncio.Task[T]) -> None:
-        self._tasks.discard(task)
+    def _ended(
+        self, answer: asyncio.Future[T], scope: Scope | None, watched: Watched, done: asyncio.Future[T | Rejection]
+    ) -> None:
+        self._under_way.discard(done)
         watched.is_over = True
         if scope is not None:
             self._running[scope] -= 1
             if not self._running[scope]:
                 del self._running[scope]
         # Asked for even where its caller has gone, which keeps the loop from calling it lost.
-        error = None if task.cancelled() else task.exception()
+        error = None if done.cancelled() else done.exception()
         if answer.done():
             return
-        if task.cancelled():
+        if done.cancelled():
             answer.cancel()
         elif error is not None:
             answer.set_exception(error)
+        elif isinstance(outcome := done.result(), Rejection):
+            answer.set_exception(outcome)
         else:
-            answer.set_result(task.result())
+            answer.set_result(outcome)
 
 
 def _tell(answer: asyncio.Future[Any], late: Callable[[], Exception]) -> None:

@@ -76,7 +76,7 @@ async def charge(data: JSONBody[ChargeBody], scope: Scope) -> Answer[Balance]:
     buyer_id = await call.who(user_id)
     services.limits.take(LimitedCall.CHARGE, buyer_id=buyer_id, address=call.address, now=call.asked_at)
     settled = await services.under_way.settle(
-        services.charge.charge(buyer_id=buyer_id, amount_won=Won(data.amount), key=key),
+        lambda: services.charge.charge(buyer_id=buyer_id, amount_won=Won(data.amount), key=key),
         buyer_id=buyer_id,
         call=call.name,
         key=key,

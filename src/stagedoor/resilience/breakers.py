@@ -54,7 +54,7 @@ class Breakers:
         self._settings = settings
         self._now_ns = now_ns
         self._made: dict[Instance, CircuitBreaker] = {}
-        self._listeners: list[Listener] = []
+        self._listeners: list[tuple[Listener, bool]] = []
 
     def of(self, instance: Instance) -> CircuitBreaker:
         """Return the breaker that guards *instance*."""
@@ -62,8 +62,8 @@ class Breakers:
         if breaker is None:
             settings = self._settings.get(instance, ON_SALE)
             breaker = self._made[instance] = CircuitBreaker(instance.value, settings, now_ns=self._now_ns)
-            for listener in self._listeners:
-                breaker.subscribe(listener)
+            for listener, calls in self._listeners:
+                breaker.subscribe(listener, calls=calls)
         return breaker
 
     def all(self) -> Sequence[CircuitBreaker]:
@@ -74,11 +74,11 @@ class Breakers:
         """Return the breaker called *name*, None if there is none."""
         return next((breaker for breaker in self._made.values() if breaker.name == name), None)
 
-    def subscribe(self, listener: Listener) -> None:
-        """Tell *listener* every event of every breaker from now on, also of those made later."""
-        self._listeners.append(listener)
+    def subscribe(self, listener: Listener, *, calls: bool = True) -> None:
+        """Tell *listener* every event of every breaker from now on, also of those made later; see `CircuitBreaker`."""
+        self._listeners.append((listener, calls))
         for breaker in self._made.values():
-            breaker.subscribe(listener)
+            breaker.subscribe(listener, calls=calls)
 
     async def tick(self) -> int:
         """Do what time alone brings about; return how many breakers changed their state by it."""

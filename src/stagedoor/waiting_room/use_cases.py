@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.clock import Clock, Instant
 from stagedoor.kernel.errors import Fault, Rejection
@@ -15,6 +15,7 @@ from stagedoor.waiting_room.ports import (
     EndPlace,
     Join,
     Joined,
+    Members,
     PlaceEnded,
     Rooms,
     RoomSupply,
@@ -26,31 +27,48 @@ from stagedoor.waiting_room.ports import (
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting, UnknownBuyer, UnknownPlace, UnknownRoom
 from stagedoor.waiting_room.room import Room, RoomState
 
+InTurn = TypeVar("InTurn")
+"""What is waited for until a batch has come to its end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueToken:
-    """Gives a member her place in a room's line."""
+class JoinMembers:
+    """Lets members into the line, a batch of them at a time."""
 
-    is_member: Callable[[BuyerId], Awaitable[bool]]
+    members: Members
+    line: WaitingLine
+
+    async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+        """Give each member her living place, or a new one at the back; who is none gets `UnknownBuyer`."""
+        known = await self.members.known([join.buyer_id for join in joins])
+        of_members = [join for join, is_known in zip(joins, known, strict=True) if is_known]
+        joined = iter(await self.line.join(of_members) if of_members else ())
+        return [next(joined) if is_known else UnknownBuyer() for is_known in known]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueToken(Generic[InTurn]):
+    """
+    Gives a member her place in a room's line.
+
+    *join* is `JoinMembers`, with those who ask gathered into batches: what it
+    returns is waited for, and then a `Joined` or a `Rejection`.
+    """
+
     rooms: Rooms
-    join: Callable[[Join], Awaitable[Joined | Rejection]]
+    join: Callable[[Join], InTurn]
 
-    async def issue(self, *, buyer_id: BuyerId, room_id: RoomId, key: IdempotencyKey | None) -> Joined:
+    def issue(self, *, buyer_id: BuyerId, room_id: RoomId, key: IdempotencyKey | None) -> InTurn:
         """
-        Return her living place, or a new one at the back.
+        Ask for her living place, or a new one at the back; return what is to be waited for.
 
-        Raises `UnknownRoom`, `UnknownBuyer`, `KeyReused`, `TooManyKeys`,
-        `RoomIsClosed`, `LineIsFull`.
+        Raises `UnknownRoom`. What is waited for may be `UnknownBuyer`, `KeyReused`, `TooManyKeys`, `RoomIsClosed`,
+        `LineIsFull`.
         """
         room = self.rooms.get(room_id)
         if room is None:
             raise UnknownRoom
-        if not await self.is_member(buyer_id):
-            raise UnknownBuyer
-        outcome = await self.join(Join(room=room, buyer_id=buyer_id, key=key))
-        if isinstance(outcome, Rejection):
-            raise outcome
-        return outcome
+        return self.join(Join(room=room, buyer_id=buyer_id, key=key))
 
 
 class AsUsual(Conditions):

@@ -2,9 +2,9 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import structlog
 
@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 Command = TypeVar("Command")
 Outcome = TypeVar("Outcome")
 
+Begin: TypeAlias = Callable[[Command], asyncio.Future[Outcome]]
+"""Begins what one command asks for, and returns what will hold its outcome."""
+
 _MB = 1_000_000
 
 
@@ -25,11 +28,11 @@ class RemoteDisk:
 
     is_low = False
 
-    def minding(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
+    def minding(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
         """Return *call*."""
         return call
 
-    def sparing(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
+    def sparing(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
         """Return *call*."""
         return call
 
@@ -78,29 +81,30 @@ class DiskWatch:
                 log.info("disk.recovered", **figures)
         return int(changed)
 
-    def minding(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
+    def minding(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
         """Return *call*; where it finds no room, nothing new is begun until the next look at the disk finds some."""
 
-        async def minded(command: Command) -> Outcome:
-            try:
-                return await call(command)
-            except StoreFull:
-                if self._reserve.fill():
-                    self._said = "full: there was no room for a write"
-                    log.warning("disk.full")
-                raise
+        def minded(command: Command) -> asyncio.Future[Outcome]:
+            begun = call(command)
+            begun.add_done_callback(self._mind)
+            return begun
 
         return minded
 
-    def sparing(self, call: Callable[[Command], Awaitable[Outcome]]) -> Callable[[Command], Awaitable[Outcome]]:
+    def sparing(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
         """Return *call*, `minding` it, for as long as enough is left; it raises `NearlyFull` otherwise."""
         minded = self.minding(call)
 
-        async def spared(command: Command) -> Outcome:
+        def spared(command: Command) -> asyncio.Future[Outcome]:
             self._reserve.spare()
-            return await minded(command)
+            return minded(command)
 
         return spared
+
+    def _mind(self, done: asyncio.Future[Any]) -> None:
+        if not done.cancelled() and isinstance(done.exception(), StoreFull) and self._reserve.fill():
+            self._said = "full: there was no room for a write"
+            log.warning("disk.full")
 
     def ready(self) -> Mapping[str, str]:
         """Say how the disk was found."""

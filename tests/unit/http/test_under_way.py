@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -37,14 +38,14 @@ async def test_the_answer_is_the_works() -> None:
     work = Work()
     work.may_end.set()
 
-    assert await UnderWay().settle(work(), buyer_id=ALICE, call="pay", key=None) == "done"
+    assert await UnderWay().settle(work, buyer_id=ALICE, call="pay", key=None) == "done"
 
 
 async def test_at_the_deadline_the_caller_goes_and_the_work_stays() -> None:
     work, under_way = Work(), UnderWay(deadline_ms=1)
 
     with pytest.raises(DeadlineMissed):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=KEY)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=KEY)
     work.may_end.set()
     await under_way.drain()
 
@@ -54,10 +55,10 @@ async def test_at_the_deadline_the_caller_goes_and_the_work_stays() -> None:
 async def test_a_repeated_call_is_told_that_the_first_still_runs() -> None:
     first, second, under_way = Work(), Work(), UnderWay(deadline_ms=1)
     with pytest.raises(DeadlineMissed):
-        await under_way.settle(first(), buyer_id=ALICE, call="pay", key=KEY)
+        await under_way.settle(first, buyer_id=ALICE, call="pay", key=KEY)
 
     with pytest.raises(StillRunning):
-        await under_way.settle(second(), buyer_id=ALICE, call="pay", key=KEY)
+        await under_way.settle(second, buyer_id=ALICE, call="pay", key=KEY)
 
     for work in (first, second):
         work.may_end.set()
@@ -68,10 +69,10 @@ async def test_a_repeated_call_is_told_that_the_first_still_runs() -> None:
 async def test_a_key_is_one_buyers_for_one_call(buyer_id: BuyerId, call: str) -> None:
     first, second, under_way = Work(), Work(), UnderWay(deadline_ms=1)
     with pytest.raises(DeadlineMissed):
-        await under_way.settle(first(), buyer_id=ALICE, call="pay", key=KEY)
+        await under_way.settle(first, buyer_id=ALICE, call="pay", key=KEY)
 
     with pytest.raises(DeadlineMissed):
-        await under_way.settle(second(), buyer_id=buyer_id, call=call, key=KEY)
+        await under_way.settle(second, buyer_id=buyer_id, call=call, key=KEY)
 
     for work in (first, second):
         work.may_end.set()
@@ -84,11 +85,11 @@ async def test_once_the_first_has_ended_the_key_is_free_again(monkeypatch: pytes
     stopped_s = loop.time()
     with monkeypatch.context() as time_stands_still:
         time_stands_still.setattr(loop, "time", lambda: stopped_s)
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=KEY)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=KEY)
     late = Work()
 
     with pytest.raises(DeadlineMissed):
-        await under_way.settle(late(), buyer_id=ALICE, call="pay", key=KEY)
+        await under_way.settle(late, buyer_id=ALICE, call="pay", key=KEY)
 
     late.may_end.set()
     await under_way.drain()
@@ -96,7 +97,7 @@ async def test_once_the_first_has_ended_the_key_is_free_again(monkeypatch: pytes
 
 async def test_a_caller_who_is_cut_off_leaves_the_work_whole() -> None:
     work, under_way = Work(), UnderWay()
-    caller = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="leave", key=None))
+    caller = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="leave", key=None))
     await asyncio.sleep(0)
 
     caller.cancel()
@@ -111,7 +112,7 @@ async def test_a_timeout_inside_the_work_is_its_own() -> None:
         raise TimeoutError("inside")
 
     with pytest.raises(TimeoutError, match="inside"):
-        await UnderWay().settle(slow(), buyer_id=ALICE, call="pay", key=None)
+        await UnderWay().settle(slow, buyer_id=ALICE, call="pay", key=None)
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ async def test_the_guard_counts_how_it_went(
             raise error
 
     with contextlib.suppress(Fault, Rejection, KeyError):
-        await UnderWay().settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+        await UnderWay().settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
 
     now = guard.snapshot()
     assert (now.buffered_calls, now.failed_calls) == counted
@@ -140,7 +141,7 @@ async def test_a_missed_deadline_is_a_failure_whatever_becomes_of_the_work(guard
     work, under_way = Work(), UnderWay(deadline_ms=1)
 
     with pytest.raises(DeadlineMissed):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
     work.may_end.set()
     await under_way.drain()
 
@@ -150,7 +151,7 @@ async def test_a_missed_deadline_is_a_failure_whatever_becomes_of_the_work(guard
 
 async def test_a_deadline_that_is_told_too_late_is_still_a_missed_one(guard: CircuitBreaker) -> None:
     work, under_way, loop = Work(), UnderWay(deadline_ms=1), asyncio.get_running_loop()
-    caller = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard))
+    caller = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard))
     await asyncio.sleep(0)
     loop.call_at(loop.time() + 0.002, caller.cancel)
     time.sleep(0.01)  # noqa: ASYNC251 -- the lag with which both come in one round of the loop
@@ -165,7 +166,7 @@ async def test_a_deadline_that_is_told_too_late_is_still_a_missed_one(guard: Cir
 
 async def test_a_caller_who_hangs_up_says_nothing(guard: CircuitBreaker) -> None:
     work, under_way = Work(), UnderWay()
-    caller = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard))
+    caller = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard))
     await asyncio.sleep(0)
 
     caller.cancel()
@@ -182,7 +183,7 @@ async def test_while_the_guard_is_open_nothing_is_begun(guard: CircuitBreaker) -
     guard.transition_to(State.FORCED_OPEN)
 
     with pytest.raises(CallNotPermitted):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
     await under_way.drain()
 
     assert work.ended == 0
@@ -196,7 +197,7 @@ async def test_who_comes_with_a_deadline_waits_no_longer_than_that() -> None:
     work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
 
     with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
     work.may_end.set()
     await under_way.drain()
 
@@ -205,15 +206,15 @@ async def test_who_comes_with_a_deadline_waits_no_longer_than_that() -> None:
 
 async def test_whose_deadline_comes_first_goes_first_whoever_came_first() -> None:
     work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
-    patient = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None))
+    patient = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
     with due(a_deadline(1_800)):
-        middling = asyncio.ensure_future(under_way.settle(work(), buyer_id=ALICE, call="pay", key=None))
+        middling = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
     await asyncio.sleep(0)
 
     with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
     with due(a_deadline(0.002)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
 
     assert not patient.done()
     assert not middling.done()
@@ -228,14 +229,14 @@ async def test_the_work_knows_how_long_she_waits() -> None:
 
     deadline = a_deadline(3_600)
     with due(deadline):
-        assert await UnderWay().settle(work(), buyer_id=ALICE, call="pay", key=None) == deadline
+        assert await UnderWay().settle(work, buyer_id=ALICE, call="pay", key=None) == deadline
 
 
 async def test_a_callers_own_deadline_says_nothing_to_the_guard(guard: CircuitBreaker) -> None:
     work, under_way = Work(), UnderWay()
 
     with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
     work.may_end.set()
     await under_way.drain()
 
@@ -247,7 +248,7 @@ async def refused(under_way: UnderWay, guard: CircuitBreaker, rejection: Rejecti
         raise rejection
 
     with pytest.raises(type(rejection)):
-        await under_way.settle(work(), buyer_id=ALICE, call="pay", key=None, guard=guard)
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
 
 
 async def test_a_store_that_says_no_by_the_rules_closes_the_guard_after_its_trial(guard: CircuitBreaker) -> None:
@@ -271,3 +272,28 @@ async def test_what_is_refused_from_memory_says_nothing_on_trial(guard: CircuitB
 
     assert guard.snapshot().buffered_calls == 0
     assert not guard.refuses
+
+
+async def test_what_is_under_way_already_is_waited_for_and_its_refusal_raised() -> None:
+    def begun(outcome: str | Rejection) -> Callable[[], asyncio.Future[str | Rejection]]:
+        future: asyncio.Future[str | Rejection] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, outcome)
+        return lambda: future
+
+    assert await UnderWay().settle(begun("done"), buyer_id=ALICE, call="join", key=None) == "done"
+    with pytest.raises(UnknownPlace):
+        await UnderWay().settle(begun(UnknownPlace()), buyer_id=ALICE, call="join", key=None)
+
+
+async def test_a_caller_who_is_cut_off_leaves_what_is_under_way_whole() -> None:
+    under_way = UnderWay()
+    future: asyncio.Future[str | Rejection] = asyncio.get_running_loop().create_future()
+    caller = asyncio.ensure_future(under_way.settle(lambda: future, buyer_id=ALICE, call="join", key=None))
+    await asyncio.sleep(0)
+
+    caller.cancel()
+    await asyncio.wait([caller])
+
+    assert not future.cancelled()
+    future.set_result("done")
+    await under_way.drain()

@@ -7,7 +7,7 @@ import pytest
 
 from stagedoor.kernel.clock import ManualClock, Outage
 from stagedoor.kernel.errors import Fault, Rejection
-from stagedoor.kernel.idempotency import IdempotencyKey, KeyReused
+from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef, RoomId
 from stagedoor.waiting_room.model import EndCause, LineView, PlaceState, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import (
@@ -16,6 +16,7 @@ from stagedoor.waiting_room.ports import (
     HoldNote,
     Join,
     Joined,
+    Members,
     PlaceEnded,
     RoomBook,
     RoomSupply,
@@ -32,11 +33,12 @@ from stagedoor.waiting_room.use_cases import (
     CheckPlace,
     EnterRoom,
     IssueToken,
+    JoinMembers,
     LeaveLine,
     RecognizePlace,
     RoomStatus,
 )
-from tests.builders.line import NOON, a_ref, a_room
+from tests.builders.line import NOON, a_ref, a_room, taken
 
 ANN = BuyerId(7)
 STRANGER = BuyerId(8)
@@ -58,9 +60,13 @@ class FakeLine(WaitingLine):
     fails: bool = False
     looked: list[tuple[PlaceRef, bool]] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
+    joined: list[Join] = field(default_factory=list)
 
     async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
-        raise NotImplementedError
+        assert self.place is not None
+        assert joins
+        self.joined += joins
+        return [Joined(place=self.place) for _ in joins]
 
     def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:
         return not self.fails
@@ -106,8 +112,9 @@ class Book(RoomBook):
         return self.rooms
 
 
-async def is_ann(buyer_id: BuyerId) -> bool:
-    return buyer_id == ANN
+class OnlyAnn(Members):
+    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool]:
+        return [buyer_id == ANN for buyer_id in buyer_ids]
 
 
 class OnlyMainSells(Supply):
@@ -157,34 +164,35 @@ async def test_rooms_are_as_last_read() -> None:
 
 async def test_a_member_gets_her_place() -> None:
     counter = Counter(Joined(place=a_place()))
-    issue = IssueToken(is_member=is_ann, rooms=await read(a_room()), join=counter.join)
+    issue = IssueToken(rooms=await read(a_room()), join=counter.join)
 
-    joined = await issue.issue(buyer_id=ANN, room_id=MAIN_ROOM, key=KEY)
+    joined = await taken(issue.issue(buyer_id=ANN, room_id=MAIN_ROOM, key=KEY))
 
     assert joined.place == a_place()
     assert counter.asked == [Join(room=a_room(), buyer_id=ANN, key=KEY)]
 
 
-@pytest.mark.parametrize(
-    ("buyer_id", "room_id", "refusal"), [(ANN, VIP_ROOM, UnknownRoom), (STRANGER, MAIN_ROOM, UnknownBuyer)]
-)
-async def test_who_or_what_is_not_known_never_comes_to_the_line(
-    buyer_id: BuyerId, room_id: RoomId, refusal: type[Rejection]
-) -> None:
+async def test_nobody_is_asked_for_a_place_in_a_room_that_is_not_known() -> None:
     counter = Counter(Joined(place=a_place()))
-    issue = IssueToken(is_member=is_ann, rooms=await read(a_room()), join=counter.join)
+    issue = IssueToken(rooms=await read(a_room()), join=counter.join)
 
-    with pytest.raises(refusal):
-        await issue.issue(buyer_id=buyer_id, room_id=room_id, key=None)
+    with pytest.raises(UnknownRoom):
+        await issue.issue(buyer_id=ANN, room_id=VIP_ROOM, key=None)
 
     assert counter.asked == []
 
 
-async def test_the_line_s_no_is_the_answer() -> None:
-    issue = IssueToken(is_member=is_ann, rooms=await read(a_room()), join=Counter(KeyReused()).join)
+@pytest.mark.parametrize("buyer_ids", [[ANN], [STRANGER], [ANN, STRANGER, ANN], [STRANGER, ANN, STRANGER]])
+async def test_only_members_come_to_the_line_and_each_gets_her_own_answer(buyer_ids: Sequence[BuyerId]) -> None:
+    line = FakeLine(place=a_place())
 
-    with pytest.raises(KeyReused):
-        await issue.issue(buyer_id=ANN, room_id=MAIN_ROOM, key=KEY)
+    outcomes = await JoinMembers(members=OnlyAnn(), line=line).join(
+        [Join(room=a_room(), buyer_id=each) for each in buyer_ids]
+    )
+
+    assert [join.buyer_id for join in line.joined] == [each for each in buyer_ids if each == ANN]
+    assert [isinstance(outcome, Joined) for outcome in outcomes] == [each == ANN for each in buyer_ids]
+    assert all(isinstance(outcome, Joined | UnknownBuyer) for outcome in outcomes)
 
 
 async def test_to_check_is_to_be_told() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,15 @@ class Write:
         self.fault: Fault | None = None
         self.asked = 0
 
-    async def __call__(self, _command: str) -> str:
+    def __call__(self, _command: str) -> asyncio.Future[str]:
         self.asked += 1
-        if self.fault is not None:
-            raise self.fault
-        return "written"
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        if self.fault is None:
+            loop.call_soon(written.set_result, "written")
+        else:
+            loop.call_soon(written.set_exception, self.fault)
+        return written
 
 
 @pytest.fixture

@@ -8,20 +8,27 @@ from stagedoor.resilience.breaker.events import BreakerEvent, Listener
 class Bulletin:
     """The listeners of one breaker and what they have not been told yet."""
 
-    __slots__ = ("_pending", "_telling", "listeners")
+    __slots__ = ("_pending", "_telling", "listeners", "of_calls")
 
     def __init__(self) -> None:
         self.listeners: tuple[Listener, ...] = ()
-        self._pending: deque[BreakerEvent] = deque()
+        self.of_calls: tuple[Listener, ...] = ()
+        self._pending: deque[tuple[BreakerEvent, tuple[Listener, ...]]] = deque()
         self._telling = False
 
-    def subscribe(self, listener: Listener) -> None:
-        """Tell *listener* every event from now on."""
+    def subscribe(self, listener: Listener, *, calls: bool) -> None:
+        """Tell *listener* every event from now on, those of single calls only if it wants *calls*."""
         self.listeners = (*self.listeners, listener)
+        if calls:
+            self.of_calls = (*self.of_calls, listener)
 
     def add(self, event: BreakerEvent) -> None:
         """Keep *event* until `publish`."""
-        self._pending.append(event)
+        self._pending.append((event, self.listeners))
+
+    def add_call(self, event: BreakerEvent) -> None:
+        """Keep *event*, of a single call, until `publish`."""
+        self._pending.append((event, self.of_calls))
 
     def publish(self) -> None:
         """Tell everybody what is kept."""
@@ -32,8 +39,8 @@ class Bulletin:
         self._telling = True
         try:
             while self._pending:
-                event = self._pending.popleft()
-                for listener in self.listeners:
+                event, listeners = self._pending.popleft()
+                for listener in listeners:
                     listener(event)
         finally:
             self._telling = False

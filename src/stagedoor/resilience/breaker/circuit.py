@@ -57,6 +57,7 @@ class CircuitBreaker:
         "_era",
         "_failure_rate_told",
         "_failure_threshold",
+        "_is_silent",
         "_not_permitted",
         "_now_ns",
         "_open_until_ns",
@@ -85,6 +86,7 @@ class CircuitBreaker:
         self._era = UNCOUNTED
         self._state = State.CLOSED
         self._admits_all = True
+        self._is_silent = False
         self._open_until_ns = 0
         self._trials_left = 0
         self._trial_due_ns: int | None = None
@@ -124,9 +126,13 @@ class CircuitBreaker:
             retry_after_ms=self._retry_after_ms(),
         )
 
-    def subscribe(self, listener: Listener) -> None:
-        """Tell *listener* every event from now on."""
-        self._bulletin.subscribe(listener)
+    def subscribe(self, listener: Listener, *, calls: bool = True) -> None:
+        """
+        Tell *listener* every event from now on.
+
+        Without *calls* it is spared those of single calls, and the calls the time it takes to tell it.
+        """
+        self._bulletin.subscribe(listener, calls=calls)
 
     def call(self) -> GuardedCall:
         """
@@ -155,7 +161,7 @@ class CircuitBreaker:
         permit = self._permit_for_one()
         if permit is None:
             self._not_permitted += 1
-            if self._bulletin.listeners:
+            if self._bulletin.of_calls:
                 self._keep_call(CallRefused(breaker=self.name, state=self._state))
         self._bulletin.publish()
         return permit
@@ -163,8 +169,8 @@ class CircuitBreaker:
     def record_success(self, permit: Permit, duration_ns: int) -> None:
         """Count the call as a success."""
         slow = duration_ns > self._slow_above_ns  # exactly the threshold is not slow
-        if self._bulletin.listeners:
-            self._keep_call(CallSucceeded(breaker=self.name, duration_ns=duration_ns, slow=slow))
+        if self._bulletin.of_calls:
+            self._keep_call(CallSucceeded(self.name, duration_ns, slow))
         self._count(permit, SUCCEEDED + SLOW if slow else SUCCEEDED)
 
     def record_error(self, permit: Permit, duration_ns: int, error: Exception) -> None:
@@ -179,12 +185,12 @@ class CircuitBreaker:
                 self.record_success(permit, duration_ns)
             case Verdict.FAILURE:
                 slow = duration_ns > self._slow_above_ns
-                if self._bulletin.listeners:
+                if self._bulletin.of_calls:
                     self._keep_call(CallFailed(breaker=self.name, duration_ns=duration_ns, slow=slow, error=error))
                 self._count(permit, FAILED + SLOW if slow else FAILED)
             case Verdict.NONE:
                 self.release(permit)
-                if self._bulletin.listeners:
+                if self._bulletin.of_calls:
                     self._keep_call(CallIgnored(breaker=self.name, duration_ns=duration_ns, error=error))
                     self._bulletin.publish()
 
@@ -293,6 +299,7 @@ class CircuitBreaker:
             self._keep_transition(state, cause)
         self._state = state
         self._admits_all = state in _COUNT_ALL
+        self._is_silent = state in _SILENT
         self._trials_left = 0
         self._trial_due_ns = None
         if state is State.OPEN:
@@ -320,8 +327,8 @@ class CircuitBreaker:
         self._slow_rate_told = False
 
     def _keep_call(self, event: BreakerEvent) -> None:
-        if self._state not in _SILENT:
-            self._bulletin.add(event)
+        if not self._is_silent:
+            self._bulletin.add_call(event)
 
     def _keep_rates(self, *, failures_exceed: bool, slow_exceed: bool) -> None:
         failure_rate, slow_call_rate = rates_of(self._window)

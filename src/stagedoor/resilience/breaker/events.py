@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from stagedoor.resilience.breaker.states import State
 
@@ -23,9 +24,8 @@ class Cause(Enum):
     """Somebody told it to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallSucceeded:
-    """A permitted call did what it should."""
+class CallSucceeded(NamedTuple):
+    """A permitted call did what it should; a tuple, because nearly all calls do."""
 
     breaker: str
     duration_ns: int
