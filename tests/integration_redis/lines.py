@@ -93,6 +93,27 @@ class Process:
         return self.line.look_at_once(place.ref, telling=True)
 
 
+class Sleeping:
+    """Stops a process between a turn's plan and its arrival at the store, as SIGSTOP does."""
+
+    def __init__(self, process: Process) -> None:
+        self.reached = asyncio.Event()
+        self._awake = asyncio.Event()
+        self._run = process.client.run
+        process.client.run = self._slow  # type: ignore[method-assign]
+
+    async def _slow(
+        self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, server: str
+    ) -> Reply:
+        if script == "turn":
+            self.reached.set()
+            await self._awake.wait()
+        return await self._run(script, keys, arguments, server=server)
+
+    def wake(self) -> None:
+        self._awake.set()
+
+
 class Town:
     """Any number of processes."""
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from stagedoor.adapters.redis import client as client_module
-from stagedoor.adapters.redis.client import Reply
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, HoldId
@@ -16,7 +15,7 @@ from stagedoor.waiting_room.model import EndCause, PlaceState
 from stagedoor.waiting_room.ports import EndPlace, HoldNote, Join, Joined
 from tests.builders.line import a_ref, a_room
 from tests.contract.line_record import overlaps, unfair
-from tests.integration_redis.lines import Process, Town, a_town, until
+from tests.integration_redis.lines import Process, Sleeping, Town, a_town, until
 
 CROWD = 300
 KEY = IdempotencyKey(value="k-1", fingerprint="body")
@@ -128,27 +127,6 @@ async def test_an_orderly_stop_hands_the_room_over_at_once(town: Town) -> None:
     await leader.line.hand_over()
 
     assert (await other.turn()).admitted == 1
-
-
-class Sleeping:
-    """Stops a process between a turn's plan and its arrival at the store, as SIGSTOP does."""
-
-    def __init__(self, process: Process) -> None:
-        self.reached = asyncio.Event()
-        self._awake = asyncio.Event()
-        self._run = process.client.run
-        process.client.run = self._slow  # type: ignore[method-assign]
-
-    async def _slow(
-        self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, server: str
-    ) -> Reply:
-        if script == "turn":
-            self.reached.set()
-            await self._awake.wait()
-        return await self._run(script, keys, arguments, server=server)
-
-    def wake(self) -> None:
-        self._awake.set()
 
 
 async def a_sleeper_wakes(town: Town) -> None:

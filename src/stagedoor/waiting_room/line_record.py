@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.errors import TurnedAway
 from stagedoor.kernel.ids import RoomId
 from stagedoor.waiting_room.changes import Change, NewPlace
 from stagedoor.waiting_room.model import PlaceState
 from stagedoor.waiting_room.restoring import StoredPass
+
+
+class Superseded(TurnedAway):
+    """
+    The line has begun another epoch: what is decided in the caller's own does not count any more.
+
+    The record has answered, and is well: no breaker counts this.
+    """
 
 
 class Marks(NamedTuple):
@@ -53,17 +62,28 @@ class RecordedRoom:
 class LineRecord(Protocol):
     """The record of lines whose store is not their journal. Everything raises `Fault`."""
 
-    async def open(self, room_id: RoomId, *, server: str, lost_epoch: int | None) -> Marks:
+    async def open(self, room_id: RoomId, *, server: str, held_epoch: int | None, lost_epoch: int | None) -> Marks:
         """
         Return the room's marks for a line in the store *server*.
 
         In another store than before, or where *lost_epoch*, which is the
-        present one, was lost, a new epoch has begun by then.
+        present one, was lost, a new epoch has begun by then. *held_epoch* is
+        the one that the caller had in *server* last, None if it comes from
+        elsewhere. Raises `Superseded` where the line has gone on from there in
+        another store: whoever was left behind must not fetch it back.
         """
         ...
 
+    async def confirm(self, room_id: RoomId, *, epoch: int) -> None:
+        """Return if *epoch* is still the present one. Raises `Superseded`."""
+        ...
+
     async def reserve(self, room_id: RoomId, *, epoch: int, numbers_until: int, told_ms: int) -> Marks:
-        """Raise the marks to these at least, before any of it is used; return how they are then."""
+        """
+        Raise the marks to these at least, before any of it is used; return how they are then.
+
+        Raises `Superseded`.
+        """
         ...
 
     async def write(
@@ -81,8 +101,8 @@ class LineRecord(Protocol):
         They are what the log has beyond the record's position, in order, each
         with its own position. Of what somebody else has recorded since, the part
         up to there is left out, so doing it again changes nothing. *session_ends*
-        are the ends of running passes that were moved. An older *epoch* records
-        nothing any more.
+        are the ends of running passes that were moved. In another *epoch* than
+        the present one nothing is recorded. Raises `Superseded`.
         """
         ...
 

@@ -16,7 +16,7 @@ from stagedoor.kernel.errors import Fault, Overloaded
 from stagedoor.kernel.ids import RoomId
 from stagedoor.waiting_room.admission_rate import AdmissionRate
 from stagedoor.waiting_room.changes import Change, Ending
-from stagedoor.waiting_room.line_record import LineRecord
+from stagedoor.waiting_room.line_record import LineRecord, Superseded
 from stagedoor.waiting_room.model import EndCause, PlaceState
 from stagedoor.waiting_room.ports import Turn, TurnReport
 
@@ -55,17 +55,29 @@ class Leading:
         if line.replica is not None and self.leads(room.id):
             # What was admitted before is on record before anybody else is.
             await self.write_record(line)
-        change = await line.alone(lambda: self._turn(line, turn))
-        if change is not None:
-            with contextlib.suppress(Fault):
-                await self.write_record(line)
-                await self._make_checkpoint(line)
+        try:
+            change = await line.alone(lambda: self._turn(line, turn))
+            if change is not None:
+                await self._keep(line)
+        finally:
+            line.tell_decided()
         return TurnReport(
             room_id=room.id,
             admitted=0 if change is None else len(change.admitted),
             passed_over=0 if change is None else len(change.passed_over) + len(change.not_taken),
             ended=0 if change is None else len(change.ended),
         )
+
+    async def _keep(self, line: RoomLine) -> None:
+        """Record what the turn has come to, before anybody is told of it where that can be; raises `Superseded`."""
+        try:
+            await self.write_record(line)
+            await self._make_checkpoint(line)
+        except Superseded:
+            raise
+        except Fault as fault:
+            # It stands in the log, and is recorded before there is another turn.
+            log.info("line.not_recorded", room=line.room.id, cause=str(fault))
 
     async def lead(self, line: RoomLine) -> int:
         """Take the lease or keep it; return the fence, 0 where somebody else leads. Raises `Fault`."""
@@ -108,13 +120,14 @@ class Leading:
             numbers = {number for _, change in some for number in recorded_numbers(change)}
             places = {number: place for number in numbers if (place := replica.place(number)) is not None}
             session_ends = dict(replica.moved_sessions)
-            await self._record.write(
+            writing = self._record.write(
                 line.room.id,
                 epoch=replica.epoch,
                 changes=some,
                 places=places,
                 session_ends=session_ends,
             )
+            await line.recorded(replica, writing)
             del changes[: len(some)]
             for number, ends_at in session_ends.items():
                 if replica.moved_sessions.get(number) == ends_at:
@@ -125,6 +138,7 @@ class Leading:
         await line.send_owed()
         replica = await line.opened()
         replica.room = room = turn.room
+        is_confirmed = False
         for _ in range(ATTEMPTS):
             # The store's own clock, behind rather than ahead: nobody enters before her time.
             now = line.now()
@@ -138,6 +152,11 @@ class Leading:
             if not change.is_durable:
                 replica.line.apply(change)
                 return change
+            if change.admitted and not is_confirmed:
+                # Others may lead by now on a store that this process does not reach: they have said so in the record.
+                await line.confirm()
+                is_confirmed = True
+                continue
             entry = log_entries.changed(line.request(), change)
             status = await line.turn(entry, candidate=self.candidate, fence=fence)
             if status is Status.OK:
@@ -163,8 +182,9 @@ class Leading:
 
     async def _unrecorded(self, line: RoomLine, replica: Replica, until: int) -> Sequence[tuple[int, Change]]:
         """Return what the log has up to *until* that is not on record. Raises `Fault`."""
-        marks = await self._record.reserve(
-            line.room.id, epoch=replica.epoch, numbers_until=replica.numbers_until, told_ms=0
+        marks = await line.recorded(
+            replica,
+            self._record.reserve(line.room.id, epoch=replica.epoch, numbers_until=replica.numbers_until, told_ms=0),
         )
         found: list[tuple[int, Change]] = []
         after = marks.position

@@ -27,7 +27,7 @@ from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
 from stagedoor.operators.model import AuditEntry
 from stagedoor.waiting_room.line import Line
-from stagedoor.waiting_room.line_record import LineRecord
+from stagedoor.waiting_room.line_record import LineRecord, Superseded
 from stagedoor.waiting_room.model import LineView, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import (
     EndPlace,
@@ -44,6 +44,7 @@ from stagedoor.waiting_room.ports import (
 from stagedoor.waiting_room.rejections import UnknownPlace
 from stagedoor.waiting_room.room import Room
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 Audit = Callable[[Sequence[AuditEntry]], Awaitable[None]]
@@ -94,9 +95,7 @@ class RedisLine(WaitingLine, LineLeftovers):
 
         A room that nobody leads is led from then on.
         """
-        for room in self._rooms.all():
-            if not self._stands():
-                await self._whole(self._refresh(self._line(room)))
+        await self._each(lambda room: self._whole(self._refresh(self._line(room))), self._rooms.all())
         return len(self._lines)
 
     async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
@@ -149,7 +148,7 @@ class RedisLine(WaitingLine, LineLeftovers):
 
     async def turn(self, turns: Sequence[Turn]) -> Sequence[TurnReport]:
         """Let time act on each room that this process leads; read what the leader did in the others."""
-        return [await self._whole(self._turn(turn)) for turn in turns]
+        return await self._each(lambda turn: self._whole(self._turn(turn)), turns)
 
     async def end(self, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
         """End each place, unless it is over already."""
@@ -212,9 +211,11 @@ class RedisLine(WaitingLine, LineLeftovers):
     async def hand_over(self) -> None:
         """Tell the others what was heard here, and leave the rooms that this process leads to them. Raises `Fault`."""
         await self.idle()
-        for line in self._lines.values():
-            await line.flush()
-            await self._leading.hand_over(line)
+        await self._each(self._hand_over, self._lines.values())
+
+    async def _hand_over(self, line: RoomLine) -> None:
+        await line.flush()
+        await self._leading.hand_over(line)
 
     async def idle(self) -> None:
         """Return when nothing is under way."""
@@ -243,6 +244,7 @@ class RedisLine(WaitingLine, LineLeftovers):
             if isinstance(number, Rejection):
                 answers.append(number)
                 continue
+            await line.decided(number)
             place = self.look_at_once(PlaceRef(room.id, QueueNumber(number)), telling=True)
             answers.append(UnknownPlace() if place is None else Joined(place=place))
         return answers
@@ -333,6 +335,9 @@ class RedisLine(WaitingLine, LineLeftovers):
         return await self._leading.turn(line, turn)
 
     async def _refresh(self, line: RoomLine) -> None:
+        if self._stands():
+            return
+        await line.confirm_now_and_then()
         await line.flush()
         if await self._leading.lead(line):
             await self._leading.write_record(line)
@@ -397,6 +402,19 @@ class RedisLine(WaitingLine, LineLeftovers):
         if line.replica is not None:
             line.replica.room = room
         return line
+
+    async def _each(self, work: Callable[[S], Awaitable[T]], of: Iterable[S]) -> list[T]:
+        """Do *work* on each; that others have gone on with one room without this process keeps it from no other."""
+        done: list[T] = []
+        superseded: Superseded | None = None
+        for one in of:
+            try:
+                done.append(await work(one))
+            except Superseded as error:
+                superseded = error
+        if superseded is not None:
+            raise superseded
+        return done
 
     async def _whole(self, work: Coroutine[object, object, T]) -> T:
         """Run *work* to its end: a caller that gives up loses only the answer."""

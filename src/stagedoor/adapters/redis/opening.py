@@ -2,6 +2,7 @@
 
 import secrets
 from array import array
+from functools import partial
 
 from stagedoor.adapters.redis import checkpoints
 from stagedoor.adapters.redis.checkpoints import CheckpointGone
@@ -43,21 +44,25 @@ class Opening:
         """Return how much of such an outage of the store is given back, in milliseconds."""
         return min(ended_at - began_at, self._credit_max_ms)
 
-    async def open(self, room: Room, known: Replica | None) -> tuple[RoomStore, Replica]:
+    async def open(self, room: Room, known: Replica | None, *, was_at: str) -> tuple[RoomStore, Replica]:
         """
         Return the room's line in the present epoch, all of it, and where it is.
 
-        *known* is what this process knew of the last one. Raises `Fault`.
+        *known* is what this process knew of the last one, on the server
+        *was_at*. Raises `Fault`, such as `Superseded` where others have gone on
+        with it on another server.
         """
         server = await self._client.serving()
         store = RoomStore(self._client, self._clock, room.id, server=server)
-        marks = await self._record.open(room.id, server=server, lost_epoch=self._lost_epochs.get(room.id))
+        held_epoch = known.epoch if known is not None and server == was_at else None
+        begin = partial(self._record.open, room.id, server=server, held_epoch=held_epoch)
+        marks = await begin(lost_epoch=self._lost_epochs.get(room.id))
         begun, packed = await store.head()
         while begun > marks.epoch:
             # The record is an older one, put back from a backup: what the store has is newer, and goes on as lost.
-            marks = await self._record.open(room.id, server=server, lost_epoch=marks.epoch)
+            marks = await begin(lost_epoch=marks.epoch)
             if begun == marks.epoch:
-                marks = await self._record.open(room.id, server=server, lost_epoch=marks.epoch)
+                marks = await begin(lost_epoch=marks.epoch)
         if begun < marks.epoch:
             base = await self._base(store, room, marks, known, begun, packed)
             begun = await self._begin(store, room, marks, base)

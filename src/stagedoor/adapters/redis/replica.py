@@ -140,6 +140,47 @@ class Replica:
             return None
         return NewPlace(number, self.state.buyer(row), Instant(self.state.columns.token_expires_at[row]))
 
+    @property
+    def waiting(self) -> int:
+        """How long the line is for whoever stands last: those passed over poll as well, and lost places count."""
+        return max(self.state.waiting, self.state.columns.counting_total)
+
+    def is_lost(self, number: int) -> bool:
+        """Whether a place of that number may have been given out and is not known here."""
+        row = number - self.state.columns.first
+        return 0 <= row < len(self.state.columns) and self.state.columns.is_lost(row)
+
+    def may_live(self, number: int) -> bool:
+        """Whether the place is not over, as far as has been read."""
+        columns = self.state.columns
+        row = number - columns.first
+        return row >= len(columns) or (row >= 0 and columns.states[row] in _LIVE)
+
+    def lasts(self, number: int) -> Instant:
+        """Return when the pass of the place ends, as things stand."""
+        seen_at = self.state.columns.seen_at[number - self.state.columns.first]
+        return self.state.passes[number].ends_at(seen_at=seen_at, policy=self.room.policy)
+
+    def is_sure_of(self, number: int, *, entering: bool, soon: Instant, quiet_since: Instant) -> bool:
+        """
+        Say whether nothing that others know can make the place another one than it is here.
+
+        What would end only after *soon* is told to all in time; nobody who
+        waits is away who was seen after *quiet_since*.
+        """
+        columns = self.state.columns
+        row = number - columns.first
+        if not 0 <= row < len(columns.states):
+            return False
+        state = columns.states[row]
+        if state == WAITING:
+            return not entering and (columns.seen_at[row] > quiet_since or self.state.away_at(row, self.room) > soon)
+        if state == ADMITTED:
+            return self.lasts(number) > soon
+        if state == PASSED_OVER:
+            return not entering
+        return not columns.is_lost(row)
+
     def give_up_lost(self) -> None:
         """Let the places that nobody came back for stop counting, once it was waited for them."""
         columns = self.state.columns

@@ -16,13 +16,13 @@ from stagedoor.adapters.redis.log_entries import Changed, GaveBack, Heard, Joins
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import EntriesMissing, JoinOutcome, Replica
 from stagedoor.adapters.redis.shared import Shared
-from stagedoor.kernel.clock import Clock, Instant, Outage
+from stagedoor.kernel.clock import Clock, Instant, Outage, later
 from stagedoor.kernel.errors import Fault, Overloaded
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.waiting_room.changes import NewPlace
-from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, WAITING
+from stagedoor.waiting_room.columns import ADMITTED, WAITING
 from stagedoor.waiting_room.joining import join_terms
-from stagedoor.waiting_room.line_record import LineRecord
+from stagedoor.waiting_room.line_record import LineRecord, Superseded
 from stagedoor.waiting_room.model import SignedPlace
 from stagedoor.waiting_room.policy import longest_told_ms
 from stagedoor.waiting_room.room import Room
@@ -35,6 +35,9 @@ Note = tuple[int, int, int | None]
 
 NUMBERS_AHEAD = 1_000
 """So many numbers are reserved beyond the last one, at least; twice as many when more are reserved."""
+
+CONFIRM_EVERY_MS = 500
+"""Whoever is left behind by the others, on a store that only it still reaches, knows it after so long."""
 
 ATTEMPTS = 20
 
@@ -76,8 +79,15 @@ class RoomLine:
         self.room = room
         self.replica: Replica | None = None
         self.is_current = False
-        self.is_stale = False
+        self._is_out_of_reach = False
+        self._unfounded: frozenset[int] = frozenset()
+        self._confirmed_at = Instant(0)
         self.quiet_since = Instant(0)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what this process knows may be over: the store is out of reach, or has gone on without it."""
+        return self._is_out_of_reach or (self.replica is not None and not self.is_current)
 
     async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run *work* while nothing else of this process changes the room, and after what is used up has ended."""
@@ -93,7 +103,9 @@ class RoomLine:
         async with self._opening_lock:
             if not self._is_where_it_was():
                 self.is_current = False
-                self._take(*await self._heard_from(self._opening.open(self.room, self.replica)))
+                was_at = "" if self._store is None else self._store.server
+                opening = self._opening.open(self.room, self.replica, was_at=was_at)
+                self._take(*await self._heard_from(opening))
             assert self.replica is not None
             return self.replica
 
@@ -111,6 +123,42 @@ class RoomLine:
             replica.heard = self.replica.heard
             log.info("line.opened_anew", room=self.room.id, epoch=replica.epoch)
         self._store, self.replica, self.is_current = store, replica, True
+        self._unfounded = frozenset()
+
+    async def recorded(self, replica: Replica, work: Awaitable[T]) -> T:
+        """
+        Do *work* on the record of the epoch of *replica*. Raises `Fault`.
+
+        Where that is not the present epoch any more (`Superseded`), this line
+        is not either: it answers nothing before it was `opened` again, and whom
+        it has let in without a record was never let in.
+        """
+        try:
+            return await work
+        except Superseded:
+            if self.replica is replica and self.is_current:
+                log.warning("line.superseded", room=self.room.id, epoch=replica.epoch, server=self.store.server)
+                self.is_current = False
+                self._unfounded = frozenset(
+                    number for _, change in replica.applied or () for number, *_ in change.admitted
+                )
+            raise
+
+    async def confirm(self) -> None:
+        """Return if the line is still in its present epoch, by the record. Raises `Fault`."""
+        replica = await self.opened()
+        await self.recorded(replica, self._record.confirm(self.room.id, epoch=replica.epoch))
+        self._confirmed_at = self._clock.now()
+
+    async def confirm_now_and_then(self) -> None:
+        """Confirm it where that is due; not where the record is out of reach, for then nobody begins another epoch."""
+        if self._clock.now() - self._confirmed_at >= CONFIRM_EVERY_MS:
+            try:
+                await self.confirm()
+            except (StoreLost, Superseded):
+                raise
+            except Fault:
+                log.info("line.not_confirmed", room=self.room.id)
 
     async def catch_up(self, *, candidate: str = "") -> Tail:
         """Read everything there is; with *candidate* also take or keep the lease. Raises `Fault`."""
@@ -154,15 +202,10 @@ class RoomLine:
             return
         replica = await self.opened()
         numbers = {*self.used_up, *more}
-        known = [number for number in numbers if self._may_live(replica, number)]
+        known = [number for number in numbers if replica.may_live(number)]
         if known:
             await self._append(UsedUp(request=self.request(), at=self._clock.now(), numbers=known))
         self.used_up -= numbers
-
-    def _may_live(self, replica: Replica, number: int) -> bool:
-        columns = replica.state.columns
-        row = number - columns.first
-        return row >= len(columns) or (row >= 0 and columns.states[row] in {WAITING, ADMITTED, PASSED_OVER})
 
     async def reserved(self, room: Room, more: int) -> Replica:
         """Return the replica with *more* numbers reserved at least. Raises `Fault`."""
@@ -175,12 +218,12 @@ class RoomLine:
 
     async def raise_marks(self, replica: Replica, room: Room, numbers_until: int) -> None:
         """Reserve the numbers below *numbers_until*, and what a line as long as that may be told. Raises `Fault`."""
-        waiting = max(numbers_until - replica.state.serving, _waiting(replica) + 2 * NUMBERS_AHEAD)
+        waiting = max(numbers_until - replica.state.serving, replica.waiting + 2 * NUMBERS_AHEAD)
         told_ms = longest_told_ms(waiting=waiting, polls_per_second=room.policy.polls_per_second)
-        marks = await self._record.reserve(room.id, epoch=replica.epoch, numbers_until=numbers_until, told_ms=told_ms)
-        if marks.epoch != replica.epoch:
-            self.is_current = False
-            raise StoreLost("the line has begun another epoch")
+        marks = await self.recorded(
+            replica,
+            self._record.reserve(room.id, epoch=replica.epoch, numbers_until=numbers_until, told_ms=told_ms),
+        )
         replica.numbers_until, replica.told_ms = marks.numbers_until, marks.told_ms
 
     async def keep_told(self) -> None:
@@ -190,7 +233,7 @@ class RoomLine:
         Until that is recorded nobody is told so. Raises `Fault`.
         """
         replica = await self.opened()
-        waiting = _waiting(replica) + NUMBERS_AHEAD
+        waiting = replica.waiting + NUMBERS_AHEAD
         if longest_told_ms(waiting=waiting, polls_per_second=self.room.policy.polls_per_second) > replica.told_ms:
             await self.raise_marks(replica, self.room, replica.numbers_until)
 
@@ -216,7 +259,11 @@ class RoomLine:
         return await self._heard_from(self.store.remember(replica.epoch, keys))
 
     async def turn(self, entry: Changed, *, candidate: str, fence: int) -> Status:
-        """Write a turn that was planned on the replica as it is. To be called `alone`. Raises `Fault`."""
+        """
+        Write a turn that was planned on the replica as it is. To be called `alone`. Raises `Fault`.
+
+        Of whom it decides nothing is told before `tell_decided`.
+        """
         replica = await self.opened()
         change = entry
         replica.deciding = frozenset(
@@ -236,14 +283,15 @@ class RoomLine:
             status = tail.status
             return tail
 
-        try:
-            written = await self._written(replica, entry, send)
-            if written:
-                return Status.OK
-            return Status.MOVED if status is Status.OK else status
-        finally:
-            replica.deciding = frozenset()
-            self._settled.set()
+        if await self._written(replica, entry, send):
+            return Status.OK
+        return Status.MOVED if status is Status.OK else status
+
+    def tell_decided(self) -> None:
+        """Let those have their answers of whom a `turn` has decided, or has not."""
+        if self.replica is not None:
+            self.replica.deciding = frozenset()
+        self._settled.set()
 
     async def decided(self, number: int) -> None:
         """Return when no turn of this process is under way that decides the place."""
@@ -330,8 +378,7 @@ class RoomLine:
         number, place = signed.ref.number, NewPlace(signed.ref.number, signed.buyer_id, signed.expires_at)
         for _ in range(ATTEMPTS):
             replica = await self.opened()
-            row = number - replica.state.columns.first
-            if not 0 <= row < len(replica.state.columns) or not replica.state.columns.is_lost(row):
+            if not replica.is_lost(number):
                 return
             change = replica.line.plan_taking_back([place], self._clock.now())
             if not change.is_durable or await self.decide(log_entries.changed(self.request(), change)):
@@ -341,20 +388,11 @@ class RoomLine:
     def is_settled(self, number: int, *, entering: bool) -> bool:
         """Say whether nothing has to be read or told before it can be said how the place stands."""
         replica = self.replica
-        if replica is None or number in replica.deciding or number in self.used_up:
+        if replica is None or number in replica.deciding or number in self.used_up or number in self._unfounded:
             return False
-        columns = replica.state.columns
-        row = number - columns.first
-        if not 0 <= row < len(columns.states):
-            return False
-        state = columns.states[row]
-        if state == WAITING:
-            return not entering and (columns.seen_at[row] > self.quiet_since or self._stays(replica, row))
-        if state == ADMITTED:
-            return self._lasts(replica, number) > self._clock.now() + NEAR_MS
-        if state == PASSED_OVER:
-            return not entering
-        return not columns.is_lost(row)
+        return replica.is_sure_of(
+            number, entering=entering, soon=later(self._clock.now(), NEAR_MS), quiet_since=self.quiet_since
+        )
 
     async def settled(self, number: int, *, signed: SignedPlace | None, entering: bool) -> None:
         """Return once it can be said how the place stands. Raises `Fault` where nobody can say."""
@@ -373,7 +411,7 @@ class RoomLine:
                 await self.flush()
             else:
                 await self.fresh()
-            if signed is not None and self._is_lost(number):
+            if signed is not None and self.replica is not None and self.replica.is_lost(number):
                 await self.alone(lambda: self.take_back(signed))
         except Fault:
             if not self.may_tell(number):
@@ -382,25 +420,13 @@ class RoomLine:
     def may_tell(self, number: int) -> bool:
         """Say whether, with the store out of reach, there is still something to say of the place."""
         replica = self.replica
-        if replica is None or number in self.used_up or (row := replica.state.row(number)) is None:
+        if replica is None or number in self.used_up or number in self._unfounded:
+            return False
+        if (row := replica.state.row(number)) is None:
             return False
         if replica.state.columns.states[row] != ADMITTED:
             return True
-        return self._clock.now() < self._lasts(replica, number)
-
-    def _is_lost(self, number: int) -> bool:
-        replica = self.replica
-        if replica is None:
-            return False
-        row = number - replica.state.columns.first
-        return 0 <= row < len(replica.state.columns) and replica.state.columns.is_lost(row)
-
-    def _stays(self, replica: Replica, row: int) -> bool:
-        return replica.state.away_at(row, self.room) > self._clock.now() + NEAR_MS
-
-    def _lasts(self, replica: Replica, number: int) -> Instant:
-        seen_at = replica.state.columns.seen_at[number - replica.state.columns.first]
-        return replica.state.passes[number].ends_at(seen_at=seen_at, policy=self.room.policy)
+        return self._clock.now() < replica.lasts(number)
 
     def now(self) -> Instant:
         """Return the store's present instant, as far as it is known here."""
@@ -466,17 +492,12 @@ class RoomLine:
     async def _heard_from(self, call: Awaitable[T]) -> T:
         try:
             answer = await call
-        except StoreLost:
-            if not self.is_stale:
-                log.warning("line.store_lost", room=self.room.id)
-            self.is_stale = True
+        except (StoreLost, Superseded) as lost:
+            if not self._is_out_of_reach:
+                log.warning("line.store_lost", room=self.room.id, cause=str(lost))
+            self._is_out_of_reach = True
             raise
-        if self.is_stale:
+        if self._is_out_of_reach:
             log.info("line.store_is_back", room=self.room.id)
-        self.is_stale = False
+        self._is_out_of_reach = False
         return answer
-
-
-def _waiting(replica: Replica) -> int:
-    """Return how long the line is for whoever stands last: those passed over poll as well, and lost places count."""
-    return max(replica.state.waiting, replica.state.columns.counting_total)

@@ -13,7 +13,7 @@ from stagedoor.holds.model import HoldState
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.ids import BuyerId, RoomId
 from stagedoor.waiting_room.changes import Change, NewPlace
-from stagedoor.waiting_room.line_record import LineRecord, Marks, RecordedPlace, RecordedRoom
+from stagedoor.waiting_room.line_record import LineRecord, Marks, RecordedPlace, RecordedRoom, Superseded
 from stagedoor.waiting_room.model import EndCause, PlaceState
 from stagedoor.waiting_room.restoring import StoredPass
 
@@ -29,7 +29,7 @@ class SqlLineRecord(LineRecord):
         """Write through *lanes*."""
         self._lanes = lanes
 
-    async def open(self, room_id: RoomId, *, server: str, lost_epoch: int | None) -> Marks:
+    async def open(self, room_id: RoomId, *, server: str, held_epoch: int | None, lost_epoch: int | None) -> Marks:
         """Return the room's marks in the store *server*, and begin a new epoch where that one is not the last one."""
 
         def write(connection: Connection) -> Marks:
@@ -41,6 +41,8 @@ class SqlLineRecord(LineRecord):
             marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
             if found.server == server and marks.epoch != lost_epoch:
                 return marks
+            if found.server != server and held_epoch is not None and marks.epoch > held_epoch:
+                raise Superseded("the line has gone on in another store than the one that was left for it")
             # Before its log there is what it begins with, at position 0.
             marks = marks._replace(epoch=marks.epoch + 1, position=-1)
             values = {"epoch": marks.epoch, "position": marks.position, "server": server}
@@ -53,18 +55,21 @@ class SqlLineRecord(LineRecord):
             return Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
         return await self._write(write, proof=lambda marks: _is_begun(room_id, marks))
 
+    async def confirm(self, room_id: RoomId, *, epoch: int) -> None:
+        """Return if *epoch* is still the present one."""
+        found = await self._lanes.reading(lambda connection: connection.execute(_MARKS, {"room": room_id}).one())
+        _refuse_unless(found.epoch, epoch)
+
     async def reserve(self, room_id: RoomId, *, epoch: int, numbers_until: int, told_ms: int) -> Marks:
-        """Raise the marks to these at least; of an older *epoch* nothing is raised."""
+        """Raise the marks to these at least."""
 
         def write(connection: Connection) -> Marks:
-            found = connection.execute(_MARKS_LOCKED, {"room": room_id}).one()
-            marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
-            if marks.epoch == epoch:
-                marks = marks._replace(
-                    numbers_until=max(numbers_until, marks.numbers_until), told_ms=max(told_ms, marks.told_ms)
-                )
-                values = {"numbers_until": marks.numbers_until, "told_ms": marks.told_ms}
-                connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
+            marks = _marks_of(epoch, connection, room_id)
+            marks = marks._replace(
+                numbers_until=max(numbers_until, marks.numbers_until), told_ms=max(told_ms, marks.told_ms)
+            )
+            values = {"numbers_until": marks.numbers_until, "told_ms": marks.told_ms}
+            connection.execute(update(line_reserve).where(line_reserve.c.room_id == room_id).values(**values))
             return marks
 
         return await self._write(write, proof=lambda marks: _is_reserved(room_id, marks))
@@ -81,11 +86,10 @@ class SqlLineRecord(LineRecord):
         """Record whom *changes* admitted and ended, and when sessions end that were moved."""
 
         def write(connection: Connection) -> Marks:
-            found = connection.execute(_MARKS_LOCKED, {"room": room_id}).one()
-            marks = Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
+            marks = _marks_of(epoch, connection, room_id)
             # A leader that has just been followed may still write; whoever follows has found the same in the log.
             new = [change for at, change in changes if at > marks.position]
-            if marks.epoch != epoch or not new:
+            if not new:
                 return marks
             for change in new:
                 _write_change(connection, room_id, change, places)
@@ -112,6 +116,18 @@ class SqlLineRecord(LineRecord):
 
 _MARKS = select(line_reserve).where(line_reserve.c.room_id == bindparam("room"))
 _MARKS_LOCKED = _MARKS.with_for_update()
+
+
+def _marks_of(epoch: int, connection: Connection, room_id: RoomId) -> Marks:
+    """Return the marks of *epoch*, and lock them. Raises `Superseded` where that is not the present one."""
+    found = connection.execute(_MARKS_LOCKED, {"room": room_id}).one()
+    _refuse_unless(found.epoch, epoch)
+    return Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
+
+
+def _refuse_unless(present: int, epoch: int) -> None:
+    if present != epoch:
+        raise Superseded(f"the line is in epoch {present} by now, and not in {epoch}")
 
 
 def _changing(table: Table, *names: str) -> Bulk:
