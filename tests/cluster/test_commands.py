@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from scripts.services import Redis
 from stagedoor.adapters.sql import schema
 from stagedoor.bootstrap.database import DatabaseRefused, existing, migrated, opened, serving, written
 from stagedoor.bootstrap.preparing import prepare
@@ -100,6 +101,20 @@ def test_commands_work_on_it(stagedoor: Command) -> None:
     assert "1,000 members, 1 performances" in done(stagedoor("doctor"))
     for words in (["backup", "x.db"], ["restore", "x.db"], ["demo-reset"]):
         assert "is a server's database" in refused(stagedoor(*words))
+
+
+def test_nobody_serves_with_a_redis_that_has_the_line_of_another_database(
+    stagedoor: Command, redis_server: Redis
+) -> None:
+    done(stagedoor("migrate"))
+    assert redis_server.ask("HSET stagedoor:{main}:head epoch another:7") == ":1"
+
+    refusal = stagedoor("serve", "--port", "0")
+
+    assert refusal.exit_code == 1
+    *_, sentence = refusal.stderr.splitlines()
+    assert sentence.startswith("stagedoor: The Redis has the line of another database: name another STAGEDOOR_REDIS_")
+    assert redis_server.ask("HLEN stagedoor:{main}:head") == ":1"
 
 
 async def test_who_serves_first_decides_the_settings_of_all(

@@ -102,6 +102,7 @@ class RedisStage(Stage):
 
         self.line = RedisLine(
             client=client,
+            installation="stage",
             record=SqlLineRecord(file),
             audit=partial(write_audit, file),
             rooms=self.rooms,

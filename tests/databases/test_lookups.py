@@ -101,7 +101,7 @@ async def test_a_batch_of_the_sale(counting: CountingLanes, clock: ManualClock) 
 
 async def test_a_turn_of_the_line(counting: CountingLanes) -> None:
     record = SqlLineRecord(counting)
-    marks = await record.open(MAIN_ROOM, server="redis", lost_epoch=None)
+    marks = await record.open(MAIN_ROOM, server="redis", held_epoch=None, lost_epoch=None)
     places = {number: NewPlace(number, BuyerId(number), later(NOON, 10**7)) for number in range(1, 1 + BOUGHT_BEFORE)}
     admitted = Change(
         at=NOON,

@@ -34,12 +34,13 @@ WAIT_S_MAX = 150.0
 class Process:
     """What one server process has of the line."""
 
-    def __init__(self, url: str, file: SqliteFile, rooms: StageRooms) -> None:
+    def __init__(self, url: str, file: SqliteFile, rooms: StageRooms, *, installation: str) -> None:
         self.refusal: Fault | None = None
         self.client = RedisClient(url, guard=self.guard)
         self.rooms = rooms
         self.line = RedisLine(
             client=self.client,
+            installation=installation,
             record=SqlLineRecord(file),
             audit=partial(write_audit, file),
             rooms=rooms,
@@ -117,8 +118,9 @@ class Sleeping:
 class Town:
     """Any number of processes."""
 
-    def __init__(self, url: str, file: SqliteFile, *rooms: Room) -> None:
+    def __init__(self, url: str, file: SqliteFile, *rooms: Room, installation: str) -> None:
         self.url = url
+        self.installation = installation
         self.file = file
         self.rooms = StageRooms()
         for room in rooms:
@@ -127,7 +129,7 @@ class Town:
 
     def start(self, *, url: str = "") -> Process:
         """Start another process, which reaches Redis at *url*, or as the others do."""
-        process = Process(url or self.url, self.file, self.rooms)
+        process = Process(url or self.url, self.file, self.rooms, installation=self.installation)
         self.processes.append(process)
         return process
 
@@ -178,7 +180,7 @@ def _ended(passes: list[PassRecord], numbers: Sequence[int], at: int) -> list[Pa
 
 
 @asynccontextmanager
-async def a_town(url: str, folder: Path, *rooms: Room) -> AsyncIterator[Town]:
+async def a_town(url: str, folder: Path, *rooms: Room, installation: str = "ours") -> AsyncIterator[Town]:
     """Return a town with nobody in it, and close what was opened in it."""
     async with AsyncExitStack() as stack:
         file = SqliteFile(folder / "record.db")
@@ -186,7 +188,7 @@ async def a_town(url: str, folder: Path, *rooms: Room) -> AsyncIterator[Town]:
         async with file.writing() as transaction:
             await transaction.run(metadata.create_all)
             await transaction.commit(proof=lambda _: False)
-        town = Town(url, file, *rooms)
+        town = Town(url, file, *rooms, installation=installation)
         try:
             yield town
         finally:

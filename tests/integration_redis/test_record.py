@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from stagedoor.adapters.sql.tables import admission_pass, closed_place
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM
+from stagedoor.waiting_room.line_record import Superseded
 from tests.builders.line import a_ref, a_room
 from tests.integration_redis.lines import Process, Town, a_town, until
 
@@ -149,7 +150,8 @@ async def test_who_was_let_in_just_before_a_loss_is_on_record(town: Town, monkey
     await refreshed(other)
 
     writes.go_on.set()
-    await turn
+    with pytest.raises(Superseded):
+        await turn
     await other.line.use_up([a_ref(1)])
     await other.line.refresh()
 

@@ -9,6 +9,7 @@ import structlog
 
 from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.embedded.line import EmbeddedLine
+from stagedoor.adapters.redis.line_store import ForeignLine
 from stagedoor.adapters.redis.opened_line import opened_line
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.clock import Instant, ServiceClock
@@ -31,6 +32,7 @@ class OpenedLine:
     A line, and what its kind asks for.
 
     *take_up* makes it what it was, with everybody counted as seen then.
+    Raises `ForeignLine` where there is the line of another database.
     *refresh* is to be called at least every 250 ms, where there is one;
     *is_stale* says whether what is told of the line may be out of date.
     """
@@ -64,6 +66,8 @@ async def open_line(  # noqa: PLR0913, PLR0917 -- what a line needs of a house
     async def take_up(_at: Instant) -> None:
         try:
             await line.refresh()
+        except ForeignLine:
+            raise
         except Fault as fault:
             # Those who hold seats can pay for them all the same, and the line is taken up once it is there.
             log.warning("line.not_there", cause=str(fault))

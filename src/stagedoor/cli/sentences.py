@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 from sqlalchemy.exc import DBAPIError
 
+from stagedoor.adapters.redis.line_store import ForeignLine
 from stagedoor.adapters.sql.operator_keys import KeyRefused
 from stagedoor.adapters.sql.schema import ForeignDatabase, UnknownSchema
 from stagedoor.bootstrap.database import DatabaseRefused, FileInUse, LogWithoutDatabase
@@ -53,7 +54,7 @@ def sentence_for(error: Exception) -> str | None:
             return (
                 str(error) if isinstance(error, SettingsError) else f"{error.filename} cannot be used: {error.strerror}"
             )
-        case Refused() | KeyRefused() | DatabaseRefused():
+        case Refused() | KeyRefused() | DatabaseRefused() | ForeignLine():
             sentence = str(error)
         case FileInUse():
             sentence = f"another stagedoor serves from {error} already: stop it, or name another STAGEDOOR_DATABASE_URL"

@@ -81,11 +81,6 @@ async def write_chunks(store: RoomStore, chunks: Sequence[tuple[bytes, bytes]]) 
         await store.write_chunk(name, chunk)
 
 
-def chunks_of(packed: bytes) -> Sequence[bytes]:
-    """Return the names of the chunks of a checkpoint."""
-    return _decode(packed).chunks if packed else []
-
-
 async def loaded(store: RoomStore, room: Room, *, epoch: int, packed: bytes, at: Instant) -> Replica:
     """
     Return the line of the checkpoint *packed*; every living buyer counts as seen at *at*.

@@ -211,9 +211,6 @@ class Leading:
         await checkpoints.write_chunks(store, chunks)
         if await store.seal(seen, packed, chunks=[name for name, _ in chunks], before=before):
             replica.checkpoint = packed
-            await store.remove_chunks(checkpoints.chunks_of(before))
-        else:
-            await store.remove_chunks([name for name, _ in chunks])
 
 
 def _change_in(packed: bytes) -> Change | None:

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import replace
 from typing import TypeVar
 
+import structlog
+
 from stagedoor.adapters.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.redis import keyring, log_entries
 from stagedoor.adapters.redis.client import RedisClient, StoreLost
@@ -46,9 +48,14 @@ from stagedoor.waiting_room.room import Room
 
 S = TypeVar("S")
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 Audit = Callable[[Sequence[AuditEntry]], Awaitable[None]]
 """Writes what operators did where the audit is kept. Raises `Fault`."""
+
+
+CONFIRM_EVERY_MS = 500
+"""Whoever is left behind by the others, on a store that only it still reaches, knows it after so long."""
 
 
 def _never() -> bool:
@@ -67,6 +74,7 @@ class RedisLine(WaitingLine, LineLeftovers):
         self,
         *,
         client: RedisClient,
+        installation: str,
         record: LineRecord,
         audit: Audit,
         rooms: Rooms,
@@ -75,14 +83,14 @@ class RedisLine(WaitingLine, LineLeftovers):
         outage_credit_max_ms: int,
         stands: Callable[[], bool] = _never,
     ) -> None:
-        """Know nothing of any room yet."""
+        """Know nothing of any room yet; *installation* is whose lines they are, by an id in the record's database."""
         self._record = record
         self._audit = audit
         self._rooms = rooms
         self._clock = clock
         self._keys_kept_ms = keys_kept_ms
         self._stands = stands
-        self._opening = Opening(client, record, clock, credit_max_ms=outage_credit_max_ms)
+        self._opening = Opening(client, record, clock, installation=installation, credit_max_ms=outage_credit_max_ms)
         self._leading = Leading(record, candidate=secrets.token_hex(8))
         self._lines: dict[RoomId, RoomLine] = {}
         self._forget_from: dict[RoomId, int] = {}
@@ -337,11 +345,21 @@ class RedisLine(WaitingLine, LineLeftovers):
     async def _refresh(self, line: RoomLine) -> None:
         if self._stands():
             return
-        await line.confirm_now_and_then()
+        if self._clock.now() - line.confirmed_at >= CONFIRM_EVERY_MS:
+            await self._confirm(line)
         await line.flush()
         if await self._leading.lead(line):
             await self._leading.write_record(line)
         await line.keep_told()
+
+    async def _confirm(self, line: RoomLine) -> None:
+        try:
+            await line.confirm()
+        except (StoreLost, Superseded):
+            raise
+        except Fault as fault:
+            # While the record is out of reach nobody can begin another epoch.
+            log.info("line.not_confirmed", room=line.room.id, cause=str(fault))
 
     async def _forget(self, line: RoomLine, ended_before: Instant, keys_before: Instant, limit: int) -> int:
         if not await self._leading.lead(line):

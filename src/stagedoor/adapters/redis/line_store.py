@@ -24,6 +24,17 @@ CHUNK_S_MAX = 600
 _OFFSET_KEPT_MS = 10_000
 
 
+class ForeignLine(StoreLost):
+    """The store has the line of another installation: nothing of it is believed, and nothing is changed."""
+
+    def __init__(self) -> None:
+        """Say what an operator can do."""
+        super().__init__(
+            "the Redis has the line of another database: name another STAGEDOOR_REDIS_URL, or empty it (FLUSHDB) if "
+            "nobody needs that line any more"
+        )
+
+
 class Status(StrEnum):
     """What a script says."""
 
@@ -96,9 +107,12 @@ class RoomStore:
     Everything raises `StoreLost`, also where the address leads to another server by now.
     """
 
-    def __init__(self, client: RedisClient, clock: StoreClock, room_id: RoomId, *, server: str) -> None:
-        """Belong to *room_id* on the server with the run id *server*."""
+    def __init__(
+        self, client: RedisClient, clock: StoreClock, room_id: RoomId, *, server: str, installation: str
+    ) -> None:
+        """Belong to *room_id* of *installation*, which is the database's, on the server with the run id *server*."""
         self.server = server
+        self._installation = installation
         self._client = client
         self._clock = clock
         self._prefix = b"stagedoor:{%b}:" % room_id.encode()
@@ -131,7 +145,7 @@ class RoomStore:
 
     async def remember(self, epoch: int, keys: Sequence[Renewal]) -> Mapping[BuyerId, bytes]:
         """Store *keys*, but for those that have changed; return what these are now, by their buyers."""
-        found: Reply = await self._call("remember", [epoch, 0, 0, 0, *(part for each in keys for part in each)])
+        found: Reply = await self._call("remember", Seen(epoch, 0, 0), 0, *(part for each in keys for part in each))
         if found is None:
             raise StoreLost("the store has lost the line")
         return {BuyerId(int(found[i])): found[i + 1] for i in range(0, len(found), 2)}
@@ -147,23 +161,30 @@ class RoomStore:
         return int(following), {BuyerId(int(buyer_id)): keys for buyer_id, keys in found.items()}
 
     async def head(self) -> tuple[int, bytes]:
-        """Return the epoch, 0 where there is none, and the checkpoint."""
+        """Return the epoch, 0 where there is none, and the checkpoint. Raises `ForeignLine`."""
         epoch, checkpoint = await self._command("HMGET", self._keys[0], "epoch", "checkpoint")
-        return int(epoch or 0), checkpoint or b""
+        return self._number(epoch) if epoch else 0, checkpoint or b""
 
     async def open(self, epoch: int, checkpoint: bytes, *, chunks: Sequence[bytes]) -> int:
-        """Begin *epoch* from *checkpoint* unless it, or a later one, has begun; return which one has."""
-        begun: int = await self._call("open", [epoch, 0, 0, 0, checkpoint, *self._chunks(chunks)])
-        return begun
+        """
+        Begin *epoch* from *checkpoint* unless it, or a later one, has begun; return which one has.
+
+        What the last epoch had as its checkpoint is removed. Raises `ForeignLine`.
+        """
+        return self._number(await self._call("open", Seen(epoch, 0, 0), 0, checkpoint, *self._chunks(chunks)))
 
     async def seal(self, seen: "Seen", checkpoint: bytes, *, chunks: Sequence[bytes], before: bytes) -> bool:
-        """Put *checkpoint*, of the log up to *seen*, in the place of *before*; return whether that was still there."""
-        sealed: int = await self._call("seal", [*seen, 0, checkpoint, before, *self._chunks(chunks)])
+        """
+        Put *checkpoint*, of the log up to *seen*, in the place of *before*, which is removed.
+
+        Return whether that was still there.
+        """
+        sealed: int = await self._call("seal", seen, 0, checkpoint, before, *self._chunks(chunks))
         return bool(sealed)
 
     async def release(self, *, candidate: str, fence: int) -> None:
         """Give the admitter's lease up."""
-        await self._call("release", [0, 0, 0, 0, f"{candidate}:{fence}"])
+        await self._call("release", Seen(0, 0, 0), 0, f"{candidate}:{fence}")
 
     async def write_chunk(self, name: bytes, chunk: bytes) -> None:
         """Store a part of a checkpoint, which goes by itself unless the checkpoint is opened or sealed in time."""
@@ -174,22 +195,27 @@ class RoomStore:
         chunk: bytes | None = await self._command("GET", *self._chunks([name]))
         return chunk
 
-    async def remove_chunks(self, names: Sequence[bytes]) -> None:
-        """Remove parts of a checkpoint."""
-        if names:
-            await self._command("UNLINK", *self._chunks(names))
-
     def _chunks(self, names: Sequence[bytes]) -> Sequence[bytes]:
         return [self._prefix + b"checkpoint:" + name for name in names]
 
     async def _run(self, script: str, seen: "Seen", *arguments: bytes | str | int) -> Tail:
-        tail = _tail(await self._call(script, [*seen, ENTRIES_AT_ONCE, *arguments]))
+        tail = _tail(await self._call(script, seen, ENTRIES_AT_ONCE, *arguments))
         self._raw_now = tail.now
         self._clock.heard(tail.now)
         return tail._replace(now=self._clock.now())
 
-    async def _call(self, script: str, arguments: Sequence[bytes | str | int]) -> Reply:
-        return await self._client.run(script, self._keys, arguments, server=self.server)
+    def _number(self, epoch: bytes) -> int:
+        installation, _, number = epoch.decode().rpartition(":")
+        if installation != self._installation:
+            raise ForeignLine
+        return int(number)
+
+    async def _call(self, script: str, seen: "Seen", *arguments: bytes | str | int) -> Reply:
+        # An epoch is told with whose it is, so that no script takes the line of another installation for ours.
+        epoch = f"{self._installation}:{seen.epoch}"
+        return await self._client.run(
+            script, self._keys, [epoch, seen.position, seen.sign, *arguments], server=self.server
+        )
 
     async def _command(self, *command: bytes | str | int) -> Reply:
         return await self._client.command(*command, server=self.server)

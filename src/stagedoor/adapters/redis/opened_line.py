@@ -1,6 +1,7 @@
 """The line on Redis from its URL, with its record in the database of the sale."""
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
@@ -11,6 +12,7 @@ from stagedoor.adapters.redis.client import Guard, RedisClient
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.sql import audit
+from stagedoor.adapters.sql.installation import line_epoch
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.line_record import SqlLineRecord
 from stagedoor.kernel.clock import Clock
@@ -43,6 +45,7 @@ async def opened_line(  # noqa: PLR0913 -- two stores, two clocks' worth of sett
     client = RedisClient(url, guard=guard)
     line = RedisLine(
         client=client,
+        installation=await line_epoch(lanes, new_epoch=secrets.token_hex(8), now=clock.now()),
         record=SqlLineRecord(lanes),
         audit=partial(write_audit, lanes),
         rooms=rooms,

@@ -24,11 +24,14 @@ _LIVE = frozenset((WAITING, ADMITTED, PASSED_OVER))
 class Opening:
     """Opens rooms on one store, whose server is looked at: on another one than before something may be missing."""
 
-    def __init__(self, client: RedisClient, record: LineRecord, clock: StoreClock, *, credit_max_ms: int) -> None:
-        """Give at most *credit_max_ms* of an outage of the store back."""
+    def __init__(
+        self, client: RedisClient, record: LineRecord, clock: StoreClock, *, installation: str, credit_max_ms: int
+    ) -> None:
+        """Open lines of *installation*; give at most *credit_max_ms* of an outage of the store back."""
         self._client = client
         self._record = record
         self._clock = clock
+        self._installation = installation
         self._credit_max_ms = credit_max_ms
         self._lost_epochs: dict[RoomId, int] = {}
 
@@ -50,10 +53,12 @@ class Opening:
 
         *known* is what this process knew of the last one, on the server
         *was_at*. Raises `Fault`, such as `Superseded` where others have gone on
-        with it on another server.
+        with it on another server, and `ForeignLine`.
         """
         server = await self._client.serving()
-        store = RoomStore(self._client, self._clock, room.id, server=server)
+        store = RoomStore(self._client, self._clock, room.id, server=server, installation=self._installation)
+        # What is another's is refused before anything is written for it.
+        await store.head()
         held_epoch = known.epoch if known is not None and server == was_at else None
         begin = partial(self._record.open, room.id, server=server, held_epoch=held_epoch)
         marks = await begin(lost_epoch=self._lost_epochs.get(room.id))

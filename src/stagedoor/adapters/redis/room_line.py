@@ -36,9 +36,6 @@ Note = tuple[int, int, int | None]
 NUMBERS_AHEAD = 1_000
 """So many numbers are reserved beyond the last one, at least; twice as many when more are reserved."""
 
-CONFIRM_EVERY_MS = 500
-"""Whoever is left behind by the others, on a store that only it still reaches, knows it after so long."""
-
 ATTEMPTS = 20
 
 NOTES_AT_ONCE = 1_000
@@ -81,7 +78,7 @@ class RoomLine:
         self.is_current = False
         self._is_out_of_reach = False
         self._unfounded: frozenset[int] = frozenset()
-        self._confirmed_at = Instant(0)
+        self.confirmed_at = Instant(0)
         self.quiet_since = Instant(0)
 
     @property
@@ -148,17 +145,7 @@ class RoomLine:
         """Return if the line is still in its present epoch, by the record. Raises `Fault`."""
         replica = await self.opened()
         await self.recorded(replica, self._record.confirm(self.room.id, epoch=replica.epoch))
-        self._confirmed_at = self._clock.now()
-
-    async def confirm_now_and_then(self) -> None:
-        """Confirm it where that is due; not where the record is out of reach, for then nobody begins another epoch."""
-        if self._clock.now() - self._confirmed_at >= CONFIRM_EVERY_MS:
-            try:
-                await self.confirm()
-            except (StoreLost, Superseded):
-                raise
-            except Fault:
-                log.info("line.not_confirmed", room=self.room.id)
+        self.confirmed_at = self._clock.now()
 
     async def catch_up(self, *, candidate: str = "") -> Tail:
         """Read everything there is; with *candidate* also take or keep the lease. Raises `Fault`."""

@@ -15,7 +15,8 @@ async def line_epoch(lanes: Lanes, *, new_epoch: str, now: Instant) -> str:
     Return the epoch that the line's tokens are bound to; *new_epoch* becomes it where there is none yet.
 
     Another database has another epoch, so a token of a line that was thrown
-    away names no place of the one that took its place.
+    away names no place of the one that took its place, and the line on a Redis
+    that was kept for another database is left alone.
     """
 
     def write(connection: Connection) -> None:

@@ -1,11 +1,15 @@
--- Begins a new epoch (ARGV[1]) from a checkpoint (ARGV[5], in the keys ARGV[6] and on), unless it has begun already.
-local epoch = tonumber(redis.call('HGET', HEAD, 'epoch') or '0')
-if epoch >= tonumber(ARGV[1]) then
-  return {CALL, epoch}
+-- Begins a new epoch (ARGV[1]) from a checkpoint (ARGV[5], in the keys ARGV[6] and on), unless it has begun already, or
+-- the line is another installation's. Returns the epoch there is.
+local begun = redis.call('HGET', HEAD, 'epoch')
+if begun then
+  local whose, number = string.match(begun, '^(.*):(%d+)$')
+  local ours, new = string.match(ARGV[1], '^(.*):(%d+)$')
+  if whose ~= ours or tonumber(number) >= tonumber(new) then
+    return {CALL, begun}
+  end
 end
-for i = 6, #ARGV do
-  redis.call('PERSIST', ARGV[i])
-end
+drop_checkpoint()
 redis.call('DEL', HEAD, LOG, SIGNS, LEASE)
-redis.call('HSET', HEAD, 'epoch', ARGV[1], 'checkpoint', ARGV[5], 'position', 0, 'sign', 0)
-return {CALL, tonumber(ARGV[1])}
+redis.call('HSET', HEAD, 'epoch', ARGV[1], 'position', 0, 'sign', 0)
+keep_checkpoint(ARGV[5], 6)
+return {CALL, ARGV[1]}

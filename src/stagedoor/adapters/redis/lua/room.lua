@@ -1,7 +1,8 @@
 -- What every script of a room begins with: its keys, the store's clock, and what a process has not seen of the log yet.
 --
 -- KEYS: head, log, signs, lease, keyring. ARGV: which call it is, which the answer says again, so that nobody takes it for
--- that of another. Then, as ARGV[1..4]: epoch, position in the log, position in the signs, entries at most.
+-- that of another. Then, as ARGV[1..4]: epoch, with whose it is before it ('<installation>:<number>'), position in the log,
+-- position in the signs, entries at most.
 local CALL = table.remove(ARGV, 1)
 local HEAD, LOG, SIGNS, LEASE, KEYRING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
@@ -34,6 +35,20 @@ local function store_keys(buyer, keys)
   else
     redis.call('HSET', KEYRING, buyer, keys)
   end
+end
+
+-- The pieces of a checkpoint are keys of their own. Those of the one in use stand in the head, so that they go with it.
+local function drop_checkpoint()
+  for piece in string.gmatch(redis.call('HGET', HEAD, 'pieces') or '', '[^\n]+') do
+    redis.call('UNLINK', piece)
+  end
+end
+
+local function keep_checkpoint(checkpoint, first)
+  for i = first, #ARGV do
+    redis.call('PERSIST', ARGV[i])
+  end
+  redis.call('HSET', HEAD, 'checkpoint', checkpoint, 'pieces', table.concat(ARGV, '\n', first))
 end
 
 local function entries(stream, after)

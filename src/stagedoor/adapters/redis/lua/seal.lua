@@ -3,9 +3,7 @@
 if not is_of_this_epoch() or redis.call('HGET', HEAD, 'checkpoint') ~= ARGV[6] then
   return {CALL, 0}
 end
-for i = 7, #ARGV do
-  redis.call('PERSIST', ARGV[i])
-end
-redis.call('HSET', HEAD, 'checkpoint', ARGV[5])
+drop_checkpoint()
+keep_checkpoint(ARGV[5], 7)
 redis.call('XTRIM', LOG, 'MINID', (ARGV[2] + 1) .. '-0')
 return {CALL, 1}
