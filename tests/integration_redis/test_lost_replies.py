@@ -143,8 +143,9 @@ async def test_a_place_ends_once(town: Town, process: Process, proxy: RedisProxy
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+@pytest.mark.parametrize("script", ["append", "remember"])
 async def test_a_join_with_a_key_gives_one_place(
-    town: Town, process: Process, proxy: RedisProxy, fault: type[Lost]
+    town: Town, process: Process, proxy: RedisProxy, fault: type[Lost], script: str
 ) -> None:
     join = Join(room=process.room, buyer_id=BuyerId(7), key=KEY)
     found: list[Joined | Rejection] = []
@@ -156,7 +157,7 @@ async def test_a_join_with_a_key_gives_one_place(
             return False
         return True
 
-    with proxy.toxic(spoilt := fault(sent("decide"))):
+    with proxy.toxic(spoilt := fault(sent(script))):
         await until(has_joined)
         assert spoilt.happened
 
