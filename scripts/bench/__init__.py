@@ -1,1 +1,4 @@
 """How fast the server is, beside the fastest that a server in Python can be: `make bench`, docs/how-to/measure.md."""
+
+CONNECTIONS = 64
+"""So many call each process at once."""

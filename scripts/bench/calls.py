@@ -101,7 +101,7 @@ def floor_of(size: int, *, server: Served, cores: Cores, folder: Path, beside: S
 def measured(server: Served, script: Sequence[Path | str | int], *, seconds: int, cores: Cores) -> Round:
     """Run a round against *server* and add what processor time it took, and the engines."""
     before, engines_before = server.cpu_ns(), server.engines_cpu_ns()
-    came = run_wrk([*map(str, script)], port=server.port, seconds=seconds, cores=cores)
+    came = run_wrk([*map(str, script)], port=server.port, seconds=seconds, cores=cores, connections=server.connections)
     return msgspec.structs.replace(
         came, cpu_ns=server.cpu_ns() - before, engines_ns=server.engines_cpu_ns() - engines_before
     )

@@ -4,10 +4,20 @@ from collections.abc import Sequence
 
 from scripts.bench import afterwards, goals
 from scripts.bench.engines import MARIADB, POSTGRESQL, Setup
-from scripts.bench.rows import Row, check_waiting, crowd, orders, sale, token_issue
+from scripts.bench.house import Plan
+from scripts.bench.rows import Row, check_waiting, crowd, orders, sale_of, token_issue
+from scripts.bench.stage import Size
 
 CPU_TIMES_MAX = 1.1
 """How much more processor time a call may take where several processes share what one did before."""
+
+ORDERS_A_SECOND_MAX = 1_700
+"""More than two cores take with a database on them: so many buyers are made ready."""
+
+
+def sale(size: Size) -> Plan:
+    """Return a house where so many are inside that nobody has to buy twice."""
+    return sale_of(ORDERS_A_SECOND_MAX * size.rounds_s)
 
 
 def _polls(processes: int) -> Row:

@@ -56,8 +56,13 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """Engines that run: their *pids*, the *settings* by which they are found, and what they say of themselves."""
+    """
+    Engines that run, for so many *processes*: their *pids*, and the *settings* by which they are found.
 
+    *said* is what they say of themselves.
+    """
+
+    processes: int
     pids: Sequence[int]
     settings: Mapping[str, str]
     said: str
@@ -72,6 +77,7 @@ def running(setup: Setup, cores: Cores) -> Iterator[Engines]:
         with database, redis:
             url = make_url(database.new_database()).set(drivername=setup.database)
             yield Engines(
+                processes=setup.processes,
                 pids=[database.pid, redis.pid],
                 settings={
                     "DATABASE_URL": url.render_as_string(hide_password=False),

@@ -17,8 +17,8 @@ from typing import cast
 
 import uvloop
 
+from scripts.bench import CONNECTIONS
 from scripts.bench.cores import Cores, pinned
-from scripts.bench.wrk import CONNECTIONS
 
 OK = 200
 _HEAD_END = b"\r\n\r\n"

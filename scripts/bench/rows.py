@@ -58,7 +58,11 @@ def million(size: Size) -> Plan:
 
 def sale(size: Size) -> Plan:
     """Return a house where so many are inside that nobody has to buy twice."""
-    buyers = ORDERS_A_SECOND_MAX * size.calling_s
+    return sale_of(ORDERS_A_SECOND_MAX * size.calling_s)
+
+
+def sale_of(buyers: int) -> Plan:
+    """Return a house with so many inside, and a seat for each."""
     return Plan(name="sale", inside=buyers, waiting=0, arenas=ceil(buyers / ARENA.seat_count))
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.bench import CONNECTIONS
 from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
 from scripts.bench.engines import running
@@ -17,7 +18,6 @@ from scripts.bench.rounds import Call, Measured, measure
 from scripts.bench.rows import GUARD_ROWS, ROWS, Row
 from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, Served, served
 from scripts.bench.stage import Size, Stage
-from scripts.bench.wrk import CONNECTIONS
 
 FLOOR_ROW = "floor"
 FLOOR_ANSWER_BYTES = 150
@@ -54,7 +54,8 @@ class Run:
     @property
     def setting(self) -> str:
         """How all rows are measured, in a line."""
-        return f"{self.size.pairs} pairs of {self.size.seconds} s a row, {CONNECTIONS} connections; {self.cores}."
+        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row"
+        return f"{pairs}, {CONNECTIONS} connections for each process; {self.cores}."
 
     def rows(self, names: Collection[str]) -> None:
         """Measure the rows with these *names*. Raises `VoidError`, `NotServedError`, `WrkFailedError`."""
@@ -104,22 +105,16 @@ class Run:
         folder = self.folder / f"{row.name}{suffix}"
         if row.setup is None:
             house = self._house(row)
-            with self._served(program, house, house.copied_to(folder), self.cores) as stage:
-                yield stage
+            log = house.copied_to(folder) / "server.log"
+            with served(program, cores=self.cores, settings=house.settings, log=log) as server:
+                yield Stage(house=house, server=server, cores=self.cores, size=self.size, folder=folder)
             return
         with running(row.setup, self.cores) as engines:
             self.report.remarks[row.name] = engines.said
             house = _built(row.plan(self.size), folder, engines.settings)
-            with self._served(program, house, folder, row.setup.cores(self.cores), engines.pids) as stage:
-                yield stage
-
-    @contextmanager
-    def _served(
-        self, program: Sequence[str], house: House, folder: Path, cores: Cores, engines: Sequence[int] = ()
-    ) -> Iterator[Stage]:
-        log = folder / "server.log"
-        with served(program, cores=cores, settings=house.settings, log=log, engines=engines) as server:
-            yield Stage(house=house, server=server, cores=cores, size=self.size, folder=folder)
+            cores, log = row.setup.cores(self.cores), folder / "server.log"
+            with served(program, cores=cores, settings=house.settings, log=log, engines=engines) as server:
+                yield Stage(house=house, server=server, cores=cores, size=self.size, folder=folder)
 
     def _house(self, row: Row) -> House:
         plan = row.plan(self.size)

@@ -11,7 +11,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from threading import Timer
 
+from scripts.bench import CONNECTIONS
 from scripts.bench.cores import Cores, family_cpu_ns, pinned
+from scripts.bench.engines import Engines
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = ("serve", "--demo", "--port", "0")
@@ -31,11 +33,11 @@ class NotServedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A server that is ready at *port*: one process, or a parent of several. *engines* are those that it works with."""
+    """A server that is ready at *port*: one process, or a parent of several with the *engines* that they work with."""
 
     process: subprocess.Popen[str]
     port: int
-    engines: Sequence[int] = ()
+    engines: Engines | None = None
 
     @property
     def pid(self) -> int:
@@ -53,7 +55,12 @@ class Served:
 
     def engines_cpu_ns(self) -> int:
         """Return how much the engines have used so far."""
-        return sum(map(family_cpu_ns, self.engines))
+        return 0 if self.engines is None else sum(map(family_cpu_ns, self.engines.pids))
+
+    @property
+    def connections(self) -> int:
+        """On how many connections it is called: as many for each process."""
+        return CONNECTIONS * (1 if self.engines is None else self.engines.processes)
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
         """Call it once and return the body as it was sent, compressed or not. Raises `NotServedError` unless 200."""
@@ -76,13 +83,12 @@ def served(
     cores: Cores,
     settings: Mapping[str, str] | None = None,
     log: Path,
-    engines: Sequence[int] = (),
+    engines: Engines | None = None,
 ) -> Iterator[Served]:
     """
     Run Python with *program* on the servers' core until the end of the block; what it logs is added to *log*.
 
-    *engines* are the pids of those that it works with. Nothing of the caller's own settings gets through. Raises
-    `NotServedError`.
+    Nothing of the caller's own settings gets through. Raises `NotServedError`.
     """
     with log.open("ab") as errors, pinned(cores.server):
         process = subprocess.Popen(

@@ -30,9 +30,14 @@ class Size:
         return 2 * self.seconds
 
     @property
+    def rounds_s(self) -> int:
+        """For how many seconds the rounds of a row last at most, with what does not count."""
+        return WARM_UP_S + (self.pairs + VOID_MAX) * self.seconds
+
+    @property
     def calling_s(self) -> int:
-        """For how many seconds a row is called at most, with what does not count."""
-        return WARM_UP_S + (self.pairs + VOID_MAX) * self.seconds + self.paced_s
+        """For how many seconds a row is called at most, with half of the peak."""
+        return self.rounds_s + self.paced_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

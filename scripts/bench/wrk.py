@@ -9,7 +9,6 @@ import msgspec
 
 from scripts.bench.cores import Cores, pinned
 
-CONNECTIONS = 64
 MISSING = "make bench measures with wrk, which is not on the PATH: install it (on Debian and Ubuntu: apt install wrk)."
 _BEYOND_THE_ROUND_S = 30
 
@@ -83,11 +82,11 @@ def is_here() -> bool:
     return shutil.which("wrk") is not None
 
 
-def run_wrk(script: Sequence[str], *, port: int, seconds: int, cores: Cores) -> Round:
-    """Run *script* (a path and its arguments) for so many seconds with 64 connections. Raises `WrkFailedError`."""
+def run_wrk(script: Sequence[str], *, port: int, seconds: int, cores: Cores, connections: int) -> Round:
+    """Run *script* (a path and its arguments) for so many seconds on *connections*. Raises `WrkFailedError`."""
     # Longer than the round, so that a slow server has long answers instead of broken connections. (Eight bytes of wrk's
     # memory for each microsecond of it.)
-    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", f"{seconds + 5}s"]
+    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{seconds + 5}s"]
     used_ns = _used_by_children_ns()
     with pinned(cores.client):
         process = subprocess.Popen(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.bench import CONNECTIONS
 from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
 from scripts.bench.house import House, build
@@ -16,7 +17,6 @@ from scripts.bench.rows import GUARD_ROWS, Row, check_waiting, crowd, orders, sa
 from scripts.bench.run import EMBEDDED, Run
 from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, NotServedError, Served, served
 from scripts.bench.stage import Size, Stage
-from scripts.bench.wrk import CONNECTIONS
 
 SMALL = Size(pairs=1, seconds=1, crowd=2_000, million=3_000)
 
