@@ -19,10 +19,15 @@ OPEN_OR_OVER = (HoldState.OPEN, HoldState.EXPIRED)
 
 
 class Books:
-    """Compares what buyers were told with what is *stored*; *opening_won* is what every wallet began with."""
+    """
+    Compares what buyers were told with what is *stored*; *opening_won* is what every wallet began with.
 
-    def __init__(self, answers: Answers, stored: Stored, *, opening_won: int) -> None:
+    Where the line has a store of its own, the database does not have those who wait: *waiting_is_stored*.
+    """
+
+    def __init__(self, answers: Answers, stored: Stored, *, opening_won: int, waiting_is_stored: bool = True) -> None:
         self._answers = answers
+        self._waiting_is_stored = waiting_is_stored
         self._stored = stored
         self._opening_won = opening_won
 
@@ -43,6 +48,8 @@ class Books:
 
     def _place(self, memory: Memory, told: PlaceTold) -> Iterator[str]:
         row = self._stored.places.get((told.room_id, told.number))
+        if row is None and told.status == "WAITING" and not told.has_left and not self._waiting_is_stored:
+            return
         if row is None or row.buyer_id != memory.buyer_id:
             yield f"{told} is {row}"
             return
