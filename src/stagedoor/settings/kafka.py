@@ -38,7 +38,7 @@ class SaslMechanism(StrEnum):
     SCRAM_SHA_512 = "SCRAM-SHA-512"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class KafkaSettings:
     """Where the brokers are, how they are reached, and who publishes."""
 

@@ -4,7 +4,6 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from pathlib import Path
 
 from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
@@ -14,40 +13,27 @@ from stagedoor.resilience.breaker import BreakerSettings
 from stagedoor.resilience.breakers import Instance
 from stagedoor.resilience.reserve import Reserve
 from stagedoor.settings import kinds
+from stagedoor.settings.identity import IDENTITY, IdentitySettings
 from stagedoor.settings.kafka import KAFKA, KafkaSettings
+from stagedoor.settings.limits import LIMITS, LimitSettings
 from stagedoor.settings.setting import Origin, Setting, described, setting
 from stagedoor.waiting_room.room import RoomDefaults, RoomPolicy
 
 SERVER = "Server"
 DATA = "Data"
-IDENTITY = "Tokens and identity"
 WAITING_ROOM = "Waiting room (defaults of every room; `stagedoor room set` changes one room, live)"
 SALE = "Seats, holds and time"
 
 KEEPING = "What is kept for how long, and the disk"
 OVERLOAD = "Overload and deadlines"
-LIMITS = "Limits (a client that is too eager is answered 429)"
 
 DAY_SECONDS = 86_400
 DAY_HOURS = 24
 YEAR_HOURS = 8_760
-ONE_BUYER = kinds.Allowance(burst=60, per_second=2)
-# A crowd of 2,000 behind one address passes.
-ONE_ADDRESS = kinds.Allowance(burst=10_000, per_second=1_000)
-ONE_ADDRESS_POLLING = kinds.Allowance(burst=20_000, per_second=2_000)
-ALGORITHMS_WITH_SECRET = ("HS256", "HS384", "HS512")
-ALGORITHMS_WITH_KEY_SET = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 
-class Identity(StrEnum):
-    """Who says who a buyer is."""
-
-    DEMO = "demo"
-    JWT = "jwt"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(KafkaSettings):
+@dataclass(frozen=True, kw_only=True)
+class Settings(IdentitySettings, LimitSettings, KafkaSettings):
     """
     All settings, as `load` found them.
 
@@ -121,71 +107,6 @@ class Settings(KafkaSettings):
         default=None,
         meaning="The Redis or Valkey that the line is in, where the database is a server.",
         group=DATA,
-    )
-
-    secret: str | None = setting(
-        kinds.secret(),
-        default=None,
-        meaning="What tokens are signed with. Unless set, one is generated once and kept in the file DATA_DIR/secret.",
-        group=IDENTITY,
-        has_flag=False,
-    )
-    secret_previous: str | None = setting(
-        kinds.optional(kinds.secret()),
-        default=None,
-        meaning="The secret before this one: its tokens stay valid while SECRET is being changed.",
-        group=IDENTITY,
-        has_flag=False,
-    )
-    identity: Identity = setting(
-        kinds.as_enum(Identity),
-        default=Identity.DEMO,
-        meaning="demo believes any userId; jwt takes the buyer from an X-Identity token of the shop's own login.",
-        group=IDENTITY,
-    )
-    allow_demo_identity_public: bool = setting(
-        kinds.yes_no(),
-        default=False,
-        meaning="Lets a server that believes any userId listen on an address that other machines can reach.",
-        group=IDENTITY,
-    )
-    identity_issuer: str | None = setting(
-        kinds.optional(kinds.text("the `iss` of the shop's tokens")),
-        default=None,
-        meaning="The `iss` that an identity token must have. Needed with IDENTITY=jwt.",
-        group=IDENTITY,
-    )
-    identity_audience: str | None = setting(
-        kinds.optional(kinds.text("the `aud` of the shop's tokens")),
-        default=None,
-        meaning="The `aud` that an identity token must have. Needed with IDENTITY=jwt.",
-        group=IDENTITY,
-    )
-    identity_algorithms: tuple[str, ...] = setting(
-        kinds.several(*ALGORITHMS_WITH_SECRET, *ALGORITHMS_WITH_KEY_SET),
-        default=(),
-        meaning="The algorithms that an identity token may be signed with. Needed with IDENTITY=jwt.",
-        group=IDENTITY,
-    )
-    identity_secret: str | None = setting(
-        kinds.optional(kinds.secret()),
-        default=None,
-        meaning="The secret that identity tokens are signed with (HS256, HS384, HS512).",
-        group=IDENTITY,
-        has_flag=False,
-    )
-    identity_jwks: str | None = setting(
-        kinds.optional(kinds.key_set()),
-        default=None,
-        meaning="Where the public keys of identity tokens are, a JWK set: a file or an https address (all other "
-        "algorithms).",
-        group=IDENTITY,
-    )
-    identity_leeway_seconds: int = setting(
-        kinds.whole(0, 60, "a whole number of seconds"),
-        default=0,
-        meaning="How far the clocks of the shop's login and of this server may differ.",
-        group=IDENTITY,
     )
 
     max_active: int = setting(
@@ -342,55 +263,6 @@ class Settings(KafkaSettings):
         group=OVERLOAD,
     )
 
-    limit_joins_of_buyer: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_BUYER,
-        meaning="How often one buyer may ask for a place.",
-        group=LIMITS,
-    )
-    limit_joins_of_address: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_ADDRESS,
-        meaning="How often all buyers behind one address may ask for a place.",
-        group=LIMITS,
-    )
-    limit_early_polls_of_buyer: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_BUYER,
-        meaning="How often one buyer may ask how her place stands, earlier than she was told to.",
-        group=LIMITS,
-    )
-    limit_early_polls_of_address: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_ADDRESS_POLLING,
-        meaning="How often all buyers behind one address may do so.",
-        group=LIMITS,
-    )
-    limit_reserves_of_buyer: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_BUYER,
-        meaning="How often one buyer may try to reserve.",
-        group=LIMITS,
-    )
-    limit_reserves_of_address: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_ADDRESS,
-        meaning="How often all buyers behind one address may try to reserve.",
-        group=LIMITS,
-    )
-    limit_charges_of_buyer: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_BUYER,
-        meaning="How often one buyer may charge her wallet.",
-        group=LIMITS,
-    )
-    limit_charges_of_address: kinds.Allowance = setting(
-        kinds.allowance(),
-        default=ONE_ADDRESS,
-        meaning="How often all buyers behind one address may charge their wallets.",
-        group=LIMITS,
-    )
-
     breakers: Mapping[Instance, BreakerSettings] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
 
@@ -419,11 +291,6 @@ class Settings(KafkaSettings):
             return not ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host.lower() != "localhost"
-
-    @property
-    def fans_may_charge(self) -> bool:
-        """Whether buyers credit their own wallets: only where identity is not taken seriously anyway."""
-        return self.identity is Identity.DEMO
 
     @property
     def room_defaults(self) -> RoomDefaults:
@@ -472,6 +339,7 @@ def hours_in_ms(hours: float) -> int:
 
 _ROWS = [row for column in fields(Settings) if (row := described(column.name, column.metadata)) is not None]
 
-# The dataclass has inherited fields first; people meet them last.
-TABLE: Sequence[Setting] = tuple(sorted(_ROWS, key=lambda row: row.group == KAFKA))
+# The dataclass has inherited fields first.
+_GROUPS = (SERVER, DATA, IDENTITY, WAITING_ROOM, SALE, KEEPING, OVERLOAD, LIMITS, KAFKA)
+TABLE: Sequence[Setting] = tuple(sorted(_ROWS, key=lambda row: _GROUPS.index(row.group)))
 """Every setting, in the order in which people should meet them."""

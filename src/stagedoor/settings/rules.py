@@ -2,7 +2,8 @@
 
 from stagedoor.settings import kinds
 from stagedoor.settings.errors import SettingsError
-from stagedoor.settings.model import ALGORITHMS_WITH_SECRET, TABLE, Identity, Settings
+from stagedoor.settings.identity import ALGORITHMS_WITH_SECRET, Identity
+from stagedoor.settings.model import TABLE, Settings
 from stagedoor.settings.setting import Source
 
 _SHOWN = {row.name: row for row in TABLE}

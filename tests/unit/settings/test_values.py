@@ -15,7 +15,7 @@ from stagedoor.http.tokens import SECRET_BYTES_MIN
 from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.settings import TABLE, Allowance, Setting, Settings, SettingsError, kinds, load
 from stagedoor.settings.errors import UnfitError
-from stagedoor.settings.model import ALGORITHMS_WITH_KEY_SET, ALGORITHMS_WITH_SECRET
+from stagedoor.settings.identity import ALGORITHMS_WITH_KEY_SET, ALGORITHMS_WITH_SECRET
 from stagedoor.waiting_room.room import RoomPolicy
 from stagedoor.waiting_room.room_change import POLICY_RANGES
 
