@@ -55,126 +55,119 @@ class Metrics:
 
     def __init__(self) -> None:
         """Count from nothing."""
-        registry = self.registry = CollectorRegistry(auto_describe=False)
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._tell_of_the_process()
+        self._count_answers()
+        self._count_failures()
+        self._measure_load()
+        self._measure_what_is_behind()
+        self._count_the_sale()
+
+    def _tell_of_the_process(self) -> None:
+        registry = self.registry
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        Gauge("stagedoor_build_info", "Always 1; the version is the label.", ["version"], registry=registry).labels(
-            __version__
-        ).set(1)
+        self._gauge("stagedoor_build_info", "Always 1; the version is the label.", "version").labels(__version__).set(1)
 
+    def _count_answers(self) -> None:
         self._answers = _Answers()
-        registry.register(self._answers)
+        self.registry.register(self._answers)
         # Every poll is counted, and half of what that costs is the way to the counter.
         self.count_answer = self._answers.count
-        self.http_under_way = Gauge(
-            "stagedoor_http_requests_under_way", "Requests not answered yet.", registry=registry
-        )
-        self.connections = Gauge("stagedoor_connections", "Connections of clients that are open.", registry=registry)
-        self.connections_refused = Counter(
+        self.http_under_way = self._gauge("stagedoor_http_requests_under_way", "Requests not answered yet.")
+        self.connections = self._gauge("stagedoor_connections", "Connections of clients that are open.")
+        self.connections_refused = self._counter(
             "stagedoor_connections_refused_total",
             "Connections ended before a request on them got to its call, or its answer to the client.",
-            ["cause"],
-            registry=registry,
+            "cause",
         )
-        self.shed_calls = Counter(
-            "stagedoor_shed_calls_total", "Calls put off because there were too many.", ["call"], registry=registry
+
+    def _count_failures(self) -> None:
+        self.refusals = self._counter("stagedoor_refusals_total", "Refusals, by their code.", "code")
+        self.faults = self._counter("stagedoor_faults_total", "Calls that failed because a dependency did.", "fault")
+        self.defects = self._counter("stagedoor_defects_total", "Calls that failed by our own fault.")
+
+    def _measure_load(self) -> None:
+        self.shed_calls = self._counter(
+            "stagedoor_shed_calls_total", "Calls put off because there were too many.", "call"
         )
-        self.late_commands = Counter(
+        self.late_commands = self._counter(
             "stagedoor_late_commands_total",
             "Commands left out of their batch because their deadline had passed; nothing of them has happened.",
-            ["batch"],
-            registry=registry,
+            "batch",
         )
-        self._bulkheads_free = Gauge(
-            "resilience4j_bulkhead_available_concurrent_calls",
-            "How many more transactions may be in the database at once.",
-            ["name"],
-            registry=registry,
-        )
-        self._bulkheads_size = Gauge(
-            "resilience4j_bulkhead_max_allowed_concurrent_calls",
-            "How many transactions may be in the database at once.",
-            ["name"],
-            registry=registry,
-        )
-        self._bulkheads_waiting = Gauge(
-            "stagedoor_bulkhead_waiting",
-            "Transactions that wait for their turn.",
-            ["name"],
-            registry=registry,
-        )
-        self.shed_level = Gauge(
+        self.shed_level = self._gauge(
             "stagedoor_shed_level",
             "Up to which priority calls are put off because the event loop is late; 0 is nobody.",
-            registry=registry,
         )
-        self.under_way_limit = Gauge(
+        self.under_way_limit = self._gauge(
             "stagedoor_http_requests_under_way_limit",
             "How many requests may wait for something at once; payments may be more.",
-            registry=registry,
         )
-        self._tasks = Gauge("stagedoor_tasks", "What the event loop has begun and not ended.", registry=registry)
-        self.loop_lag = Histogram(
+        self.loop_lag = self._histogram(
             "stagedoor_loop_lag_seconds",
             "How late the event loop came to what was due, looked at 20 times a second.",
-            buckets=LAG_SECONDS,
-            registry=registry,
+            LAG_SECONDS,
         )
-        self.refusals = Counter("stagedoor_refusals_total", "Refusals, by their code.", ["code"], registry=registry)
-        self.faults = Counter(
-            "stagedoor_faults_total", "Calls that failed because a dependency did.", ["fault"], registry=registry
-        )
-        self.defects = Counter("stagedoor_defects_total", "Calls that failed by our own fault.", registry=registry)
-        self.cache_requests = Counter(
-            "stagedoor_cache_requests_total", "Looks into a cache.", ["cache", "result"], registry=registry
-        )
-        self._cache_results: dict[tuple[str, str], Counter] = {}
+        self._tasks = self._gauge("stagedoor_tasks", "What the event loop has begun and not ended.")
 
-        self.outage_credited = Counter(
+    def _measure_what_is_behind(self) -> None:
+        """Measure the ways to the stores, and how the stores fare."""
+        self._bulkheads_free = self._gauge(
+            "resilience4j_bulkhead_available_concurrent_calls",
+            "How many more transactions may be in the database at once.",
+            "name",
+        )
+        self._bulkheads_size = self._gauge(
+            "resilience4j_bulkhead_max_allowed_concurrent_calls",
+            "How many transactions may be in the database at once.",
+            "name",
+        )
+        self._bulkheads_waiting = self._gauge(
+            "stagedoor_bulkhead_waiting", "Transactions that wait for their turn.", "name"
+        )
+        self.cache_requests = self._counter("stagedoor_cache_requests_total", "Looks into a cache.", "cache", "result")
+        self._cache_results: dict[tuple[str, str], Counter] = {}
+        self.outage_credited = self._counter(
             "stagedoor_outage_credited_seconds_total",
             "Time given back to holds, passes and absences because nobody could be served.",
-            registry=registry,
         )
-
-        self.admissions = Counter("stagedoor_admissions_total", "Buyers let in.", ["room"], registry=registry)
-        self.admission_paused = Gauge(
-            "stagedoor_admission_paused",
-            "1 while this keeps buyers from being let in.",
-            ["cause"],
-            registry=registry,
-        )
-        self.admission_failures = Counter(
-            "stagedoor_admission_failures_total",
-            "Ticks of admission that failed and admitted nobody.",
-            registry=registry,
-        )
-        self.holds = Counter(
-            "stagedoor_holds_total", "Holds placed, released, expired and paid.", ["outcome"], registry=registry
-        )
-        self.seats_sold = Counter("stagedoor_seats_sold_total", "Seats paid for.", registry=registry)
-        self.orders = Counter("stagedoor_orders_total", "Orders paid.", registry=registry)
-        self.orders_won = Counter("stagedoor_orders_won_total", "What the orders came to, in won.", registry=registry)
-        self.sale_batch = Histogram(
-            "stagedoor_sale_batch_commands",
-            "Commands settled by one commit.",
-            buckets=BATCH_SIZES,
-            registry=registry,
-        )
-        self.outbox_records = Gauge(
+        self.outbox_records = self._gauge(
             "stagedoor_outbox_records",
             "Events not published yet, by whom they are for and what they wait for.",
-            ["outlet", "state"],
-            registry=registry,
+            "outlet",
+            "state",
+        )
+        self.forgotten_records = self._counter(
+            "stagedoor_forgotten_records_total", "Records kept long enough and removed."
+        )
+        self.disk_free_bytes = self._gauge("stagedoor_disk_free_bytes", "Room on the disk of the database.")
+
+    def _count_the_sale(self) -> None:
+        self.admissions = self._counter("stagedoor_admissions_total", "Buyers let in.", "room")
+        self.admission_paused = self._gauge(
+            "stagedoor_admission_paused", "1 while this keeps buyers from being let in.", "cause"
+        )
+        self.admission_failures = self._counter(
+            "stagedoor_admission_failures_total", "Ticks of admission that failed and admitted nobody."
+        )
+        self.holds = self._counter("stagedoor_holds_total", "Holds placed, released, expired and paid.", "outcome")
+        self.seats_sold = self._counter("stagedoor_seats_sold_total", "Seats paid for.")
+        self.orders = self._counter("stagedoor_orders_total", "Orders paid.")
+        self.orders_won = self._counter("stagedoor_orders_won_total", "What the orders came to, in won.")
+        self.sale_batch = self._histogram(
+            "stagedoor_sale_batch_commands", "Commands settled by one commit.", BATCH_SIZES
         )
 
-        self.forgotten_records = Counter(
-            "stagedoor_forgotten_records_total", "Records kept long enough and removed.", registry=registry
-        )
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
 
-        self.disk_free_bytes = Gauge(
-            "stagedoor_disk_free_bytes", "Room on the disk of the database.", registry=registry
-        )
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, meaning, buckets=buckets, registry=self.registry)
 
     def watch_lines(self, views: LineViews) -> None:
         """Show the lines' figures as they are whenever somebody looks."""
