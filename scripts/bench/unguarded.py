@@ -12,7 +12,7 @@ from typing import Any
 
 from stagedoor.__main__ import main
 from stagedoor.adapters import batching
-from stagedoor.bootstrap import stores
+from stagedoor.bootstrap import standstill, stores
 from stagedoor.http import edge, turn, under_way
 from stagedoor.http.load import Load
 from stagedoor.kernel import clock
@@ -54,7 +54,7 @@ def take_the_guards_out() -> None:
     replace(turn.Turn, "in_time", for_ever)
     replace(batching, "current", lambda: None)
     replace(stores, "passage", lambda _settings, lanes, _breakers, _metrics: lanes)
-    replace(stores, "CreditedLanes", lambda lanes, _clock_stop, **_: lanes)
+    replace(standstill, "CreditedLanes", lambda lanes, _clock_stop, **_: lanes)
     replace(clock.ServiceClock, "now", lambda self: self._clock.now())
     replace(clock.ServiceClock, "stands", property(lambda _self: False))
     replace(Pulse, "beat", nothing)

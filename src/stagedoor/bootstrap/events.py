@@ -61,6 +61,13 @@ class BrokerRelay:
         await self._publisher.close()
 
 
+def broker_relay(settings: Settings, lanes: Lanes, clock: Clock, breakers: Breakers) -> BrokerRelay | None:
+    """Return the relay to Kafka, None without Kafka or where another process sees to it. Raises `SettingsError`."""
+    if settings.kafka_bootstrap is None or not settings.relay_in_server:
+        return None
+    return BrokerRelay(settings, lanes, clock, breakers)
+
+
 def relay_lease(outlet: Outlet, lanes: Lanes, clock: Clock) -> Lease:
     """Return this process's side of the lease that one relay at a time has."""
     holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"

@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 import structlog
 
 from stagedoor.adapters.batching import Batcher, Handler
-from stagedoor.adapters.embedded.line_restore import credit_passes
 from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.buyer_records import SqlBuyerRecords
-from stagedoor.adapters.sql.clock_stop import SqlClockStop, no_line
-from stagedoor.adapters.sql.credited_lanes import CreditedLanes, may_always
+from stagedoor.adapters.sql.clock_stop import SqlClockStop
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.members import SqlMembers
 from stagedoor.adapters.sql.outbox import SqlOutbox, SqlOutboxLeftovers
@@ -24,11 +22,12 @@ from stagedoor.adapters.sql.sale_switches import SqlSwitchBook
 from stagedoor.adapters.sql.sales_book import SqlSalesBook
 from stagedoor.adapters.sql.seating_plan import SqlSeatingPlan
 from stagedoor.adapters.sql.supply import SqlSupply
-from stagedoor.bootstrap.database import Database, clock_watch
-from stagedoor.bootstrap.events import BrokerRelay, relay_lease
+from stagedoor.bootstrap.database import Database
+from stagedoor.bootstrap.events import BrokerRelay, broker_relay, relay_lease
 from stagedoor.bootstrap.lines import HouseLine, OpenedLine, open_line
 from stagedoor.bootstrap.passage import passage
 from stagedoor.bootstrap.random_bits import PooledBits
+from stagedoor.bootstrap.standstill import standstill
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.checkout.line_subscriber import TellTheLine
@@ -36,15 +35,13 @@ from stagedoor.checkout.outcomes import Outcome
 from stagedoor.checkout.use_cases import SettleSale, TidyHolds
 from stagedoor.http.kept import Fallback
 from stagedoor.http.listings import Listings
-from stagedoor.kernel.clock import GAP_MS, SECOND_MS, Clock, Outage, ServiceClock
+from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Fault, Rejection
-from stagedoor.kernel.followed_clock import FollowedClock
 from stagedoor.kernel.ids import PerformanceId, RandomBits
 from stagedoor.kernel.lease import Lease
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
 from stagedoor.outbox.model import Outlet
-from stagedoor.resilience.breaker import BreakerEvent, StateChanged
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.seating.switch import ReadSwitches
 from stagedoor.settings import Settings
@@ -120,27 +117,11 @@ class Stores:
 async def open_stores(settings: Settings, database: Database, breakers: Breakers) -> Stores:
     """Make the adapters over *database*, and read the rooms and what is left in them."""
     machine_clock = database.clock
-    metrics = Metrics()
-    metrics.watch_breakers(breakers)
-    metrics.watch_tasks(partial(_tasks_on, asyncio.get_running_loop()))
-    breakers.subscribe(log_breaker, calls=False)
-    # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
-    guarded = passage(settings, database.lanes, breakers, metrics)
-    clock = ServiceClock(machine_clock)
-    for_broker = settings.kafka_bootstrap is not None
+    metrics = _told_of(breakers)
 
-    def events_written() -> None:
-        relay_wake.set()
-        if broker is not None:
-            broker.wake.set()
-
-    sale = breakers.of(Instance.SALE)
-
-    def sale_changed(event: BreakerEvent) -> None:
-        if isinstance(event, StateChanged) and event.breaker == sale.name:
-            clock_stop.look()
-
-    breakers.subscribe(sale_changed, calls=False)
+    def committed(performance_ids: frozenset[PerformanceId]) -> None:
+        supply.touch(performance_ids)
+        listings.changed(performance_ids)
 
     def given_back(outage: Outage) -> None:
         line.give_back(outage)
@@ -150,22 +131,12 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         metrics.outage_credited.inc(outage.credited_ms / SECOND_MS)
         log.info("server.outage_credited", outage_ms=outage.credited_ms)
 
-    clock_stop = SqlClockStop(
-        guarded,
-        machine_clock,
-        clock,
-        credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
-        first_gap_ms=GAP_MS if settings.is_cluster else 1,
-        for_broker=for_broker,
-        # Passes on Redis are credited there, once it is known that they have to be.
-        credit_line=no_line if settings.is_cluster else credit_passes,
-        given_back=given_back,
-        out_of_use=lambda: sale.refuses,
-    )
-    # It asks by the same way as everybody else: while that is given up for the moment, the clock can be trusted on.
-    watch = clock_watch(machine_clock, guarded) if isinstance(machine_clock, FollowedClock) else None
-    lanes = CreditedLanes(guarded, clock_stop, refuse=may_always if watch is None else watch.refuse_unsure)
-    broker = BrokerRelay(settings, lanes, machine_clock, breakers) if for_broker and settings.relay_in_server else None
+    # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
+    guarded = passage(settings, database.lanes, breakers, metrics)
+    clock, clock_stop, watch, lanes = standstill(settings, machine_clock, guarded, breakers, given_back)
+    relay_wake = asyncio.Event()
+    broker = broker_relay(settings, lanes, machine_clock, breakers)
+    events_written = _waking(relay_wake, None if broker is None else broker.wake)
     line_lease = relay_lease(Outlet.LINE, lanes, machine_clock) if settings.is_cluster else None
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     closing = AsyncExitStack()
@@ -174,21 +145,14 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     switches = ReadSwitches(SqlSwitchBook(lanes))
     supply = SqlSupply(lanes, clock, switches.now)
     fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
-    listings = Listings(
-        SqlSeatingPlan(lanes), clock, fallback, count=metrics.count_cache, guard=breakers.of(Instance.CONCERT)
-    )
-    relay_wake = asyncio.Event()
+    guard = breakers.of(Instance.CONCERT)
+    listings = Listings(SqlSeatingPlan(lanes), clock, fallback, count=metrics.count_cache, guard=guard)
     random_bits = PooledBits()
-
-    def committed(performance_ids: frozenset[PerformanceId]) -> None:
-        supply.touch(performance_ids)
-        listings.changed(performance_ids)
-
+    for_broker = settings.kafka_bootstrap is not None
     book = SqlSalesBook(lanes, clock, committed=committed, events_written=events_written, for_broker=for_broker)
     settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=random_bits, switches=switches.now)
-    await rooms.refresh()
-    await switches.refresh()
-    await supply.refresh()
+    for each in (rooms, switches, supply):
+        await each.refresh()
     return Stores(
         lanes=lanes,
         clock=clock,
@@ -237,6 +201,24 @@ async def take_up_the_line(stores: Stores) -> None:
             raise
         # Its store is away: the holds wait here to be told, and the ends in the outbox.
         log.warning("line.not_told", cause=str(fault))
+
+
+def _told_of(breakers: Breakers) -> Metrics:
+    """Return new metrics that are told of *breakers*, as the log is, and of what this event loop has to do."""
+    metrics = Metrics()
+    metrics.watch_breakers(breakers)
+    metrics.watch_tasks(partial(_tasks_on, asyncio.get_running_loop()))
+    breakers.subscribe(log_breaker, calls=False)
+    return metrics
+
+
+def _waking(*wakes: asyncio.Event | None) -> Callable[[], None]:
+    def wake() -> None:
+        for each in wakes:
+            if each is not None:
+                each.set()
+
+    return wake
 
 
 def _tasks_on(loop: asyncio.AbstractEventLoop) -> int:
