@@ -148,6 +148,48 @@ def lay_out(folder: Path) -> Path:
     return path
 
 
+def _services(  # noqa: PLR0913 -- what an operator touches
+    desk: OpsDesk,
+    *,
+    clock: ManualClock,
+    line: EmbeddedLine,
+    tokens: QueueTokens,
+    charge: Charge,
+    fleet: Mates | None,
+) -> Services:
+    metrics = Metrics()
+    return Services(
+        clock=clock,
+        service_clock=clock,
+        tokens=tokens,
+        identity=DemoIdentity(),
+        limits=Limits(LimitPolicy()),
+        metrics=metrics,
+        load=Load(metrics, target_s=60),
+        scrape=metrics.scrape,
+        listings=NEVER,
+        issue_token=NEVER,
+        check_place=CheckPlace(line=line, rooms=desk.rooms, supply=NineSeats(), clock=clock),
+        room_status=RoomStatus(line=line, rooms=desk.rooms, supply=NineSeats(), clock=clock),
+        enter_room=NEVER,
+        recognize_place=NEVER,
+        leave_line=NEVER,
+        reserve_seats=NEVER,
+        release_seats=NEVER,
+        pay=NEVER,
+        charge=charge,
+        wallets=NEVER,
+        buyer_records=NEVER,
+        breakers=desk.steer_breakers.breakers,
+        ready=is_ready,
+        draining=lambda: False,
+        authorize_view=desk.gate.may_view,
+        ops=ops_router(desk),
+        fleet=fleet,
+        public_bind=True,
+    )
+
+
 @asynccontextmanager
 async def an_open_house(laid_out: Path, folder: Path, *, fleet: Mates | None = None) -> AsyncIterator[House]:
     file = SqliteFile(Path(shutil.copy(laid_out, folder / "stagedoor.db")))
@@ -175,37 +217,8 @@ async def an_open_house(laid_out: Path, folder: Path, *, fleet: Mates | None = N
         turn_switch=TurnSwitch(desk=SqlSwitchDesk(file, clock), switches=ReadSwitches(SqlSwitchBook(file))),
         steer_breakers=SteerBreakers(breakers=breakers, pen=pen, clock=clock),
     )
-    metrics = Metrics()
-    services = Services(
-        clock=clock,
-        service_clock=clock,
-        tokens=tokens,
-        identity=DemoIdentity(),
-        limits=Limits(LimitPolicy()),
-        metrics=metrics,
-        load=Load(metrics, target_s=60),
-        scrape=metrics.scrape,
-        listings=NEVER,
-        issue_token=NEVER,
-        check_place=CheckPlace(line=line, rooms=rooms, supply=NineSeats(), clock=clock),
-        room_status=RoomStatus(line=line, rooms=rooms, supply=NineSeats(), clock=clock),
-        enter_room=NEVER,
-        recognize_place=NEVER,
-        leave_line=NEVER,
-        reserve_seats=NEVER,
-        release_seats=NEVER,
-        pay=NEVER,
-        charge=Charge(settle=settle, random_bits=lambda _: next(numbers), fans_may_charge=False),
-        wallets=NEVER,
-        buyer_records=NEVER,
-        breakers=breakers,
-        ready=is_ready,
-        draining=lambda: False,
-        authorize_view=gate.may_view,
-        ops=ops_router(desk),
-        fleet=fleet,
-        public_bind=True,
-    )
+    charge = Charge(settle=settle, random_bits=lambda _: next(numbers), fans_may_charge=False)
+    services = _services(desk, clock=clock, line=line, tokens=tokens, charge=charge, fleet=fleet)
     transport = httpx.ASGITransport(cast("Any", create_app(services)))
     async with httpx.AsyncClient(transport=transport, base_url="http://stagedoor") as client:
         yield House(
