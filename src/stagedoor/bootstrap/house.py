@@ -44,7 +44,7 @@ from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.resilience.deadline import regardless
 from stagedoor.seating.switch import TurnSwitch
 from stagedoor.settings import Settings
-from stagedoor.settings.model import hours_in_ms
+from stagedoor.settings.units import hours_in_ms
 from stagedoor.waiting_room.revoking import RevokePlace
 from stagedoor.waiting_room.use_cases import (
     AdmitNext,

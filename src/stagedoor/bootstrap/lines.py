@@ -16,7 +16,7 @@ from stagedoor.kernel.clock import Instant, ServiceClock
 from stagedoor.kernel.errors import Fault
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
-from stagedoor.settings.model import hours_in_ms, milliseconds
+from stagedoor.settings.units import hours_in_ms, milliseconds
 from stagedoor.waiting_room.ports import LineLeftovers, Rooms, WaitingLine
 
 log = structlog.get_logger(__name__)

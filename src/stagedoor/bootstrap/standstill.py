@@ -13,7 +13,7 @@ from stagedoor.kernel.followed_clock import FollowedClock
 from stagedoor.resilience.breaker import BreakerEvent, StateChanged
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
-from stagedoor.settings.model import milliseconds
+from stagedoor.settings.units import milliseconds
 from stagedoor.workers.clock_watch import ClockWatch
 
 
@@ -33,7 +33,7 @@ class Standstill(NamedTuple):
 def standstill(
     settings: Settings, machine_clock: Clock, guarded: Lanes, breakers: Breakers, given_back: GivenBack
 ) -> Standstill:
-    """Make them over the *guarded* way into the database, with its *machine_clock*; *given_back* hears of each outage that is over."""
+    """Make them over the *guarded* way into the database; *given_back* hears of each outage that is over."""
     clock = ServiceClock(machine_clock)
     sale = breakers.of(Instance.SALE)
     clock_stop = SqlClockStop(

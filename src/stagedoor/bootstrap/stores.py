@@ -45,7 +45,7 @@ from stagedoor.outbox.model import Outlet
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.seating.switch import ReadSwitches
 from stagedoor.settings import Settings
-from stagedoor.settings.model import milliseconds
+from stagedoor.settings.units import milliseconds
 from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rooms import ReadRooms
 from stagedoor.waiting_room.use_cases import JoinMembers

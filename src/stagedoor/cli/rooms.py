@@ -25,8 +25,9 @@ from stagedoor.kernel.ids import RoomId
 from stagedoor.operators.model import AuditEntry
 from stagedoor.settings import TABLE
 from stagedoor.settings.errors import UnfitError
-from stagedoor.settings.model import milliseconds
+from stagedoor.settings.rooms import POLICY_FIELDS
 from stagedoor.settings.setting import flag
+from stagedoor.settings.units import milliseconds
 from stagedoor.waiting_room.rejections import UnknownRoom
 from stagedoor.waiting_room.room import Room, RoomDefaults
 from stagedoor.waiting_room.room_change import UNCHANGED, ImpossibleRoomChange, RoomAction, RoomChange, RoomDesk
@@ -41,21 +42,9 @@ FOLLOW_THE_SETTING = "default"
 ROOM_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 
 _TIMES = ("opens_at", "closes_at")
-_POLICY = {
-    "max_active": "max_active",
-    "admit_rate": "rate",
-    "idle_timeout_seconds": "idle_timeout_ms",
-    "session_max_seconds": "session_max_ms",
-    "away_after_seconds": "away_after_ms",
-    "entry_window_seconds": "entry_window_ms",
-    "line_max": "line_max",
-    "polls_per_second": "polls_per_second",
-}
-"""The settings that are the defaults of a room's policy, and what the policy calls them."""
-
 _ROWS = {row.name: row for row in TABLE}
 _MEANINGS = {
-    **{name: _ROWS[name].meaning for name in _POLICY},
+    **{name: _ROWS[name].meaning for name in POLICY_FIELDS},
     "opens_at": "When it opens, or none. Until then buyers line up.",
     "closes_at": "When it closes, or none.",
 }
@@ -160,7 +149,7 @@ def read_change(changes: Mapping[str, str]) -> RoomChange:
     """Return what *changes*, as given on the command line, come to. Raises `Misused`."""
     policy = {
         field: None if changes[name] == FOLLOW_THE_SETTING else _policy_value(name, changes[name])
-        for name, field in _POLICY.items()
+        for name, field in POLICY_FIELDS.items()
         if name in changes
     }
     opens_at, closes_at = (_instant(name, changes[name]) if name in changes else UNCHANGED for name in _TIMES)
@@ -174,7 +163,7 @@ def _told_in_flags() -> Iterator[None]:
     try:
         yield
     except ImpossibleRoomChange as error:
-        names = {field: name for name, field in _POLICY.items()}
+        names = {field: name for name, field in POLICY_FIELDS.items()}
         raise Misused(f"{flag(names.get(error.field, error.field))} {error.problem}") from error
 
 

@@ -27,6 +27,11 @@ WireInstant = Annotated[
 ]
 
 
+def _whole(name: str, examples: list[int] | None = None) -> Meta:
+    allowed = POLICY_RANGES[name]
+    return Meta(ge=int(allowed.least), le=int(allowed.most), description=_FOLLOW, examples=examples)
+
+
 class _Sent(Struct, rename="camel", forbid_unknown_fields=True):
     """What an operator sends. A name that is not known is refused: a slip of the pen must not pass for a change."""
 
@@ -38,11 +43,7 @@ class _Told(Struct, rename="camel"):
 class PolicyPatch(_Sent):
     """The figures of a room's policy that are to change."""
 
-    max_active: (
-        Annotated[int, Meta(ge=0, le=int(POLICY_RANGES["max_active"].most), description=_FOLLOW, examples=[500])]
-        | UnsetType
-        | None
-    ) = UNSET
+    max_active: Annotated[int, _whole("max_active", examples=[500])] | UnsetType | None = UNSET
     rate: (
         Annotated[
             float,
@@ -60,14 +61,8 @@ class PolicyPatch(_Sent):
     session_max_seconds: PolicySeconds | UnsetType | None = UNSET
     away_after_seconds: PolicySeconds | UnsetType | None = UNSET
     entry_window_seconds: PolicySeconds | UnsetType | None = UNSET
-    line_max: (
-        Annotated[int, Meta(ge=1, le=int(POLICY_RANGES["line_max"].most), description=_FOLLOW)] | UnsetType | None
-    ) = UNSET
-    polls_per_second: (
-        Annotated[int, Meta(ge=1, le=int(POLICY_RANGES["polls_per_second"].most), description=_FOLLOW)]
-        | UnsetType
-        | None
-    ) = UNSET
+    line_max: Annotated[int, _whole("line_max")] | UnsetType | None = UNSET
+    polls_per_second: Annotated[int, _whole("polls_per_second")] | UnsetType | None = UNSET
 
 
 class RoomPatch(_Sent):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from stagedoor.holds.model import SEATS_PER_HOLD_MAX, HoldPolicy
-from stagedoor.kernel.clock import HOUR_MS, SECOND_MS, Instant
 from stagedoor.observability.logs import LogFormat, LogLevel
 from stagedoor.resilience.breaker import BreakerSettings
 from stagedoor.resilience.breakers import Instance
@@ -16,12 +15,12 @@ from stagedoor.settings import kinds
 from stagedoor.settings.identity import IDENTITY, IdentitySettings
 from stagedoor.settings.kafka import KAFKA, KafkaSettings
 from stagedoor.settings.limits import LIMITS, LimitSettings
+from stagedoor.settings.rooms import WAITING_ROOM, RoomSettings
 from stagedoor.settings.setting import Origin, Setting, described, setting
-from stagedoor.waiting_room.room import RoomDefaults, RoomPolicy
+from stagedoor.settings.units import milliseconds
 
 SERVER = "Server"
 DATA = "Data"
-WAITING_ROOM = "Waiting room (defaults of every room; `stagedoor room set` changes one room, live)"
 SALE = "Seats, holds and time"
 
 KEEPING = "What is kept for how long, and the disk"
@@ -33,7 +32,7 @@ YEAR_HOURS = 8_760
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(IdentitySettings, LimitSettings, KafkaSettings):
+class Settings(IdentitySettings, RoomSettings, LimitSettings, KafkaSettings):
     """
     All settings, as `load` found them.
 
@@ -107,68 +106,6 @@ class Settings(IdentitySettings, LimitSettings, KafkaSettings):
         default=None,
         meaning="The Redis or Valkey that the line is in, where the database is a server.",
         group=DATA,
-    )
-
-    max_active: int = setting(
-        kinds.whole(0, 1_000_000),
-        default=30,
-        meaning="How many buyers are admitted at once; 0 admits nobody.",
-        group=WAITING_ROOM,
-        demo_default=500,
-    )
-    admit_rate: float | None = setting(
-        kinds.optional(kinds.decimal(0.001, 1_000_000)),
-        default=None,
-        meaning="How many buyers are admitted a second, at most.",
-        group=WAITING_ROOM,
-    )
-    idle_timeout_seconds: float = setting(
-        kinds.seconds(0.001, DAY_SECONDS),
-        default=30.0,
-        meaning="How long an admitted buyer who holds no seats may be silent before her pass ends.",
-        group=WAITING_ROOM,
-    )
-    session_max_seconds: float = setting(
-        kinds.seconds(0.001, DAY_SECONDS),
-        default=600.0,
-        meaning="How long a pass lasts at most, or until her last hold ends.",
-        group=WAITING_ROOM,
-    )
-    away_after_seconds: float = setting(
-        kinds.seconds(0.001, DAY_SECONDS),
-        default=180.0,
-        meaning="How long a waiting buyer may be silent before her turn passes her over.",
-        group=WAITING_ROOM,
-    )
-    entry_window_seconds: float = setting(
-        kinds.seconds(0.001, DAY_SECONDS),
-        default=30.0,
-        meaning="How long an admitted buyer has for her first request.",
-        group=WAITING_ROOM,
-    )
-    opens_at: Instant | None = setting(
-        kinds.optional(kinds.instant()),
-        default=None,
-        meaning="When the room main opens, if nothing is stored for it. Until then buyers line up.",
-        group=WAITING_ROOM,
-    )
-    closes_at: Instant | None = setting(
-        kinds.optional(kinds.instant()),
-        default=None,
-        meaning="When the room main closes, if nothing is stored for it.",
-        group=WAITING_ROOM,
-    )
-    line_max: int = setting(
-        kinds.whole(1, 100_000_000),
-        default=2_000_000,
-        meaning="How many buyers a line takes; the next one is told to come later.",
-        group=WAITING_ROOM,
-    )
-    polls_per_second: int = setting(
-        kinds.whole(1, 1_000_000),
-        default=5_000,
-        meaning="The budget that a line's polls are spread over: the longer the line, the rarer a buyer asks.",
-        group=WAITING_ROOM,
     )
 
     hold_seconds: float = setting(
@@ -293,25 +230,6 @@ class Settings(IdentitySettings, LimitSettings, KafkaSettings):
             return self.host.lower() != "localhost"
 
     @property
-    def room_defaults(self) -> RoomDefaults:
-        """What holds in a room whose row says nothing else."""
-        return RoomDefaults(policy=self.room_policy, opens_at=self.opens_at, closes_at=self.closes_at)
-
-    @property
-    def room_policy(self) -> RoomPolicy:
-        """The policy of a room whose row says nothing else."""
-        return RoomPolicy(
-            max_active=self.max_active,
-            rate=self.admit_rate,
-            idle_timeout_ms=milliseconds(self.idle_timeout_seconds),
-            session_max_ms=milliseconds(self.session_max_seconds),
-            away_after_ms=milliseconds(self.away_after_seconds),
-            entry_window_ms=milliseconds(self.entry_window_seconds),
-            line_max=self.line_max,
-            polls_per_second=self.polls_per_second,
-        )
-
-    @property
     def disk_reserve(self) -> Reserve:
         """What has to be left on the database's disk; a new one, not looked at yet."""
         enough = None if self.disk_reserve_mib is None else self.disk_reserve_mib << 20
@@ -325,16 +243,6 @@ class Settings(IdentitySettings, LimitSettings, KafkaSettings):
             seats_per_buyer=self.seats_per_buyer,
             closed_to_her_ms=milliseconds(self.closed_to_her_seconds),
         )
-
-
-def milliseconds(seconds: float) -> int:
-    """Return *seconds* to the nearest millisecond."""
-    return round(seconds * SECOND_MS)
-
-
-def hours_in_ms(hours: float) -> int:
-    """Return the milliseconds in *hours*, to the nearest one."""
-    return round(hours * HOUR_MS)
 
 
 _ROWS = [row for column in fields(Settings) if (row := described(column.name, column.metadata)) is not None]
