@@ -74,6 +74,10 @@ names make `[resilience4j.circuitbreaker.instances.queueService]`. What an insta
 `configs.default`, and from the defaults below otherwise. The instances are {instances}.
 
 ```yaml
+{block}```
+"""
+
+SEED_BLOCK = """\
 resilience4j:
   circuitbreaker:
     instances:
@@ -84,8 +88,16 @@ resilience4j:
         failureRateThreshold: 50
         waitDurationInOpenState: 30s
         permittedNumberOfCallsInHalfOpenState: 10
-```
+
+      concertService:
+        slidingWindowType: COUNT_BASED
+        slidingWindowSize: 100
+        minimumNumberOfCalls: 50
+        failureRateThreshold: 50
+        waitDurationInOpenState: 30s
+        permittedNumberOfCallsInHalfOpenState: 10
 """
+"""The block of the load-test report, without the lists of Java classes; a test reads it as settings."""
 
 BREAKERS_BESIDE = """\
 Taken without effect: `registerHealthIndicator`, `eventConsumerBufferSize`, `writableStackTraceEnabled`. Which calls
@@ -212,7 +224,7 @@ def _settings() -> Iterator[str]:
 
 def _breakers() -> Iterator[str]:
     yield from ("## Breakers", "")
-    yield BREAKERS.format(instances=", ".join(f"`{instance}`" for instance in Instance))
+    yield BREAKERS.format(instances=", ".join(f"`{instance}`" for instance in Instance), block=SEED_BLOCK)
     rows = [(f"`{each.name}`", each.shown(ON_SALE), each.meaning, each.allowed) for each in PROPERTIES]
     yield from _table(("property", "default", "what it is", "it has to be"), rows)
     yield BREAKERS_BESIDE

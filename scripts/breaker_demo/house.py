@@ -34,17 +34,12 @@ resilience4j:
   circuitbreaker:
     configs:
       default:
-        slidingWindowType: COUNT_BASED
-        slidingWindowSize: 100
-        minimumNumberOfCalls: 50
-        failureRateThreshold: 50
         waitDurationInOpenState: {WAIT_S}s
-        permittedNumberOfCallsInHalfOpenState: 10
     instances:
       queueService: {{baseConfig: default}}
       saleService: {{baseConfig: default}}
 """
-"""The seed's values, but for the wait: half a minute of it is no fun to watch."""
+"""The seed's values, which are the defaults, but for the wait: half a minute of it is no fun to watch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,32 +5,12 @@ from typing import Any
 
 import pytest
 
+from scripts.write_reference import SEED_BLOCK
 from stagedoor.resilience.breaker import ON_SALE, BreakerSettings, SlidingWindowType, State
 from stagedoor.resilience.breakers import Instance
 from stagedoor.settings import SettingsError, load
 from stagedoor.settings.breaker_words import PROPERTIES, differences
 
-# The block of the load-test report, without the lists of Java classes.
-SEED = """
-resilience4j:
-  circuitbreaker:
-    instances:
-      queueService:
-        slidingWindowType: COUNT_BASED
-        slidingWindowSize: 100
-        minimumNumberOfCalls: 50
-        failureRateThreshold: 50
-        waitDurationInOpenState: 30s
-        permittedNumberOfCallsInHalfOpenState: 10
-
-      concertService:
-        slidingWindowType: COUNT_BASED
-        slidingWindowSize: 100
-        minimumNumberOfCalls: 50
-        failureRateThreshold: 50
-        waitDurationInOpenState: 30s
-        permittedNumberOfCallsInHalfOpenState: 10
-"""
 BLOCK = "resilience4j.circuitbreaker"
 QUEUE = "resilience4j.circuitbreaker.instances.queueService"
 CONFIGS = "resilience4j.circuitbreaker.configs"
@@ -75,7 +55,7 @@ def test_nothing_said_is_the_seeds_six_values() -> None:
 
 
 def test_the_seeds_block_as_it_stands() -> None:
-    assert read(SEED) == {Instance.QUEUE: ON_SALE, Instance.CONCERT: ON_SALE}
+    assert read(SEED_BLOCK) == {Instance.QUEUE: ON_SALE, Instance.CONCERT: ON_SALE}
 
 
 def test_every_property_is_read_from_its_own_line() -> None:
@@ -343,7 +323,7 @@ def test_a_block_of_nothing(empty: str) -> None:
 
 class TestYaml:
     def test_other_settings_beside_it(self) -> None:
-        Path("stagedoor.yaml").write_text("max_active: 40\nopens_at: 2027-01-09T20:00:00+09:00\n" + SEED)
+        Path("stagedoor.yaml").write_text("max_active: 40\nopens_at: 2027-01-09T20:00:00+09:00\n" + SEED_BLOCK)
 
         settings = load(flags={}, environ={})
 
@@ -353,7 +333,7 @@ class TestYaml:
 
     def test_named_from_elsewhere(self, tmp_path: Path) -> None:
         path = tmp_path / "application.yml"
-        path.write_text(SEED)
+        path.write_text(SEED_BLOCK)
 
         assert load(flags={}, environ={"STAGEDOOR_CONFIG": str(path)}).breakers.keys() == {
             Instance.QUEUE,
@@ -363,7 +343,7 @@ class TestYaml:
     def test_two_files_at_once(self) -> None:
         Path("stagedoor.toml").write_text("")
 
-        assert refusal(SEED) == (
+        assert refusal(SEED_BLOCK) == (
             "There are both stagedoor.toml and stagedoor.yaml: keep one, or name it with --config."
         )
 
@@ -371,7 +351,7 @@ class TestYaml:
         ("text", "sentence"),
         [
             ("max_active: 40\nmax_active: 50\n", 'is not YAML: "max_active" is there twice (at line 2, column 1).'),
-            (SEED + SEED.lstrip(), 'is not YAML: "resilience4j" is there twice (at line 20, column 1).'),
+            (2 * SEED_BLOCK, 'is not YAML: "resilience4j" is there twice (at line 19, column 1).'),
             ("port: [1\n", "is not YAML: expected ',' or ']', but got '<stream end>' (at line 2, column 1)."),
             ("port: !!python/object:os.system x\n", "is not YAML: could not determine a constructor for the tag"),
             ("- port\n", "has to be lines of the form NAME: VALUE."),
