@@ -14,7 +14,8 @@ from stagedoor.checkout.keys import call_of
 HOLD_MS = 300_000
 CLOSED_TO_HER_MS = 60_000
 SEATS_MOST = 4
-CREDIT_MOST_MS = 1_800_000
+CREDIT_MOST_MS = 200_000
+"""So little that a few outages reach it."""
 
 Answer = tuple[object, ...]
 """What was answered: a word, and the figures that go with it."""
@@ -32,6 +33,7 @@ class ModelHold:
     ends_at: int
     stands: str = "open"
     ended_at: int = 0
+    had_back_ms: int = 0
 
     def runs(self, now: int) -> bool:
         """Whether it can be paid."""
@@ -84,7 +86,9 @@ class ModelSale:
         running = [hold for hold in self.holds if hold.stands == "open" and hold.ends_at > began_at]
         moved = [hold for hold in running if not self._overtaken(hold)]
         for hold in moved:
-            hold.ends_at += max(0, min(lost_ms, now - hold.placed_at))
+            back_ms = max(0, min(lost_ms, now - hold.placed_at, CREDIT_MOST_MS - hold.had_back_ms))
+            hold.ends_at += back_ms
+            hold.had_back_ms += back_ms
 
     def _overtaken(self, hold: ModelHold) -> bool:
         after = [other for other in self.holds if other.placed_at >= hold.ends_at]

@@ -131,8 +131,9 @@ class SaleMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), by_ms=st.sampled_from([-1, 0, 0, 1]))
     def wait_for_a_deadline(self, data: st.DataObject, by_ms: int) -> None:
-        deadlines = [hold.ends_at for hold in self.model.holds if hold.stands == "open"]
-        after_ms = data.draw(st.sampled_from(deadlines)) + by_ms - self.clock.now() if deadlines else 0
+        now = self.clock.now()
+        deadlines = [hold.ends_at for hold in self.model.holds if hold.runs(now)]
+        after_ms = data.draw(st.sampled_from(deadlines)) + by_ms - now if deadlines else 0
         if after_ms > 0:
             self.wait(after_ms)
 
@@ -220,7 +221,8 @@ class PureMachine(SaleMachine):
         ]
         claimants = {seat_id: claim.hold_id for seat_id, claim in rows.claims.items()}
         outage = Outage(self.alive_at, now, min(now - self.alive_at, CREDIT_MOST_MS))
-        moved = {after.id: after for _, after in credit.extend(holds, claimants, outage)}
+        extensions = credit.extend(holds, claimants, outage, sum_max_ms=CREDIT_MOST_MS)
+        moved = {after.id: after for _, after in extensions}
         claims = {
             seat_id: replace(claim, held_until=moved[claim.hold_id].expires_at) if claim.hold_id in moved else claim
             for seat_id, claim in rows.claims.items()

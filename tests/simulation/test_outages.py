@@ -41,6 +41,11 @@ FIRST_BUYER = 1_001
 TRIES = BuyerId(1)
 SILENT = BuyerId(2)
 OUTAGE_S = 47.0
+SHORT_OUTAGE_S = 6.0
+BETWEEN_S = 1.5
+SUM_MAX_S = 50
+STAY_MS = 100_000
+"""Longer than what is between ten short outages, and what of them nobody is given back."""
 WAIT_S = ON_SALE.wait_duration_in_open_state_ms / 1_000
 EXACT_MS = 250
 A_SPELL_MS = 1_000
@@ -52,8 +57,9 @@ Ends = Mapping[tuple[str, int], int]
 """When each open hold and each running session ends."""
 
 
-def settings_over(database: Path) -> Settings:
-    return settings_for(database, max_active=HOLDERS + 1, session_max_seconds=3_600, idle_timeout_seconds=30)
+def settings_over(database: Path, **more: float) -> Settings:
+    figures = {"max_active": HOLDERS + 1, "session_max_seconds": 3_600, "idle_timeout_seconds": 30}
+    return settings_for(database, **figures, **more)
 
 
 def ends(database: Path) -> Ends:
@@ -61,6 +67,11 @@ def ends(database: Path) -> Ends:
         holds = reader.execute("SELECT id, expires_at FROM hold WHERE state = 1").fetchall()
         passes = reader.execute("SELECT number, session_ends_at FROM admission_pass WHERE ended_at IS NULL").fetchall()
     return {("hold", id_): at for id_, at in holds} | {("pass", number): at for number, at in passes}
+
+
+def extensions(database: Path) -> Ends:
+    with closing(sqlite3.connect(database)) as reader:
+        return {("hold", id_): by_ms for id_, by_ms in reader.execute("SELECT id, extended_ms FROM hold").fetchall()}
 
 
 class Crowd:
@@ -303,6 +314,50 @@ async def the_last_trial_of_the_line(server: Server) -> None:
 
     await until(standing, lambda seen: seen is Standing.ADMITTED)
     assert queue.state is State.CLOSED
+
+
+async def out_ten_times(server: Server) -> None:
+    sale = server.services.breakers.of(Instance.SALE)
+    for _ in range(10):
+        sale.transition_to(State.FORCED_OPEN)
+        await asyncio.sleep(SHORT_OUTAGE_S)
+        sale.reset()
+        await asyncio.sleep(BETWEEN_S)
+
+
+async def out_five_times_then_killed(server: Server) -> None:
+    sale = server.services.breakers.of(Instance.SALE)
+    for _ in range(4):
+        sale.transition_to(State.FORCED_OPEN)
+        await asyncio.sleep(SHORT_OUTAGE_S)
+        sale.reset()
+        await asyncio.sleep(BETWEEN_S)
+    await stopped_then_killed(server)
+
+
+@pytest.mark.parametrize("outages", [out_ten_times, out_five_times_then_killed], ids=lambda outages: outages.__name__)
+def test_of_many_outages_each_holder_has_the_same_up_to_the_maximum(
+    crowd: Crowd, tmp_path: Path, outages: Callable[[Server], Awaitable[None]]
+) -> None:
+    after = Aftermath(crowd, tmp_path / "outage.db")
+    settings = settings_over(after.database, outage_credit_max_seconds=SUM_MAX_S)
+    with seeded(Random(6)) as bugs:
+        disk = Disk(after.database)
+        ended_s = live(settings, lambda server: after.watch(server, outages), disk=disk, started_s=crowd.until_s)
+        if not after.after:
+            back: Story = lambda server: after.watch(server, out_ten_times)  # noqa: E731 -- one line
+            live(settings, back, started_s=ended_s + SHORT_OUTAGE_S)
+
+    assert after.outage_ms > (SUM_MAX_S + 10) * 1_000
+    # Those who had more left than there was time between the outages still hold their seats.
+    held_at = later(NOON, round(crowd.until_s * 1_000))
+    stay = [what for what, end in after.before.items() if what[0] == "hold" and end > later(held_at, STAY_MS)]
+    assert len(stay) > HOLDERS / 2
+    moved = extensions(after.database)
+    # The start of a server is an outage as well, of a millisecond.
+    assert {moved[hold] for hold in stay} == {SUM_MAX_S * 1_000}
+    assert {moved[hold] - (after.after[hold] - after.before[hold]) for hold in stay} <= {0, 1}
+    assert bugs == []
 
 
 def test_the_line_moves_on_with_the_last_trial_of_its_breaker(tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ class Settings(IdentitySettings, RoomSettings, LimitSettings, KafkaSettings):
     outage_credit_max_seconds: float = setting(
         kinds.seconds(0, DAY_SECONDS),
         default=1_800.0,
-        meaning="How much time in which nobody could buy is given back to holds, passes and absences, at most.",
+        meaning="How much time in which nobody could buy is given back to holds, passes and absences, at most: of one "
+        "outage, and to one hold of all of them together.",
         group=SALE,
     )
     stale_list_seconds_max: float = setting(

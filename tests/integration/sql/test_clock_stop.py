@@ -167,6 +167,26 @@ async def test_no_more_than_the_maximum_is_given_back(
     assert kinds([await house.one(pay(ANN))]) == ["HoldIsOver"]
 
 
+async def test_ten_outages_give_a_hold_no_more_than_the_maximum_whoever_serves(
+    house: House, clock: ManualClock, sold_from: SqliteFile
+) -> None:
+    await house.one(reserve(ANN, 1))
+    for nth in range(10):
+        if nth == 5:
+            await house.one(reserve(BOB, 2))
+        # Another process each time: what a hold has had already is known to the database alone.
+        last = a_clock_stop(sold_from, clock)
+        await last.beat()
+        clock.advance(4 * MINUTE_MS)
+        assert await last.beat() == 4 * MINUTE_MS
+
+    [anns], [bobs] = [await house.records.holds_of(buyer, limit=1) for buyer in (ANN, BOB)]
+    assert (anns.expires_at, anns.extended_ms) == (later(DEADLINE, CREDIT_MAX_MS), CREDIT_MAX_MS)
+    assert (bobs.expires_at, bobs.extended_ms) == (later(bobs.placed_at, 25 * MINUTE_MS), 20 * MINUTE_MS)
+    assert kinds([await house.one(pay(ANN)), await house.one(pay(BOB))]) == ["HoldIsOver", "Settled"]
+    await house.check()
+
+
 @pytest.mark.parametrize(("gap_ms", "given_ms"), [(GAP_MS - 1, 0), (GAP_MS, GAP_MS)])
 async def test_while_the_process_lives_a_short_gap_is_ignored(
     clock_stop_: SqlClockStop, house: House, clock: ManualClock, gap_ms: int, given_ms: int

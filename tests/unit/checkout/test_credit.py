@@ -10,6 +10,7 @@ from stagedoor.kernel.ids import HoldId, SeatId
 from tests.builders.sale import ANN, NOON, PLAY, PRICE, a_place
 
 HOLD_MS = 300_000
+NO_END = 1 << 50
 
 
 def a_hold(placed_ms: int = 0, *seat_ids: int) -> Hold:
@@ -34,7 +35,7 @@ def test_what_was_left_when_it_began_is_left_when_it_ends(began_ms: int, lasted_
     hold = a_hold()
     outage = Outage(later(NOON, began_ms), later(NOON, began_ms + lasted_ms), lasted_ms)
 
-    [(before, after)] = credit.extend([hold], hers(hold), outage)
+    [(before, after)] = credit.extend([hold], hers(hold), outage, sum_max_ms=NO_END)
 
     assert after.expires_at - outage.ended_at == before.expires_at - outage.began_at
     assert (after.extended_ms, after.extension_cause) == (lasted_ms, ExtensionCause.OUTAGE)
@@ -52,25 +53,47 @@ def test_a_deadline_moves_only_later_and_by_no_more_than_is_given(
     hold = a_hold(placed_ms)
     outage = Outage(NOON, later(NOON, lasted_ms), min(credited_ms, lasted_ms))
 
-    extensions = credit.extend([hold], {SeatId(1): HoldId(8) if taken else hold.id}, outage)
+    extensions = credit.extend([hold], {SeatId(1): HoldId(8) if taken else hold.id}, outage, sum_max_ms=NO_END)
 
     given_ms = [after.expires_at - before.expires_at for before, after in extensions]
     expected = max(0, min(outage.credited_ms, lasted_ms - placed_ms))
     assert given_ms == ([expected] if expected and not taken else [])
 
 
+@given(
+    lasted_ms=st.lists(st.integers(1, 5_000), min_size=1, max_size=20),
+    sum_max_ms=st.integers(0, 30_000),
+    lowered_to_ms=st.integers(0, 30_000),
+)
+def test_however_many_outages_there_are_a_hold_gets_no_more_of_them_than_the_maximum(
+    lasted_ms: list[int], sum_max_ms: int, lowered_to_ms: int
+) -> None:
+    hold = placed = a_hold()
+    now = placed.placed_at
+    for each_ms in lasted_ms:
+        now, ended_at = later(now, 1_000), later(now, 1_000 + each_ms)
+        outage = Outage(now, ended_at, each_ms)
+        for extension in credit.extend([hold], hers(hold), outage, sum_max_ms=sum_max_ms):
+            hold = extension.after
+        now = ended_at
+
+    assert hold.extended_ms == hold.expires_at - placed.expires_at == min(sum(lasted_ms), sum_max_ms)
+    lowered = credit.extend([hold], hers(hold), Outage(now, later(now, 1), 1), sum_max_ms=lowered_to_ms)
+    assert bool(lowered) == (lowered_to_ms > hold.extended_ms)
+
+
 def test_a_group_of_which_one_seat_is_gone_is_over_as_a_whole() -> None:
     hold = a_hold(0, 1, 2)
     outage = Outage(later(NOON, HOLD_MS - 1), later(NOON, 2 * HOLD_MS), HOLD_MS + 1)
 
-    assert credit.extend([hold], {SeatId(1): hold.id, SeatId(2): None}, outage) == []
-    assert len(credit.extend([hold], hers(hold), outage)) == 1
+    assert credit.extend([hold], {SeatId(1): hold.id, SeatId(2): None}, outage, sum_max_ms=NO_END) == []
+    assert len(credit.extend([hold], hers(hold), outage, sum_max_ms=NO_END)) == 1
 
 
 def test_it_is_told_with_the_new_deadline_and_once_an_instant() -> None:
     hold = a_hold()
     outage = Outage(NOON, later(NOON, 5_000), 5_000)
-    [extension] = credit.extend([hold], hers(hold), outage)
+    [extension] = credit.extend([hold], hers(hold), outage, sum_max_ms=NO_END)
 
     told, again, another = (credit.tell(extension, later(NOON, at)) for at in (5_000, 5_000, 9_000))
 

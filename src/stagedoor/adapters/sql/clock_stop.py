@@ -125,7 +125,8 @@ class SqlClockStop:
 
     *clock* is the machine's; *service_clock* goes on with each sign of life,
     from the first one on. With *for_broker* there is a broker, which has to
-    hear of moved deadlines as well. *credit_line* runs in the transaction that notes an
+    hear of moved deadlines as well. *credit_max_ms* is the most that one outage
+    gives back, and the most that one hold gets of all of them. *credit_line* runs in the transaction that notes an
     outage; *given_back* is told after it, on the event loop, of each outage
     once and in order.
     """
@@ -251,7 +252,7 @@ class SqlClockStop:
             return {held.seat_id for one in holds for held in one.seats}
 
         lock_buyers_and_seats(connection, buyer_ids, seats_then)
-        extensions = credit.extend(holds, _claimants(connection, holds), stop)
+        extensions = credit.extend(holds, _claimants(connection, holds), stop, sum_max_ms=self._credit_max_ms)
         holds_moved = _EXTEND_HOLDS(
             connection,
             [(after.expires_at, after.extended_ms, after.id, before.expires_at) for before, after in extensions],

@@ -17,18 +17,21 @@ class Extension(NamedTuple):
     after: Hold
 
 
-def extend(holds: Sequence[Hold], claimants: Mapping[SeatId, HoldId | None], outage: Outage) -> Sequence[Extension]:
+def extend(
+    holds: Sequence[Hold], claimants: Mapping[SeatId, HoldId | None], outage: Outage, *, sum_max_ms: int
+) -> Sequence[Extension]:
     """
     Return which of *holds*, all open when *outage* began, end later because of it.
 
     *claimants* says which hold has each of their seats. One whose seat has gone
     to somebody else ended between the last sign of life and the stop, and is
-    over for good. A hold placed in that time gets what was lost since then.
+    over for good. A hold placed in that time gets what was lost since then. No
+    hold gets more than *sum_max_ms* in its life, however many outages there are.
     """
     return [
         Extension(hold, _extended(hold, by_ms))
         for hold in holds
-        if (by_ms := outage.credit_since(hold.placed_at)) > 0
+        if (by_ms := min(outage.credit_since(hold.placed_at), sum_max_ms - hold.extended_ms)) > 0
         and all(claimants.get(seat_id) == hold.id for seat_id in hold.seat_ids)
     ]
 
