@@ -12,16 +12,16 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection, func, select
 
 from stagedoor import __version__
 from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.kafka.access import BrokerFault, look_at
 from stagedoor.adapters.kafka.wire import HOLDS, ORDERS
-from stagedoor.adapters.sql import schema, tables
-from stagedoor.bootstrap.database import damage_of, is_empty, is_there, opened, schema_sentence
+from stagedoor.adapters.sql import schema
+from stagedoor.bootstrap.database import is_there, schema_sentence
 from stagedoor.bootstrap.events import kafka_access
 from stagedoor.bootstrap.preparing import ALIVE_WITHIN_MS
+from stagedoor.bootstrap.stored import Stored, read_stored
 from stagedoor.cli.options import SETTING_FLAGS, Flags, command, settings_of
 from stagedoor.cli.sentences import FAILED, say
 from stagedoor.cli.tables import local_time, show_table
@@ -58,18 +58,6 @@ class Finding:
     what: str
     verdict: Verdict
     detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What the database says of itself; *alive_at* is when a server last said that it could serve."""
-
-    schema: str | None
-    empty: bool
-    damage: str
-    members: int = 0
-    performances: int = 0
-    alive_at: Instant | None = None
 
 
 def add_doctor(app: typer.Typer, *, panel: str) -> None:
@@ -127,7 +115,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="database", verdict=Verdict.REMARK, detail=f"{where} is not there yet; serving makes it")
         return
     try:
-        stored = asyncio.run(_read(settings))
+        stored = asyncio.run(read_stored(settings))
     except Fault as fault:
         yield Finding(what="database", verdict=Verdict.WRONG, detail=f"{where}: {fault}")
         return
@@ -219,23 +207,3 @@ def clock(settings: Settings, alive_at: Instant | None, *, now: Instant) -> Iter
     else:
         last = local_time(alive_at, settings.time_zone)
         yield Finding(what="server", verdict=Verdict.REMARK, detail=f"not at work; last at {last}")
-
-
-async def _read(settings: Settings) -> Stored:
-    async with opened(settings) as database:
-        return await database.lanes.reading(_stored)
-
-
-def _stored(connection: Connection) -> Stored:
-    damage = damage_of(connection)
-    found = schema.current(connection)
-    if found != schema.HEAD:
-        return Stored(schema=found, empty=is_empty(connection), damage=damage)
-    return Stored(
-        schema=found,
-        empty=False,
-        damage=damage,
-        members=connection.scalar(select(func.count()).select_from(tables.member)) or 0,
-        performances=connection.scalar(select(func.count()).select_from(tables.performance)) or 0,
-        alive_at=connection.scalar(select(tables.clock_stop.c.alive_at)),
-    )

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from stagedoor.adapters.sql import schema
-from stagedoor.cli.doctor import Finding, Stored, Verdict, database, secret
+from stagedoor.bootstrap.stored import Stored
+from stagedoor.cli.doctor import Finding, Verdict, database, secret
 from stagedoor.kernel.clock import Instant, later
 from stagedoor.settings import Settings, load, signing_secret
 
