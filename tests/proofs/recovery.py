@@ -61,7 +61,9 @@ def main() -> None:
     for kind in asked.databases:
         for what in asked.only:
             done = _played(kind, HARMS[what], asked.seats, crowd, SLEEPY)
-            print(_row(kind, what, done), flush=True)
+            row = _row(kind, what, done)
+            print(row, flush=True)
+            print(row, file=sys.stderr, flush=True)
             failures += [f"{kind}, {what}: {each}" for each in (*done.wrong[:5], done.check[-2_000:]) if each]
     control = _control()
     print(
