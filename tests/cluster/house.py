@@ -11,6 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import bindparam, func, select
 from typing_extensions import override
 
 from scripts.cluster import Member
@@ -18,6 +19,7 @@ from scripts.services import Kafka, MariaDB, Nginx, PostgreSQL, Redis
 from scripts.services.__main__ import as_setting
 from scripts.services.server import HOST, free_port
 from stagedoor.adapters.sql.server_lanes import COMMAND, ServerLanes
+from stagedoor.adapters.sql.tables import admission_pass
 from tests.cluster.evening import Cluster, lay_out, settings_for
 from tests.e2e.harness.programme import RoomPlan
 from tests.e2e.harness.server import PRODUCT, ROOT
@@ -125,8 +127,16 @@ class House:
         admitter = self.admitter()
         return next(server for server in self.servers if server is not admitter)
 
-    async def relay(self) -> Part:
-        """Return the relay that leads."""
+    async def relay(self) -> Part | None:
+        """Return the relay that leads, None while nobody does."""
         async with self.lanes() as lanes:
             leader = leader_of(await EventsHouse(lanes).lease())
-        return next(relay for relay in self.relays if relay.pid == leader)
+        return next((relay for relay in self.relays if relay.pid == leader), None)
+
+    async def admissions(self, since: int) -> int:
+        """Count who was let in after that instant."""
+        async with self.lanes() as lanes:
+            return await lanes.reading(lambda connection: connection.scalar(_ADMISSIONS, {"since": since}) or 0)
+
+
+_ADMISSIONS = select(func.count()).select_from(admission_pass).where(admission_pass.c.admitted_at > bindparam("since"))

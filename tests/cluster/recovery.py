@@ -39,6 +39,8 @@ class Harmed:
 
 
 Harm = Callable[[House], Awaitable[Harmed]]
+Followed = Callable[[Part, int], Awaitable[bool]]
+Refused = Callable[[Part], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +129,13 @@ async def killed(part: Engine) -> Harmed:
     return Harmed(began_at=began_at, over_at=now_ms())
 
 
-async def asleep(parts: Sequence[Part], where: str, refusals: Callable[[Part], int], *, seconds: float) -> Harmed:
-    """Have whichever of *parts* leads stop just before it tells the store, and wake up *seconds* later."""
+async def asleep(parts: Sequence[Part], where: str, *, followed: Followed, refused: Refused, seconds: float) -> Harmed:
+    """
+    Have whichever of *parts* leads stop just before it tells the store.
+
+    It wakes up *seconds* later, and not before another one has *followed* it
+    since; *refused* says how often the store has refused a part.
+    """
     for part in parts:
         (part.folder / where).touch()
     sleeper = await until(partial(_sleeper, parts), lambda found: found is not None, looks=SALE_LOOKS)
@@ -136,19 +143,16 @@ async def asleep(parts: Sequence[Part], where: str, refusals: Callable[[Part], i
     began_at = now_ms()
     for part in parts:
         (part.folder / where).unlink(missing_ok=True)
+    before = await refused(sleeper)
     await asyncio.sleep(seconds)
-    before = refusals(sleeper)
+    await until(partial(followed, sleeper, began_at), bool, looks=SALE_LOOKS)
     sleeper.resume()
     over_at = now_ms()
-
-    async def refused() -> int:
-        return refusals(sleeper) - before
-
     try:
-        count = await until(refused, lambda seen: seen > 0, looks=REFUSED_LOOKS)
+        count = await until(partial(refused, sleeper), lambda seen: seen > before, looks=REFUSED_LOOKS)
     except NeverSeenError:
-        count = 0
-    return Harmed(began_at=began_at, over_at=over_at, refused=count)
+        count = before
+    return Harmed(began_at=began_at, over_at=over_at, refused=count - before)
 
 
 async def kill_a_server(house: House) -> Harmed:
@@ -178,7 +182,9 @@ async def kill_kafka(house: House) -> Harmed:
 
 async def kill_the_relay(house: House) -> Harmed:
     """Kill the relay that publishes."""
-    return await killed(await house.relay())
+    relay = await house.relay()
+    assert relay is not None
+    return await killed(relay)
 
 
 async def kill_the_consumer(house: House) -> Harmed:
@@ -187,23 +193,27 @@ async def kill_the_consumer(house: House) -> Harmed:
 
 
 async def freeze_the_admitter(house: House, *, seconds: float = SLEEP_S) -> Harmed:
-    """Freeze the server that leads the line, with a turn in its hand."""
-    return await asleep(house.servers, TURN, turns_refused, seconds=seconds)
+    """Freeze the server that leads the line, with a turn in its hand, until another one has let somebody in."""
+
+    async def followed(_sleeper: Part, since: int) -> bool:
+        return await house.admissions(since) > 0
+
+    async def refused(sleeper: Part) -> int:
+        return len(sleeper.said("line.turn_refused"))
+
+    return await asleep(house.servers, TURN, followed=followed, refused=refused, seconds=seconds)
 
 
 async def freeze_the_relay(house: House, *, seconds: float = SLEEP_S) -> Harmed:
-    """Freeze the relay that publishes, between sending and noting that."""
-    return await asleep(house.relays, NOTE, notes_refused, seconds=seconds)
+    """Freeze the relay that publishes, between sending and noting that, until the other one leads."""
 
+    async def followed(sleeper: Part, _since: int) -> bool:
+        return await house.relay() not in {None, sleeper}
 
-def turns_refused(server: Part) -> int:
-    """Count the turns of *server* that Redis refused."""
-    return len(server.said("line.turn_refused"))
+    async def refused(sleeper: Part) -> int:
+        return sum("has taken the lease relay.broker" in str(line) for line in sleeper.said("worker.failed"))
 
-
-def notes_refused(relay: Part) -> int:
-    """Count the notes of *relay* that the database refused."""
-    return sum("has taken the lease relay.broker" in str(line) for line in relay.said("worker.failed"))
+    return await asleep(house.relays, NOTE, followed=followed, refused=refused, seconds=seconds)
 
 
 HARMS: Mapping[str, Harm] = {
