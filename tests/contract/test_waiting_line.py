@@ -120,8 +120,10 @@ async def test_a_place_marked_as_used_up_is_over_for_whoever_asks_next(stage: St
     await stage.turn()
 
     stage.line.mark_used_up(a_ref(1))
-    assert not stage.line.is_settled(a_ref(1))
-    assert stage.line.is_settled(a_ref(2))
+    assert stage.line.is_settled(a_ref(1), entering=True)
+    shown = stage.line.look_at_once(a_ref(1))
+    assert shown is not None
+    assert (shown.state, shown.position, shown.session_ends_at) == (PlaceState.DONE, 0, None)
 
     assert await stage.states(1, 2, 3) == [PlaceState.DONE, PlaceState.ADMITTED, PlaceState.WAITING]
     assert stage.line.is_settled(a_ref(1))

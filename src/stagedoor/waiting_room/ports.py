@@ -172,8 +172,10 @@ class WaitingLine(Protocol):
         """
         End the place because its buyer has paid, before whatever the line decides next, in 250 ms at the latest.
 
-        Until then it is not `is_settled`. A crash before that loses the mark:
-        what makes the end sure is `use_up`, which the order's event brings about.
+        From now on it is shown as over, and `is_settled`, also where the line's
+        store cannot be asked: the payment is durable, whatever becomes of the
+        mark. A crash loses that; what makes the end sure is `use_up`, which the
+        order's event brings about.
         """
         ...
 

@@ -39,6 +39,13 @@ def show_place(state: LineState, ref: PlaceRef, row: int, room: Room, now: Insta
     )
 
 
+def show_used_up(place: PlaceView | None) -> PlaceView | None:
+    """Return *place* as over because its buyer has paid, unless it is over already: that she has is durable."""
+    if place is None or not place.state.is_live:
+        return place
+    return PlaceView(place.ref, place.buyer_id, PlaceState.DONE, 0, place.token_expires_at, POLL_MS_COMFORT)
+
+
 def show_line(state: LineState) -> LineView:
     """Return the line as everybody may see it."""
     return LineView(

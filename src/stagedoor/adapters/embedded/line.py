@@ -46,6 +46,7 @@ from stagedoor.waiting_room.ports import (
 )
 from stagedoor.waiting_room.restoring import take_up
 from stagedoor.waiting_room.room import RoomPolicy
+from stagedoor.waiting_room.showing import show_used_up
 
 log = structlog.get_logger(__name__)
 
@@ -95,8 +96,8 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         return await self._alone(lambda: self._join(joins))
 
     def is_settled(self, ref: PlaceRef, *, entering: bool = False) -> bool:  # noqa: ARG002 -- nobody else admits
-        """Say whether no commit is to come or under way that decides the place."""
-        return not (self._commits.is_deciding(ref) or ref in self._used_up or ref in self._not_ended)
+        """Say whether no commit is to come or under way that decides the place, other than what it is shown as."""
+        return ref in self._used_up or not (self._commits.is_deciding(ref) or ref in self._not_ended)
 
     async def settled(
         self,
@@ -105,9 +106,9 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         signed: SignedPlace | None = None,  # noqa: ARG002 -- the journal is not lost apart from the sale
         entering: bool = False,  # noqa: ARG002
     ) -> None:
-        """Return once no commit is to come or under way that decides the place; a used up one ends now."""
+        """Return once no commit is to come or under way that decides the place; a used up one is over already."""
         if ref in self._used_up:
-            await self._commits.alone(self._end_used_up)
+            return
         if ref in self._not_ended:
             # Shown as it stands in memory, she would be let in to buy once more.
             await self._commits.alone(lambda: self._end_paid((ref,)))
@@ -118,7 +119,8 @@ class EmbeddedLine(WaitingLine, LineLeftovers):
         line, room = self._lines.get(ref.room_id), self._rooms.get(ref.room_id)
         if line is None or room is None:
             return None
-        return line.look(ref, room, self._clock.now(), telling=telling)
+        place = line.look(ref, room, self._clock.now(), telling=telling)
+        return show_used_up(place) if ref in self._used_up else place
 
     def notice(self, ref: PlaceRef) -> bool:
         """Take a sign of the presence of the place's buyer; False if the place is not known, or was revoked."""

@@ -45,6 +45,7 @@ from stagedoor.waiting_room.ports import (
 )
 from stagedoor.waiting_room.rejections import UnknownPlace
 from stagedoor.waiting_room.room import Room
+from stagedoor.waiting_room.showing import show_used_up
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -148,6 +149,8 @@ class RedisLine(WaitingLine, LineLeftovers):
             place = replica.line.show(ref, room, now)
         else:
             place = replica.line.look(ref, room, now, telling=telling)
+        if ref.number in line.used_up:
+            return show_used_up(place)
         if place is not None and place.state.is_live:
             replica.heard[ref.number] = now
             if place.poll_after_ms > replica.told_ms:

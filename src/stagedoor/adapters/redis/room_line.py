@@ -374,6 +374,8 @@ class RoomLine:
 
     def is_settled(self, number: int, *, entering: bool) -> bool:
         """Say whether nothing has to be read or told before it can be said how the place stands."""
+        if self._is_used_up(number):
+            return True
         replica = self.replica
         if replica is None or number in replica.deciding or number in self.used_up or number in self._unfounded:
             return False
@@ -404,8 +406,15 @@ class RoomLine:
             if not self.may_tell(number):
                 raise
 
+    def _is_used_up(self, number: int) -> bool:
+        """Say whether the place is known here, and known to be paid for: that is so whatever the store says."""
+        replica = self.replica
+        return number in self.used_up and replica is not None and replica.state.row(number) is not None
+
     def may_tell(self, number: int) -> bool:
         """Say whether, with the store out of reach, there is still something to say of the place."""
+        if self._is_used_up(number):
+            return True
         replica = self.replica
         if replica is None or number in self.used_up or number in self._unfounded:
             return False
