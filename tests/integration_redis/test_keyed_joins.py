@@ -12,7 +12,7 @@ from stagedoor.adapters.redis.client import Reply
 from stagedoor.kernel.idempotency import KEYS_PER_BUYER_MAX, IdempotencyKey, KeyReused, TooManyKeys
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.waiting_room.model import EndCause, PlaceState
-from stagedoor.waiting_room.ports import EndPlace, Join, Joined
+from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from tests.builders.line import a_ref, a_room
 from tests.integration_redis.lines import Process, Town, a_town
 
@@ -43,7 +43,7 @@ async def ask(process: Process, buyer: int, with_key: IdempotencyKey | None) -> 
 
 
 def told(answer: object) -> tuple[int, PlaceState, int]:
-    assert isinstance(answer, Joined), answer
+    assert isinstance(answer, Joined | PlaceEnded), answer
     return answer.place.ref.number, answer.place.state, answer.place.position
 
 
@@ -100,6 +100,26 @@ async def test_leaving_in_a_rush_of_joins_is_not_put_off(town: Town) -> None:
 
     assert [end for [end] in ends if not hasattr(end, "place")] == []
     assert {await leaver.state(number) for number in range(1, 101)} == {PlaceState.EXPIRED}
+
+
+async def test_a_leaving_that_came_between_is_told_as_it_was(town: Town) -> None:
+    """The other process has read the line, and not yet the keys, when the first one ends the place."""
+    one, other, *_ = town.processes
+    await one.join(7)
+    leaving = EndPlace(ref=a_ref(1), cause=EndCause.LEFT, key=key("out"))
+    first: list[object] = []
+    command = other.client.command
+
+    async def interrupted(*words: bytes | str | int, server: str) -> Reply:
+        if words[0] == "HMGET" and not first:
+            first.extend(await one.line.end([leaving]))
+        return await command(*words, server=server)
+
+    other.client.command = interrupted  # type: ignore[method-assign]
+    [again] = await other.line.end([leaving])
+
+    assert [told(answer) for answer in (*first, again)] == [(1, PlaceState.EXPIRED, 0)] * 2
+    assert (await other.look(1)).state == PlaceState.EXPIRED
 
 
 async def test_a_key_is_answered_with_its_place_also_when_that_is_over(town: Town) -> None:

@@ -318,11 +318,13 @@ class RedisLine(WaitingLine, LineLeftovers):
             batch = EndBatch(_only(replica.line), self._rooms, stored.ring, now)
             decided = [batch.decide(ending) for ending in endings]
             change, keys = next(iter(batch.changes().values()), None), stored.changed()
-            if (
-                change is None
-                or not (change.is_durable or keys)
-                or await line.decide(log_entries.changed(line.request(), change), keys, whoever_joins=True)
-            ):
+            if change is not None and (change.is_durable or keys):
+                is_so = await line.decide(log_entries.changed(line.request(), change), keys, whoever_joins=True)
+            else:
+                # A key that is known by now may be of a leaving that came after the line was read.
+                await line.catch_up()
+                is_so = line.replica is replica
+            if is_so:
                 if batch.audited:
                     await self._audit(batch.audited)
                 return [batch.outcome(decision) for decision in decided]
