@@ -137,7 +137,7 @@ async def test_who_waits_for_her_turn_waits_until_her_deadline(do: Do, whose: st
 async def test_a_read_keeps_its_place_until_it_has_really_ended() -> None:
     bounded = Bounded()
 
-    with due(a_deadline(0.001)), pytest.raises(DeadlineMissed):
+    with due(a_deadline(0.1)), pytest.raises(DeadlineMissed):
         await bounded.read()
     assert bounded.places_taken == (1, 0, 0, 0)
 
