@@ -71,11 +71,16 @@ def cpu_ns(pid: int) -> int:
 def family_cpu_ns(pid: int) -> int:
     """Return how many nanoseconds of processor time *pid* and all of its descendants have used, ended ones too."""
     used_ns = cpu_ns(pid) + sum(map(int, _fields(pid)[_TICKS_OF_ENDED])) * NS_PER_TICK
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended just now
-                used_ns += family_cpu_ns(int(child))
+    for child in _children(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended just now
+            used_ns += family_cpu_ns(child)
     return used_ns
+
+
+def _children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended just now, or no kernel says it
+            yield from map(int, (task / "children").read_text().split())
 
 
 def _fields(pid: int) -> list[str]:

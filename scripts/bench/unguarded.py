@@ -6,7 +6,7 @@ shedding of load, and the watch over the time in which nobody can buy, with its 
 is kept is what a server without them would have as well: batches, durable commits, limits of requests.
 """
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,9 @@ from stagedoor.adapters import batching
 from stagedoor.bootstrap import standstill, stores
 from stagedoor.http import edge, turn, under_way
 from stagedoor.http.load import Load
+from stagedoor.http.under_way import Work
 from stagedoor.kernel import clock
+from stagedoor.kernel.errors import Rejection
 from stagedoor.resilience.breakers import Breakers
 from stagedoor.workers.pulse import Pulse
 
@@ -25,9 +27,12 @@ async def nothing(*_: object, **__: object) -> int:
     return 0
 
 
-async def work_alone(_self: object, work: Coroutine[Any, Any, Any], **_: object) -> Any:  # noqa: ANN401 -- as it is
+async def work_alone(_self: object, work: Work[Any], **_: object) -> Any:  # noqa: ANN401 -- as it is
     """Do a call of the sale: in its caller's own task, told to no breaker."""
-    return await work
+    outcome = await work()
+    if isinstance(outcome, Rejection):
+        raise outcome
+    return outcome
 
 
 async def without_end(_self: object, _call: object, work: Any, **_: object) -> Any:  # noqa: ANN401 -- as it is

@@ -158,10 +158,11 @@ def keys_at_url(
     address = urlsplit(url)
     if address.scheme != "https" or not address.hostname:
         raise ValueError(f"the identity's keys must be at an https address, not at {url!r}")
-    context = trust or ssl.create_default_context()
-    # Some systems' Python leaves it to OpenSSL's own settings how old a TLS may be.
-    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirection())
+    if trust is None:
+        trust = ssl.create_default_context()
+        # Some systems' Python leaves it to OpenSSL's own settings how old a TLS may be.
+        trust.minimum_version = max(trust.minimum_version, ssl.TLSVersion.TLSv1_2)
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), _NoRedirection())
 
     def read() -> bytes:
         ends_at = time.monotonic() + seconds_max

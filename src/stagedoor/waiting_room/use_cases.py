@@ -62,8 +62,8 @@ class IssueToken(Generic[InTurn]):
         """
         Ask for her living place, or a new one at the back; return what is to be waited for.
 
-        Raises `UnknownRoom`. What is waited for may be `UnknownBuyer`, `KeyReused`, `TooManyKeys`, `RoomIsClosed`,
-        `LineIsFull`.
+        Raises `UnknownRoom`, and what *join* raises at once. What is waited for may be `UnknownBuyer`, `KeyReused`,
+        `TooManyKeys`, `RoomIsClosed`, `LineIsFull`.
         """
         room = self.rooms.get(room_id)
         if room is None:
