@@ -47,8 +47,8 @@ chaos:  ## Sell on the cluster while its dependencies fail; draw build/chaos (SC
 soak:  ## Sell for ten minutes while every dependency comes and goes, and see that nothing grows: a proof (SECONDS=600)
 	@exec $(WITH_TEST) scripts/proof.py soak $(if $(SECONDS),-- --seconds $(SECONDS))
 
-k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent)
-	@exec $(WITH_RUN) -m scripts.k6 $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")
+k6:  ## Run a k6 script against a server of its own (SCRIPT=path, MIN_PROGRESS=percent, CLUSTER=1 for a cluster)
+	@exec $(WITH_RUN) -m scripts.k6 $(if $(CLUSTER),--cluster) $(if $(MIN_PROGRESS),--min-progress $(MIN_PROGRESS)) $(if $(SCRIPT),"$(SCRIPT)")
 
 tools:  ## Build k6 and fetch Kafka, once per machine, outside of this folder
 	@exec $(WITH_RUN) -m scripts.tools

@@ -1,5 +1,5 @@
 """
-Runs a k6 script, unmodified, against a server of its own, and judges it harder than k6 does.
+Runs a k6 script, unmodified, against a server or a cluster of its own, and judges it harder than k6 does.
 
 k6 exits 0 when checks fail or the script throws; here both fail the run. Scripts
 written for host.docker.internal:8080 reach the server on its free port by k6's
@@ -16,13 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from scripts.services.__main__ import Services
 from scripts.services.kept import TOOLS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,9 +35,9 @@ K6_VERSION = "v1.8.1"
 K6 = TOOLS / f"k6-{K6_VERSION}" / "k6"
 
 SCRIPTED_ADDRESS = "host.docker.internal:8080"
-READY = re.compile(r"Stagedoor is ready on http://127\.0\.0\.1:(\d+)")
-READY_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 15
+READY = re.compile(r"(?:Stagedoor|The cluster) is ready on http://127\.0\.0\.1:(\d+)")
+READY_SECONDS_MAX = 300  # a cluster's engines have to start, and 100,000 members to be written
+STOP_SECONDS_MAX = 60
 LOOK_EVERY_SECONDS = 0.05
 
 ONLY_FOR_ADMITTED = ("/concerts/schedule", "/concerts/seat", "/concerts/reserve")
@@ -71,12 +73,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run a k6 script against a server of its own.")
     parser.add_argument("script", nargs="?", type=Path, default=OWN_SCRIPT)
     parser.add_argument("--min-progress", type=float, default=0.0, metavar="PERCENT")
+    parser.add_argument("--cluster", action="store_true", help="against two processes behind nginx, on real engines")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
     try:
         build()
-        run(arguments.script, min_progress=arguments.min_progress)
+        run(arguments.script, min_progress=arguments.min_progress, cluster=arguments.cluster)
     except KeyboardInterrupt:
         sys.exit("Interrupted.")
 
@@ -106,15 +109,15 @@ def build() -> None:
         (Path(folder) / "k6").replace(K6)
 
 
-def run(script: Path, *, min_progress: float) -> None:
-    """Run *script* against a fresh demo server, print what came of it, and exit 1 if it is not good enough."""
+def run(script: Path, *, min_progress: float, cluster: bool) -> None:
+    """Run *script* against a fresh demo, print what came of it, and exit 1 if it is not good enough."""
     if not script.is_file():
         sys.exit(f"There is no k6 script {script}.")
     with tempfile.TemporaryDirectory(prefix="stagedoor-k6-") as name:
         folder = Path(name)
-        with served(folder) as port:
-            result = run_k6(script.resolve(), port=port, folder=folder)
-        found = faults(result, min_progress=min_progress) + broken_invariants(folder)
+        with served_by_cluster(folder) if cluster else served(folder) as house:
+            result = run_k6(script.resolve(), port=house.port, folder=folder)
+            found = faults(result, min_progress=min_progress) + broken_invariants(folder, house.settings)
     print(
         f"\n{result.iterations_admitted} of {result.iterations} iterations reached PROGRESS"
         f" ({result.progress_percent:.1f} %); checks: {result.checks_passed} passed, {result.checks_failed} failed"
@@ -125,15 +128,42 @@ def run(script: Path, *, min_progress: float) -> None:
         sys.exit(1)
 
 
+class House(NamedTuple):
+    """Where a demo is served, and the settings that lead a command to its data."""
+
+    port: int
+    settings: Mapping[str, str]
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[int]:
-    """Serve fresh demo data out of *folder* on a free port; yield the port, and stop the server whatever happens."""
+def served(folder: Path) -> Iterator[House]:
+    """Serve fresh demo data out of *folder* on a free port, and stop the server whatever happens."""
+    command = [sys.executable, "-m", "stagedoor", "serve", "--demo", "--port", "0"]
+    with started(command, folder=folder, environment=own_environment()) as port:
+        yield House(port, {})
+
+
+@contextmanager
+def served_by_cluster(folder: Path) -> Iterator[House]:
+    """Serve fresh demo data with two processes behind nginx, on engines of its own; stop all whatever happens."""
+    services = Services(folder / "services")
+    command = [sys.executable, "-m", "scripts.cluster", "--folder", str(services.folder)]
+    try:
+        with started(command, folder=ROOT, environment=own_environment()) as port:
+            yield House(port, {name: at for name, at in services.addresses().items() if name.startswith("STAGEDOOR_")})
+    finally:
+        services.stop()  # does nothing where the cluster came to do it
+
+
+@contextmanager
+def started(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
+    """Run *command* in *folder*; yield the port that it names, and stop it whatever happens."""
     SERVER_LOG.parent.mkdir(parents=True, exist_ok=True)
     with SERVER_LOG.open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "stagedoor", "serve", "--demo", "--port", "0"],
+            command,
             cwd=folder,
-            env=own_environment() | {"PYTHONUNBUFFERED": "1"},
+            env={**environment, "PYTHONUNBUFFERED": "1"},
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for k6 first; the server stops after it
@@ -228,12 +258,12 @@ def faults(result: Result, *, min_progress: float) -> list[str]:
     return found
 
 
-def broken_invariants(folder: Path) -> list[str]:
-    """Check the data that the load left in *folder*, now that nobody writes to them."""
+def broken_invariants(folder: Path, settings: Mapping[str, str]) -> list[str]:
+    """Check the data that the load has left in *folder*, or where *settings* lead."""
     checked = subprocess.run(
         [sys.executable, "-m", "stagedoor", "check"],
         cwd=folder,
-        env=own_environment(),
+        env=own_environment() | dict(settings),
         check=False,
         capture_output=True,
         text=True,
