@@ -22,7 +22,8 @@ class GuardedLanes(Lanes):
     turn it waits for, its steps and its commit. How many commands a batch puts
     into it makes no difference. Everything raises `CallNotPermitted`, a
     `Fault`, while its breaker is open; a transaction that was begun is never
-    refused its commit.
+    refused its commit. One that ends well without a commit counts as nothing:
+    it has not shown that the database takes writes.
     """
 
     def __init__(self, lanes: Lanes, *, writes: CircuitBreaker, reads: CircuitBreaker) -> None:
@@ -34,14 +35,32 @@ class GuardedLanes(Lanes):
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[WriteTransaction]:
         """Open a transaction for writing."""
-        with self._writes.call():
+        with self._writes.call() as call:
             async with self._lanes.writing() as transaction:
-                yield transaction
+                guarded = _Committing(transaction)
+                yield guarded
+            if not guarded.is_committed:
+                call.say_nothing()
 
     async def reading(self, step: Step[T]) -> T:
         """Run *step* in a transaction that writes nothing."""
         with self._reads.call():
             return await self._lanes.reading(step)
+
+
+class _Committing(WriteTransaction):
+    """A transaction of which it is known whether it was committed."""
+
+    def __init__(self, transaction: WriteTransaction) -> None:
+        self._transaction = transaction
+        self.is_committed = False
+
+    async def run(self, step: Step[T]) -> T:
+        return await self._transaction.run(step)
+
+    async def commit(self, *, proof: Step[bool]) -> None:
+        await self._transaction.commit(proof=proof)
+        self.is_committed = True
 
 
 class StillPermittedLanes(Lanes):

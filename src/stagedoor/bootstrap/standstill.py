@@ -49,7 +49,7 @@ def standstill(
         out_of_use=lambda: sale.refuses,
     )
     breakers.subscribe(_at_a_change_of(sale.name, clock_stop.look), calls=False)
-    # It asks by the same way as everybody else: while that is given up for the moment, the clock can be trusted on.
+    # It asks by the same way as those who write: while that is given up for the moment, the clock can be trusted on.
     watch = clock_watch(machine_clock, guarded) if isinstance(machine_clock, FollowedClock) else None
     lanes = CreditedLanes(guarded, clock_stop, refuse=may_always if watch is None else watch.refuse_unsure)
     return Standstill(clock, clock_stop, watch, lanes)

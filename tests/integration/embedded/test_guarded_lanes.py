@@ -15,7 +15,7 @@ from stagedoor.adapters.embedded import sqlite_file
 from stagedoor.adapters.embedded.line_journal import Overtaken
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.guarding import GuardedLanes, StillPermittedLanes
-from stagedoor.adapters.sql.lanes import DatabaseFault
+from stagedoor.adapters.sql.lanes import DatabaseFault, asked_among_writes
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.resilience.breaker import BreakerSettings, CallNotPermitted, CircuitBreaker, State
@@ -145,6 +145,26 @@ async def test_it_recovers_by_itself(guarded: Guarded) -> None:
 
     assert guarded.writes.state is State.CLOSED
     assert await guarded.facts() == list(range(TRIALS))
+
+
+async def test_a_question_among_the_writes_is_not_kept_by_reads_and_does_not_say_that_writes_are_taken(
+    guarded: Guarded,
+) -> None:
+    async def ask() -> int | None:
+        return await asked_among_writes(guarded.lanes, lambda connection: connection.scalar(text("SELECT 7")))
+
+    guarded.reads.transition_to(State.FORCED_OPEN)
+    assert await ask() == 7
+    assert guarded.writes.snapshot().buffered_calls == 0
+    await guarded.open_by_a_lock()
+    with pytest.raises(CallNotPermitted):
+        await ask()
+
+    guarded.clock.advance(WAIT_MS + 1)
+    for _ in range(TRIALS):
+        assert await ask() == 7
+    assert guarded.writes.state is State.HALF_OPEN
+    assert guarded.writes.snapshot().buffered_calls == 0
 
 
 async def test_a_lock_that_outlasts_the_wait_opens_it_again(guarded: Guarded) -> None:

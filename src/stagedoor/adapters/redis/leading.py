@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import structlog
 
 from stagedoor.adapters.redis import checkpoints, log_entries
-from stagedoor.adapters.redis.line_store import Seen, Status
+from stagedoor.adapters.redis.client import StoreLost
+from stagedoor.adapters.redis.line_store import LEASE_MS, Seen, Status
 from stagedoor.adapters.redis.log_entries import Changed, UsedUp
 from stagedoor.adapters.redis.replica import Replica, recorded_numbers
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
@@ -24,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 CHECKPOINT_EVERY = 50_000
 """So many changes a new process may have to read; with a long line a quarter of it."""
+
+CONFIRM_EVERY_MS = 500
+"""Whoever is left behind by the others, on a store that only it still reaches, knows it after so long."""
 
 RECORDED_AT_ONCE = 100
 """So many changes are recorded in one transaction, which others of the room wait for."""
@@ -49,6 +53,7 @@ class Leading:
     async def turn(self, line: RoomLine, turn: Turn) -> TurnReport:
         """Take the turn, or, where another process leads, note what time has passed. Raises `Fault`."""
         room = turn.room
+        await self.confirm(line)
         with contextlib.suppress(Fault):
             # If that is how it is, the turn itself will find out.
             await line.flush()
@@ -79,9 +84,30 @@ class Leading:
             # It stands in the log, and is recorded before there is another turn.
             log.info("line.not_recorded", room=line.room.id, cause=str(fault))
 
+    async def confirm(self, line: RoomLine) -> None:
+        """
+        Ask the record whether the line is in its present epoch, if that was not done a moment ago.
+
+        Raises `StoreLost` or `Superseded`; nothing where the record is out of
+        reach: nobody can begin another epoch then.
+        """
+        if line.now() - line.confirmed_at < CONFIRM_EVERY_MS:
+            return
+        try:
+            await line.confirm()
+        except (StoreLost, Superseded):
+            raise
+        except Fault as fault:
+            log.info("line.not_confirmed", room=line.room.id, cause=str(fault))
+
     async def lead(self, line: RoomLine) -> int:
-        """Take the lease or keep it; return the fence, 0 where somebody else leads. Raises `Fault`."""
-        tail = await line.catch_up(candidate=self.candidate)
+        """
+        Take the lease or keep it; return the fence, 0 where somebody else leads. Raises `Fault`.
+
+        Whoever cannot `confirm` can let nobody in, and leaves the lease to those who can.
+        """
+        is_confirmed = line.now() - line.confirmed_at < LEASE_MS
+        tail = await line.catch_up(candidate=self.candidate if is_confirmed else "")
         replica = await line.opened()
         held = (replica.epoch, tail.fence)
         if not tail.fence:

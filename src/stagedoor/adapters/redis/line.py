@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import replace
 from typing import TypeVar
 
-import structlog
-
 from stagedoor.adapters.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.redis import keyring, log_entries
 from stagedoor.adapters.redis.client import RedisClient, StoreLost
@@ -49,14 +47,9 @@ from stagedoor.waiting_room.showing import show_used_up
 
 S = TypeVar("S")
 T = TypeVar("T")
-log = structlog.get_logger(__name__)
 
 Audit = Callable[[Sequence[AuditEntry]], Awaitable[None]]
 """Writes what operators did where the audit is kept. Raises `Fault`."""
-
-
-CONFIRM_EVERY_MS = 500
-"""Whoever is left behind by the others, on a store that only it still reaches, knows it after so long."""
 
 
 def _never() -> bool:
@@ -350,23 +343,14 @@ class RedisLine(WaitingLine, LineLeftovers):
     async def _refresh(self, line: RoomLine) -> None:
         if self._stands():
             return
-        if self._clock.now() - line.confirmed_at >= CONFIRM_EVERY_MS:
-            await self._confirm(line)
+        await self._leading.confirm(line)
         await line.flush()
         if await self._leading.lead(line):
             await self._leading.write_record(line)
         await line.keep_told()
 
-    async def _confirm(self, line: RoomLine) -> None:
-        try:
-            await line.confirm()
-        except (StoreLost, Superseded):
-            raise
-        except Fault as fault:
-            # While the record is out of reach nobody can begin another epoch.
-            log.info("line.not_confirmed", room=line.room.id, cause=str(fault))
-
     async def _forget(self, line: RoomLine, ended_before: Instant, keys_before: Instant, limit: int) -> int:
+        await self._leading.confirm(line)
         if not await self._leading.lead(line):
             return 0
         forgotten = await line.alone(lambda: self._forget_places(line, ended_before, keys_before, limit))

@@ -72,3 +72,13 @@ class Lanes(Protocol):
     async def reading(self, step: Step[T]) -> T:
         """Run *step* in a transaction that sees one consistent state and writes nothing. Raises `Fault`."""
         ...
+
+
+async def asked_among_writes(lanes: Lanes, step: Step[T]) -> T:
+    """
+    Run *step*, which writes nothing and which nobody can write without, where writes go. Raises `Fault`.
+
+    So it is stopped by nothing that does not stop these as well: no slow list, no order to leave reads alone.
+    """
+    async with lanes.writing() as transaction:
+        return await transaction.run(step)

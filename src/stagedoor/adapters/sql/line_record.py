@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, Update, bindparam, delete, func, inser
 from stagedoor.adapters.sql.bulk import Bulk, BulkQuery, Given
 from stagedoor.adapters.sql.dialect import OPEN_LINE_ONCE
 from stagedoor.adapters.sql.forgotten import Forgotten, note_forgotten
-from stagedoor.adapters.sql.lanes import Lanes, Step
+from stagedoor.adapters.sql.lanes import Lanes, Step, asked_among_writes
 from stagedoor.adapters.sql.tables import admission_pass, closed_place, hold, line_mark, line_reserve, place
 from stagedoor.holds.model import HoldState
 from stagedoor.kernel.clock import Instant
@@ -57,7 +57,8 @@ class SqlLineRecord(LineRecord):
 
     async def confirm(self, room_id: RoomId, *, epoch: int) -> None:
         """Return if *epoch* is still the present one."""
-        found = await self._lanes.reading(lambda connection: connection.execute(_MARKS, {"room": room_id}).one())
+        # Nobody is let in without that, and of each the record is written.
+        found = await asked_among_writes(self._lanes, lambda c: c.execute(_MARKS, {"room": room_id}).one())
         _refuse_unless(found.epoch, epoch)
 
     async def reserve(self, room_id: RoomId, *, epoch: int, numbers_until: int, told_ms: int) -> Marks:

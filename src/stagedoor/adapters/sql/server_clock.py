@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from stagedoor.adapters.sql.driver import fetch
-from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.lanes import Lanes, asked_among_writes
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.followed_clock import FollowedClock, Reading
 
@@ -25,4 +25,5 @@ async def read_clock(lanes: Lanes, clock: FollowedClock) -> None:
         [(said,)] = fetch(connection, _NOW[connection.dialect.name], ())
         return Reading(asked_at, clock.own(), Instant(int(said)))
 
-    clock.read(await lanes.reading(ask))
+    # Whoever does not know what time it is refuses every write.
+    clock.read(await asked_among_writes(lanes, ask))
