@@ -9,7 +9,7 @@ import pytest
 
 from stagedoor.adapters.embedded.publisher import InProcessPublisher
 from stagedoor.adapters.redis.log_entries import Heard, UsedUp
-from stagedoor.adapters.redis.room_line import NOTES_AT_ONCE, NOTES_MAX
+from stagedoor.adapters.redis.untold_notes import NOTES_AT_ONCE, NOTES_MAX
 from stagedoor.adapters.sql.outbox import SqlOutbox
 from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.kernel.clock import Instant, ManualClock

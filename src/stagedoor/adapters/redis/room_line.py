@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import islice
 from typing import TypeVar
 
 import structlog
@@ -16,6 +15,7 @@ from stagedoor.adapters.redis.log_entries import Changed, GaveBack, Heard, Joins
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import EntriesMissing, JoinOutcome, Replica
 from stagedoor.adapters.redis.shared import Shared
+from stagedoor.adapters.redis.untold_notes import Note, UntoldNotes
 from stagedoor.kernel.clock import Clock, Instant, Outage, later
 from stagedoor.kernel.errors import Fault, Overloaded
 from stagedoor.kernel.ids import BuyerId
@@ -31,18 +31,11 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 Signs = Sequence[tuple[int, int, int]]
-Note = tuple[int, int, int | None]
 
 NUMBERS_AHEAD = 1_000
 """So many numbers are reserved beyond the last one, at least; twice as many when more are reserved."""
 
 ATTEMPTS = 20
-
-NOTES_AT_ONCE = 1_000
-NOTES_MAX = 50_000
-"""So many notes of holds wait here for the store, at most: the sale has all of them, in its outbox."""
-
-_NOTHING = object()
 
 NEAR_MS = 2_000
 """A sign of somebody whose pass, or absence, is about to end is told to the others before she is answered."""
@@ -69,7 +62,7 @@ class RoomLine:
         self.fresh = Shared(self.catch_up)
         self.flush = Shared(self._flush)
         self._settled = asyncio.Event()
-        self._notes: dict[tuple[int, int], int | None] = {}
+        self._notes = UntoldNotes()
         self.owed: list[Outage] = []
         self.used_up: set[int] = set()
         self.recording = asyncio.Lock()
@@ -296,19 +289,10 @@ class RoomLine:
         if self.replica is not None:
             for number, hold_id, until in notes:
                 self.replica.line.note_hold(number, hold_id, until, now)  # type: ignore[arg-type]  # new types
-        self._keep(notes)
+        self._notes.keep(notes)
         if self.is_stale:
             raise StoreLost("the line's store cannot be told of holds")
         await self.flush()
-
-    def _keep(self, notes: Sequence[Note]) -> None:
-        """Have *notes* told with the next flush, each hold's last one; of too many, the newest."""
-        for number, hold_id, until in notes:
-            # The newest stands last, also where it is about a hold that was noted before.
-            self._notes.pop((number, hold_id), None)
-            self._notes[number, hold_id] = until
-        for hold in list(islice(self._notes, max(0, len(self._notes) - NOTES_MAX))):
-            del self._notes[hold]
 
     async def _flush(self) -> None:
         """Tell everybody what was heard here. Raises `Fault`: then it is told later."""
@@ -323,13 +307,8 @@ class RoomLine:
                     replica.heard.setdefault(number, at)
                 raise
         await self.send_owed()
-        notes = list(self._notes.items())
-        for start in range(0, len(notes), NOTES_AT_ONCE):
-            some = notes[start : start + NOTES_AT_ONCE]
-            await self._tell(replica, notes=[(number, hold_id, until) for (number, hold_id), until in some])
-            for hold, until in some:
-                if self._notes.get(hold, _NOTHING) == until:
-                    del self._notes[hold]
+        for notes in self._notes.portions():
+            await self._tell(replica, notes=notes)
         if self.used_up:
             await self.use_up(())
 
