@@ -47,9 +47,7 @@ class LogMachine(LineMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reader = Replica(
-            state=LineState(MAIN_ROOM), room=self.room, epoch=1, checkpoint=b"", numbers_until=1_000_000
-        )
+        self.reader = Replica(state=LineState(MAIN_ROOM), room=self.room, epoch=1, numbers_until=1_000_000)
 
     @override
     def make_so(self, change: Change) -> None:

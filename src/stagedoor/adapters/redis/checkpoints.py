@@ -75,6 +75,11 @@ def taken(replica: Replica, *, name: str) -> tuple[bytes, Sequence[tuple[bytes, 
     return _encode(checkpoint), chunks
 
 
+def position_of(packed: bytes) -> int:
+    """Return where the log goes on behind the checkpoint *packed*."""
+    return _decode(packed).position
+
+
 async def write_chunks(store: RoomStore, chunks: Sequence[tuple[bytes, bytes]]) -> None:
     """Store the chunks, one after another. Raises `StoreLost`."""
     for name, chunk in chunks:
@@ -100,7 +105,6 @@ async def loaded(store: RoomStore, room: Room, *, epoch: int, packed: bytes, at:
         state=state,
         room=room,
         epoch=epoch,
-        checkpoint=packed,
         numbers_until=0,
         admits_from=Instant(checkpoint.admits_from),
         lost_until=checkpoint.lost_until,

@@ -230,13 +230,20 @@ class Leading:
     async def _make_checkpoint(self, line: RoomLine) -> None:
         replica = await line.opened()
         store = line.store
-        if replica.applied or replica.grown < CHECKPOINT_EVERY + len(replica.state.columns) // 4:
+        if replica.grown < CHECKPOINT_EVERY + len(replica.state.columns) // 4:
             return
-        seen, before, replica.grown = replica.seen, replica.checkpoint, 0
+        epoch, before = await store.head()
+        if epoch != replica.epoch or checkpoints.position_of(before) > replica.position:
+            # Another process leads, and has cut the log further on than this one has read.
+            return
+        if replica.applied is None or replica.applied:
+            # What is not on record stands in the log alone; who leads no more does not know what is on record.
+            return
+        seen, grown = replica.seen, replica.grown
         packed, chunks = checkpoints.taken(replica, name=f"{replica.epoch}:{secrets.token_hex(4)}")
         await checkpoints.write_chunks(store, chunks)
         if await store.seal(seen, packed, chunks=[name for name, _ in chunks], before=before):
-            replica.checkpoint = packed
+            replica.grown -= grown
 
 
 def _change_in(packed: bytes) -> Change | None:

@@ -188,7 +188,6 @@ def _begun(room: Room, marks: Marks, base: Replica | None, state: LineState, los
         state=state,
         room=room,
         epoch=marks.epoch,
-        checkpoint=b"",
         numbers_until=marks.numbers_until,
         admits_from=Instant(0) if lost_at is None else later(lost_at, max(marks.told_ms, GAP_MS)),
         lost_until=0 if lost_at is None else marks.numbers_until,

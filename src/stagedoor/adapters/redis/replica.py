@@ -48,7 +48,6 @@ class Replica:
     state: LineState
     room: Room
     epoch: int
-    checkpoint: bytes
     numbers_until: int
     told_ms: int = 0
     admits_from: Instant = _BEGINNING
