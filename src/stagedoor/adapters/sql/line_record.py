@@ -53,7 +53,7 @@ class SqlLineRecord(LineRecord):
         found = await self._lanes.reading(lambda connection: connection.execute(_MARKS, {"room": room_id}).first())
         if found is not None and found.server == server and found.epoch != lost_epoch:
             return Marks(found.epoch, found.numbers_until, found.told_ms, found.position)
-        return await self._write(write, proof=lambda marks: _is_begun(room_id, marks))
+        return await self._write(write, proof=lambda marks: _is_begun(room_id, marks, server))
 
     async def confirm(self, room_id: RoomId, *, epoch: int) -> None:
         """Return if *epoch* is still the present one."""
@@ -226,10 +226,10 @@ def _write_serving(connection: Connection, room_id: RoomId, serving: int, *, las
     connection.execute(update(line_mark).where(line_mark.c.room_id == room_id).values(**values))
 
 
-def _is_begun(room_id: RoomId, marks: Marks) -> Step[bool]:
+def _is_begun(room_id: RoomId, marks: Marks, server: str) -> Step[bool]:
     def is_begun(connection: Connection) -> bool:
         found = connection.execute(_MARKS, {"room": room_id}).first()
-        return found is not None and found.epoch >= marks.epoch
+        return found is not None and found.epoch == marks.epoch and found.server == server
 
     return is_begun
 
@@ -245,7 +245,8 @@ def _is_reserved(room_id: RoomId, marks: Marks) -> Step[bool]:
 def _is_written(room_id: RoomId, marks: Marks) -> Step[bool]:
     def is_written(connection: Connection) -> bool:
         found = connection.execute(_MARKS, {"room": room_id}).first()
-        return found is not None and (found.epoch, found.position) >= (marks.epoch, marks.position)
+        # In a later epoch nobody knows: a no leads to another attempt, which is told that it is over.
+        return found is not None and found.epoch == marks.epoch and found.position >= marks.position
 
     return is_written
 
