@@ -1,4 +1,4 @@
-"""The idempotency keys of joining and leaving, a buyer's in one piece; they change with the entry they belong to."""
+"""The idempotency keys of joins and ends, a buyer's in one piece: an end's goes with its entry, a join's after it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
