@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from stagedoor.adapters.sql.tables import admission_pass, closed_place
+from stagedoor.kernel.clock import MINUTE_MS
 from stagedoor.kernel.errors import Fault
-from stagedoor.kernel.ids import MAIN_ROOM
+from stagedoor.kernel.ids import MAIN_ROOM, RoomId
 from stagedoor.waiting_room.line_record import Superseded
 from tests.builders.line import a_ref, a_room
 from tests.integration_redis.lines import Process, Town, a_town, until
@@ -156,3 +157,33 @@ async def test_who_was_let_in_just_before_a_loss_is_on_record(town: Town, monkey
     await other.line.refresh()
 
     assert await recorded(town) == [(1, True), (2, False)]
+
+
+async def test_a_turn_that_was_planned_before_a_loss_is_not_taken_after_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who plans it opens the line anew while she waits for the record, and holds a lease of the same name again."""
+    monkeypatch.setattr("stagedoor.adapters.redis.line_store.LEASE_MS", MINUTE_MS)
+    process = town.start()
+    await process.join(1, 2, 3)
+    await process.line.refresh()
+    answered, go_on = asyncio.Event(), asyncio.Event()
+    record = process.line._record  # noqa: SLF001 -- as a database does whose answer takes its time
+    confirm = record.confirm
+
+    async def late(room_id: RoomId, *, epoch: int) -> None:
+        await confirm(room_id, epoch=epoch)
+        if not answered.is_set():
+            answered.set()
+            await go_on.wait()
+
+    monkeypatch.setattr(record, "confirm", late)
+    turn = asyncio.create_task(process.turn())
+    await answered.wait()
+    await process.ask("FLUSHALL")
+    await refreshed(process)
+
+    go_on.set()
+
+    assert (await turn).admitted == 0
+    assert await town.passes() == []

@@ -166,6 +166,9 @@ class Leading:
         replica.room = room = turn.room
         is_confirmed = False
         for _ in range(ATTEMPTS):
+            if not line.goes_on_from(replica):
+                # In another epoch fences begin anew, and this one may fit again: the next turn asks for its own.
+                return None
             # The store's own clock, behind rather than ahead: nobody enters before her time.
             now = line.now()
             seats_free = turn.seats_free and now >= replica.admits_from
@@ -184,7 +187,7 @@ class Leading:
                 is_confirmed = True
                 continue
             entry = log_entries.changed(line.request(), change)
-            status = await line.turn(entry, candidate=self.candidate, fence=fence)
+            status = await line.turn(replica, entry, candidate=self.candidate, fence=fence)
             if status is Status.OK:
                 return change
             if status is Status.FENCED:

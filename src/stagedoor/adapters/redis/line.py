@@ -312,7 +312,9 @@ class RedisLine(WaitingLine, LineLeftovers):
             decided = [batch.decide(ending) for ending in endings]
             change, keys = next(iter(batch.changes().values()), None), stored.changed()
             if change is not None and (change.is_durable or keys):
-                is_so = await line.decide(log_entries.changed(line.request(), change), keys, whoever_joins=True)
+                is_so = await line.decide(
+                    replica, log_entries.changed(line.request(), change), keys, whoever_joins=True
+                )
             else:
                 # A key that is known by now may be of a leaving that came after the line was read.
                 await line.catch_up()
@@ -372,8 +374,9 @@ class RedisLine(WaitingLine, LineLeftovers):
             if not numbers:
                 return 0
             await line.catch_up()
+            replica = await line.opened()
             change = replica.line.plan_forgetting(numbers, ended_before=ended_before, now=self._clock.now())
-            if await line.decide(log_entries.changed(line.request(), change)):
+            if await line.decide(replica, log_entries.changed(line.request(), change)):
                 return len(numbers)
         raise Overloaded("the line changes faster than can be forgotten")
 
@@ -384,7 +387,7 @@ class RedisLine(WaitingLine, LineLeftovers):
         if left:
             replica = await line.opened()
             nothing = replica.line.plan_forgetting((), ended_before=keys_before, now=self._clock.now())
-            if not await line.decide(log_entries.changed(line.request(), nothing), left):
+            if not await line.decide(replica, log_entries.changed(line.request(), nothing), left):
                 # Somebody was faster: looked at again the next time round.
                 return 0
         self._scan_from[line.room.id] = cursor

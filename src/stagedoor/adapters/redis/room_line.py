@@ -217,13 +217,20 @@ class RoomLine:
         if longest_told_ms(waiting=waiting, polls_per_second=self.room.policy.polls_per_second) > replica.told_ms:
             await self.raise_marks(replica, self.room, replica.numbers_until)
 
-    async def decide(self, entry: Changed, keys: Sequence[Renewal] = (), *, whoever_joins: bool = False) -> bool:
+    def goes_on_from(self, replica: Replica) -> bool:
+        """Say whether what was planned on *replica* may be sent: the line was not opened anew, nor has to be."""
+        return self.replica is replica and self._is_where_it_was()
+
+    async def decide(
+        self, replica: Replica, entry: Changed, keys: Sequence[Renewal] = (), *, whoever_joins: bool = False
+    ) -> bool:
         """
-        Write what was decided on the replica as it was, without a pause since; return whether it still fitted.
+        Write what was decided on *replica* as it is, without a pause since; return whether it still fitted.
 
         *whoever_joins* says that joins meanwhile make no difference. To be called `alone`. Raises `Fault`.
         """
-        replica = await self.opened()
+        if not self.goes_on_from(replica):
+            return False
 
         async def send(packed: bytes) -> Tail:
             binding = replica.binding if whoever_joins else None
@@ -238,13 +245,14 @@ class RoomLine:
         replica = await self.opened()
         return await self._heard_from(self.store.remember(replica.epoch, keys))
 
-    async def turn(self, entry: Changed, *, candidate: str, fence: int) -> Status:
+    async def turn(self, replica: Replica, entry: Changed, *, candidate: str, fence: int) -> Status:
         """
-        Write a turn that was planned on the replica as it is. To be called `alone`. Raises `Fault`.
+        Write a turn that was planned on *replica* as it is. To be called `alone`. Raises `Fault`.
 
         Of whom it decides nothing is told before `tell_decided`.
         """
-        replica = await self.opened()
+        if not self.goes_on_from(replica):
+            return Status.MOVED
         change = entry
         replica.deciding = frozenset(
             [number for number, *_ in change.ended]
@@ -347,7 +355,7 @@ class RoomLine:
             if not replica.is_lost(number):
                 return
             change = replica.line.plan_taking_back([place], self._clock.now())
-            if not change.is_durable or await self.decide(log_entries.changed(self.request(), change)):
+            if not change.is_durable or await self.decide(replica, log_entries.changed(self.request(), change)):
                 return
         raise Overloaded("the line changes faster than a place can be taken back")
 
