@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from scripts.services import Redis
 from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
@@ -113,6 +115,23 @@ class Sleeping:
 
     def wake(self) -> None:
         self._awake.set()
+
+
+class Stopped:
+    """Holds up one of the calls of a process's record from when it was made, until it is let go."""
+
+    def __init__(self, process: Process, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+        record = process.line._record  # noqa: SLF001 -- as a database does that takes its time
+        answer: Callable[..., object] = getattr(record, call)
+
+        async def late(*asked: object, **more: object) -> object:
+            self.reached.set()
+            await self.go_on.wait()
+            return await answer(*asked, **more)  # type: ignore[misc]
+
+        monkeypatch.setattr(record, call, late)
 
 
 class Town:

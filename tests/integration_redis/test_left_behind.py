@@ -14,16 +14,34 @@ from stagedoor.adapters.sql import line_record
 from stagedoor.adapters.sql.tables import line_reserve
 from stagedoor.kernel.clock import MINUTE_MS
 from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.idempotency import IdempotencyKey
+from stagedoor.kernel.ids import BuyerId
 from stagedoor.waiting_room.line_record import Superseded
 from stagedoor.waiting_room.model import PlaceState, PlaceView
+from stagedoor.waiting_room.ports import Join, Joined, TurnReport
 from tests.builders.line import a_ref, a_room
 from tests.contract.line_record import twice_inside
 from tests.contract.line_stage import PassRecord
 from tests.engines.fixtures import held
 from tests.faults.proxy import Proxy
-from tests.integration_redis.lines import Process, Sleeping, Town, a_town, passes_in, refreshed, until
+from tests.integration_redis.lines import (
+    WAIT_S_MAX,
+    Process,
+    Sleeping,
+    Stopped,
+    Town,
+    a_town,
+    passes_in,
+    refreshed,
+    until,
+)
 
 TOLD_MS = 1_500
+
+LONG_ENOUGH_S = 0.3
+"""For an answer that should not come yet; a machine on which that is too short sees nothing wrong."""
+
+KEYS = pytest.mark.parametrize("key", [None, IdempotencyKey(value="k", fingerprint="body")], ids=["no key", "a key"])
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +188,78 @@ async def test_control_a_record_that_refuses_nobody_lets_her_be_told(town: Town,
     _, told = await overtaken(town, other_redis)
 
     assert told.result().state is PlaceState.ADMITTED
+
+
+@contextlib.asynccontextmanager
+async def let_in_unrecorded(
+    leader: Process, key: IdempotencyKey | None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple["asyncio.Task[TurnReport]", "asyncio.Task[Joined]"]]:
+    """
+    Take a turn whose record is held up until the end; the next in line, whom it lets in, joins once more.
+
+    Return the turn, and what she is told; both are over afterwards.
+    """
+
+    async def join() -> Joined:
+        [answer] = await leader.line.join([Join(room=leader.room, buyer_id=BuyerId(13), key=key)])
+        assert isinstance(answer, Joined)
+        return answer
+
+    writes = Stopped(leader, monkeypatch, "write")
+    turn = asyncio.create_task(leader.turn())
+    await writes.reached.wait()
+    told = asyncio.create_task(join())
+    await asyncio.wait([told], timeout=LONG_ENOUGH_S)
+    try:
+        assert not told.done()
+        yield turn, told
+    finally:
+        writes.go_on.set()
+        await asyncio.wait([turn, told])
+
+
+@KEYS
+async def test_who_joins_once_more_hears_that_she_is_in_once_it_is_on_record(
+    town: Town, key: IdempotencyKey | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, _ = await a_leader(town)
+
+    async with let_in_unrecorded(leader, key, monkeypatch) as (turn, told), asyncio.timeout(WAIT_S_MAX):
+        # Whoever is not concerned waits for nobody's record.
+        assert await leader.join(18) == [7]
+
+    assert (await turn).admitted == 2
+    assert (await told).place.state is PlaceState.ADMITTED
+
+
+@KEYS
+async def test_who_joins_once_more_is_not_told_of_a_turn_without_a_record(
+    town: Town, other_redis: Redis, key: IdempotencyKey | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, _ = await a_leader(town)
+
+    async with let_in_unrecorded(leader, key, monkeypatch) as (turn, told):
+        await gone_on(town, other_redis)
+
+    with pytest.raises(Superseded):
+        await turn
+    with pytest.raises(Fault):
+        await told
+    assert await leader.ask("HLEN", "stagedoor:{main}:keys") == 0
+
+
+@KEYS
+@pytest.mark.usefixtures("unguarded")
+async def test_control_a_record_that_refuses_nobody_lets_her_be_told_when_she_joins(
+    town: Town, other_redis: Redis, key: IdempotencyKey | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, _ = await a_leader(town)
+
+    async with let_in_unrecorded(leader, key, monkeypatch) as (turn, told):
+        await gone_on(town, other_redis)
+
+    await turn
+    assert (await told).place.state is PlaceState.ADMITTED
 
 
 async def test_once_its_address_leads_there_too_it_goes_on_with_the_others(

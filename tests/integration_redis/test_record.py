@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM, RoomId
 from stagedoor.waiting_room.line_record import Superseded
 from tests.builders.line import a_ref, a_room
-from tests.integration_redis.lines import Process, Town, a_town, until
+from tests.integration_redis.lines import Process, Stopped, Town, a_town, until
 
 LONG_ENOUGH_S = 0.3
 """For a turn to write what it should not; a machine on which that is too short sees nothing wrong."""
@@ -24,23 +24,6 @@ LONG_ENOUGH_S = 0.3
 async def town(redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
         yield town
-
-
-class Stopped:
-    """Holds up one of the calls of a process's record from when it was made, until it is let go."""
-
-    def __init__(self, process: Process, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-        self.reached = asyncio.Event()
-        self.go_on = asyncio.Event()
-        record = process.line._record  # noqa: SLF001 -- as a database does that takes its time
-        answer: Callable[..., object] = getattr(record, call)
-
-        async def late(*asked: object, **more: object) -> object:
-            self.reached.set()
-            await self.go_on.wait()
-            return await answer(*asked, **more)  # type: ignore[misc]
-
-        monkeypatch.setattr(record, call, late)
 
 
 async def recorded(town: Town) -> list[tuple[int, bool]]:

@@ -239,23 +239,31 @@ class RedisLine(WaitingLine, LineLeftovers):
 
     async def _join(self, line: RoomLine, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
         if any(join.key is not None for join in joins):
-            return await line.alone(lambda: self._join_by_keys(line, joins))
+            answers = await line.alone(lambda: self._join_by_keys(line, joins))
+            while isinstance(answers, int):
+                # Not alone: nobody else has to wait for the record of that turn.
+                await line.decided(answers)
+                answers = await line.alone(lambda: self._join_by_keys(line, joins))
+            return answers
         room = joins[0].room
         outcomes = await line.alone(lambda: line.join(room, [join.buyer_id for join in joins]))
-        answers: list[Joined | Rejection] = []
+        told: list[Joined | Rejection] = []
         for number in outcomes:
             assert number is not None
             if isinstance(number, Rejection):
-                answers.append(number)
+                told.append(number)
                 continue
             await line.decided(number)
             place = self.look_at_once(PlaceRef(room.id, QueueNumber(number)), telling=True)
-            answers.append(UnknownPlace() if place is None else Joined(place=place))
-        return answers
+            told.append(UnknownPlace() if place is None else Joined(place=place))
+        return told
 
-    async def _join_by_keys(self, line: RoomLine, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
+    async def _join_by_keys(self, line: RoomLine, joins: Sequence[Join]) -> Sequence[Joined | Rejection] | int:
         """
         Join those whose keys are new, then store the keys, then answer.
+
+        Where a turn under way decides a place of theirs, nothing is stored and
+        its number is the answer: they have to come again once that is `decided`.
 
         Nothing has to stand still in between: whoever joins once more, with the
         same key at another process or after a crash of this one, gets the place
@@ -276,6 +284,9 @@ class RedisLine(WaitingLine, LineLeftovers):
             batch = JoinBatch(_only(replica.line), stored.ring, now, given=given)
             for i in left:
                 decided[i] = batch.decide(joins[i])
+            for one in decided:
+                if one is not None and not isinstance(one, Rejection) and one.ref.number in replica.deciding:
+                    return one.ref.number
             others = await line.remember(stored.changed())
             if not others:
                 answers = [

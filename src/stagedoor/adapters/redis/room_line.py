@@ -282,9 +282,15 @@ class RoomLine:
         self._settled.set()
 
     async def decided(self, number: int) -> None:
-        """Return when no turn of this process is under way that decides the place."""
+        """
+        Return when no turn of this process is under way that decides the place.
+
+        Raises `StoreLost` where that turn let it in and was refused its record.
+        """
         while self.replica is not None and number in self.replica.deciding:
             await self._settled.wait()
+        if number in self._unfounded:
+            raise StoreLost("whoever was let in by that turn never was")
 
     async def note(self, notes: Sequence[Note]) -> None:
         """
