@@ -97,9 +97,10 @@ class Process:
 
 
 class Sleeping:
-    """Stops a process between a turn's plan and its arrival at the store, as SIGSTOP does."""
+    """Stops a process between a turn's plan (or what another script does) and its arrival at the store, as SIGSTOP."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, script: str = "turn") -> None:
+        self._script = script
         self.reached = asyncio.Event()
         self._awake = asyncio.Event()
         self._run = process.client.run
@@ -108,7 +109,7 @@ class Sleeping:
     async def _slow(
         self, script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, server: str
     ) -> Reply:
-        if script == "turn":
+        if script == self._script:
             self.reached.set()
             await self._awake.wait()
         return await self._run(script, keys, arguments, server=server)

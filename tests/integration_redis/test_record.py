@@ -14,7 +14,7 @@ from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM, RoomId
 from stagedoor.waiting_room.line_record import Superseded
 from tests.builders.line import a_ref, a_room
-from tests.integration_redis.lines import Process, Stopped, Town, a_town, until
+from tests.integration_redis.lines import Process, Sleeping, Stopped, Town, a_town, until
 
 LONG_ENOUGH_S = 0.3
 """For a turn to write what it should not; a machine on which that is too short sees nothing wrong."""
@@ -170,3 +170,31 @@ async def test_a_turn_that_was_planned_before_a_loss_is_not_taken_after_it(
 
     assert (await turn).admitted == 0
     assert await town.passes() == []
+
+
+async def test_who_is_inside_is_on_record_whichever_process_put_the_lost_line_together(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both begin; the one that comes first knows less, and the line goes on from what the other one knows."""
+    other, leader = town.start(), town.start()
+    await leader.join(1, 2, 3)
+    await leader.turn()
+    await other.line.use_up([a_ref(1)])
+    writes = Stopped(leader, monkeypatch, "write")
+    turn = asyncio.create_task(leader.turn())
+    await writes.reached.wait()
+    assert [one.number for one in await town.passes()] == [1, 2, 3]
+    opens = Sleeping(other, "open")
+    await leader.ask("FLUSHALL")
+    begins = asyncio.create_task(refreshed(other))
+    await opens.reached.wait()
+    writes.go_on.set()
+    with pytest.raises(Superseded):
+        await turn
+
+    await refreshed(leader)
+    opens.wake()
+    await begins
+    await refreshed(leader)
+
+    assert await recorded(town) == [(1, True), (2, False), (3, False)]

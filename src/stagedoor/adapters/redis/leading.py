@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import structlog
 
 from stagedoor.adapters.redis import checkpoints, log_entries
+from stagedoor.adapters.redis.checkpoints import CheckpointGone
 from stagedoor.adapters.redis.client import StoreLost
 from stagedoor.adapters.redis.line_store import LEASE_MS, Seen, Status
 from stagedoor.adapters.redis.log_entries import Changed, UsedUp
 from stagedoor.adapters.redis.replica import Replica, recorded_numbers
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
+from stagedoor.adapters.redis.unrecorded import unrecorded
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Fault, Overloaded
 from stagedoor.kernel.ids import RoomId
@@ -215,6 +217,8 @@ class Leading:
             replica,
             self._record.reserve(line.room.id, epoch=replica.epoch, numbers_until=replica.numbers_until, told_ms=0),
         )
+        if marks.position < 0 and await self._record_beginning(line, replica):
+            marks = marks._replace(position=0)
         found: list[tuple[int, Change]] = []
         after = marks.position
         while after < until:
@@ -229,6 +233,36 @@ class Leading:
             # Where sessions end that were moved while nobody recorded it.
             found.append((until, Change(at=line.now(), last_number=0, serving_number=replica.state.serving)))
         return found
+
+    async def _record_beginning(self, line: RoomLine, replica: Replica) -> bool:
+        """
+        Record what the epoch began with and the record lacks, all of it or nothing; return whether there was any.
+
+        It is taken from the store, as it was at position 0: another leader that does the same then writes the same.
+        Raises `Fault`.
+        """
+        epoch, packed = await line.store.head()
+        if epoch != replica.epoch:
+            raise StoreLost("the line has begun another epoch")
+        now = line.now()
+        try:
+            # No other one is sealed before this one is on record.
+            begun = await checkpoints.loaded(line.store, line.room, epoch=epoch, packed=packed, at=now)
+        except CheckpointGone:
+            raise StoreLost("the line has begun another epoch") from None
+        changes = unrecorded(begun, await self._record.read(line.room.id), now)
+        if not changes:
+            return False
+        numbers = {number for change in changes for number in recorded_numbers(change)}
+        writing = self._record.write(
+            line.room.id,
+            epoch=epoch,
+            changes=[(0, change) for change in changes],
+            places={number: place for number in numbers if (place := begun.place(number)) is not None},
+            session_ends={},
+        )
+        await line.recorded(replica, writing)
+        return True
 
     async def _make_checkpoint(self, line: RoomLine) -> None:
         replica = await line.opened()

@@ -8,8 +8,7 @@ from stagedoor.adapters.redis import checkpoints
 from stagedoor.adapters.redis.checkpoints import CheckpointGone
 from stagedoor.adapters.redis.client import RedisClient, StoreLost
 from stagedoor.adapters.redis.line_store import RoomStore, Seen, Status, StoreClock
-from stagedoor.adapters.redis.replica import EntriesMissing, Replica, recorded_numbers
-from stagedoor.adapters.redis.unrecorded import unrecorded
+from stagedoor.adapters.redis.replica import EntriesMissing, Replica
 from stagedoor.kernel.clock import GAP_MS, Instant, later
 from stagedoor.kernel.ids import RoomId
 from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, WAITING, Columns
@@ -111,19 +110,15 @@ class Opening:
         return known
 
     async def _begin(self, store: RoomStore, room: Room, marks: Marks, base: Replica | None) -> int:
-        """Begin the epoch in the store from what is left, unless somebody else has; return which one has begun."""
+        """
+        Begin the epoch in the store from what is left, unless somebody else has; return which one has begun.
+
+        What the record lacks of it is recorded by whoever leads then: of several that begin, only the store knows
+        from which one the line goes on.
+        """
         now = (await store.catch_up(Seen(marks.epoch, 0, 0), is_sign_of_life=False)).now
         recorded = await self._record.read(room.id)
         replica = _recovered(room, marks, base, recorded, now)
-        if changes := unrecorded(replica, recorded, now):
-            numbers = {number for change in changes for number in recorded_numbers(change)}
-            await self._record.write(
-                room.id,
-                epoch=marks.epoch,
-                changes=[(0, change) for change in changes],
-                places={number: place for number in numbers if (place := replica.place(number)) is not None},
-                session_ends={},
-            )
         checkpoint, chunks = checkpoints.taken(replica, name=f"{marks.epoch}:{secrets.token_hex(4)}")
         await checkpoints.write_chunks(store, chunks)
         return await store.open(marks.epoch, checkpoint, chunks=[name for name, _ in chunks])
