@@ -124,7 +124,7 @@ async def test_who_waits_for_her_turn_waits_until_her_deadline(do: Do, whose: st
     first = asyncio.ensure_future(do(bounded))
     await turns()
 
-    with due(a_deadline(0.001, is_callers=whose == "hers")), pytest.raises(told):
+    with due(a_deadline(0.1, is_callers=whose == "hers")), pytest.raises(told):
         await do(bounded)
 
     assert bounded.held.began == 1
@@ -163,12 +163,12 @@ async def test_a_transaction_that_got_its_lock_too_late_is_not_begun() -> None:
     entered = []
 
     async def write() -> None:
-        with due(a_deadline(0.001)):
+        with due(a_deadline(0.05)):
             async with bounded.lanes.writing():
                 entered.append(True)
 
     writing = asyncio.ensure_future(write())
-    await asyncio.sleep(0.002)  # no longer than its deadline matters
+    await asyncio.sleep(0.06)  # no longer than its deadline matters
     bounded.held.may_go.set()
 
     with pytest.raises(DeadlineMissed):
