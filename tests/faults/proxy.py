@@ -47,6 +47,7 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._serving: set[asyncio.Task[Any]] = set()
+        self._refusing: list[asyncio.Future[None]] = []
         self._wrong: list[BaseException] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faults", daemon=True)
@@ -73,6 +74,10 @@ class Proxy:
     def down(self) -> None:
         """Refuse connections from now on, and reset those that are open."""
         self._do(self._refuse())
+
+    def refuse(self) -> None:
+        """Do as `down` does; for whoever is in the proxy's own loop, and cannot wait for it."""
+        self._refusing.append(asyncio.ensure_future(self._refuse()))
 
     def add(self, toxic: Toxic) -> None:
         """Spoil connections with *toxic* too, those that are open as well as new ones."""
@@ -151,7 +156,7 @@ class Proxy:
 
     def _served(self, task: asyncio.Task[Any]) -> None:
         self._serving.discard(task)
-        if not task.cancelled() and (wrong := task.exception()) is not None:
+        if (wrong := task.exception()) is not None:
             self._wrong.append(wrong)
 
 
@@ -233,7 +238,8 @@ class OneWay:
     async def give(self) -> None:
         """Give what was taken, then the end."""
         while (piece := await self._held.get()) is not None:
-            await self._send(piece, self._connection.toxics(self._stream))
+            spoiling = self._connection.toxics(self._stream)
+            await self._send(piece, [toxic for toxic in spoiling if toxic.only(piece)])
         if self._target.can_write_eof():
             self._target.write_eof()
 
@@ -263,6 +269,10 @@ class OneWay:
     def reset(self) -> None:
         """Reset the connection."""
         self._connection.reset()
+
+    def refuse(self) -> None:
+        """Reset all connections, and let no new one in."""
+        self._proxy.refuse()
 
     async def wait_until(self, instant: float | None, toxic: Toxic) -> bool:
         """Return True at *instant*, False when *toxic* is gone."""

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from tests.faults.proxy import Proxy
-from tests.faults.toxics import DOWN, UP, Bandwidth, Latency, ResetPeer, Slicer, Stream, Timeout
+from tests.faults.toxics import DOWN, UP, Bandwidth, Down, Latency, ResetPeer, Slicer, Stream, Timeout
 
 PATIENCE_SECONDS = 60
 STREAMS = pytest.mark.parametrize("stream", [UP, DOWN])
@@ -160,6 +160,34 @@ def test_what_is_down_refuses_and_comes_back_on_its_port(proxy: Proxy) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", proxy.port), PATIENCE_SECONDS)
     proxy.up()
+    proxy.up()
+    with connect(proxy) as client:
+        assert say(client, b"again") == b"again"
+
+
+def test_only_some_pieces_are_spoilt(proxy: Proxy) -> None:
+    toxic = ResetPeer(only=lambda piece: piece.data.startswith(b"bad"))
+    with connect(proxy) as client, proxy.toxic(toxic):
+        assert say(client, b"good") == b"good"
+        with pytest.raises(ConnectionResetError):
+            say(client, b"bad")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_piece_can_be_the_last_one_before_all_is_down(proxy: Proxy, *, after: bool) -> None:
+    with connect(proxy) as client, connect(proxy) as other:
+        assert say(client, b"one") == b"one"
+        assert say(other, b"two") == b"two"
+        with proxy.toxic(Down(after=after)):
+            client.sendall(b"end")
+            if after:
+                assert hear(client, 3) == b"end"
+            with pytest.raises(ConnectionResetError):
+                hear(client, 1)
+            with pytest.raises(ConnectionResetError):
+                hear(other, 1)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", proxy.port), PATIENCE_SECONDS)
     proxy.up()
     with connect(proxy) as client:
         assert say(client, b"again") == b"again"

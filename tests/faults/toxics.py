@@ -3,12 +3,13 @@ What can be wrong with a connection, in toxiproxy's words.
 
 Each has a *stream*, `UP` (to the server) or `DOWN` (its answers), and a
 *toxicity*, the share of the connections that it spoils: 0.5 spoils every second
-one, not one by chance, so that a test finds the same each time.
+one, not one by chance, so that a test finds the same each time. Where *only* is
+given it spoils nothing but the pieces of which that is true.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -25,11 +26,16 @@ UP, DOWN = Stream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Some bytes on their way, since *arrived_at* (of the loop's clock), and to which *request* they are the reply."""
+    """
+    Some bytes on their way, since *arrived_at* (of the loop's clock), and to which *request* they are the reply.
+
+    *moment* says where in the life of their connection they come, for a proxy that knows.
+    """
 
     data: bytes
     arrived_at: float
     request: bytes = b""
+    moment: str = ""
 
 
 class Way(Protocol):
@@ -47,8 +53,16 @@ class Way(Protocol):
     def reset(self) -> None:
         """Reset both connections: either side gets an RST."""
 
+    def refuse(self) -> None:
+        """Reset all connections of the proxy, and let no new one in."""
+
     def passed(self, toxic: "Toxic") -> int:
         """Return how many bytes *toxic* has let through here."""
+
+
+def any_piece(_piece: Piece) -> bool:
+    """Spoil everything."""
+    return True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,6 +71,7 @@ class Toxic(ABC):
 
     stream: Stream = DOWN
     toxicity: float = 1.0
+    only: Callable[[Piece], bool] = any_piece
 
     @abstractmethod
     def let_through(self, piece: Piece, way: Way) -> AsyncIterator[Piece]:
@@ -132,13 +147,26 @@ class ResetPeer(Toxic):
             yield piece
             return
         if left:
-            yield Piece(data=piece.data[:left], arrived_at=piece.arrived_at)
+            yield replace(piece, data=piece.data[:left])
         way.reset()
+
+
+@dataclass(frozen=True, eq=False)
+class Down(Toxic):
+    """
+    From its first piece on the proxy refuses everybody, until it is told to be up again.
+
+    With *after* that piece still gets through.
+    """
+
+    after: bool = False
+
+    async def let_through(self, piece: Piece, way: Way) -> AsyncIterator[Piece]:
+        if self.after:
+            yield piece
+        way.refuse()
 
 
 def slices(piece: Piece, size: int) -> list[Piece]:
     """Cut *piece* into parts of *size* bytes."""
-    return [
-        Piece(data=piece.data[start : start + size], arrived_at=piece.arrived_at, request=piece.request)
-        for start in range(0, len(piece.data), size)
-    ]
+    return [replace(piece, data=piece.data[start : start + size]) for start in range(0, len(piece.data), size)]

@@ -10,7 +10,7 @@ import itertools
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum
@@ -29,12 +29,10 @@ from stagedoor.resilience.breakers import Instance
 from tests.builders.line import taken
 from tests.builders.sale import BALANCE, NOON
 from tests.builders.store import MEMBERS, before_the_sale
+from tests.outage.page import Section
 from tests.simulation.disk import Disk
 from tests.simulation.process import Server, live, seeded, settings_for
 from tests.simulation.test_deadlines import CHANGE_S, READ_S, Caller
-
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "reference" / "outages.md"
 
 HEALTHY_S, OUTAGE_S, AFTER_S = 4.0, 40.0, 40.0
 HANG_S = 15.0
@@ -91,12 +89,12 @@ class Cell:
         """From the end of the outage until nothing failed any more."""
         return max(0.0, (self.last_failure_s or 0.0) - self.ended_s)
 
-    def row(self) -> str:
-        """Return the cell as a row of the table."""
+    def row(self) -> Sequence[str]:
+        """Return what the table says of the cell."""
         since = [None if at is None else at - self.began_s for at in (self.first_failure_s, self.opened_s)]
         failed, opened = ("never" if seconds is None else f"{seconds:.1f} s" for seconds in since)
         told = ", ".join(f"{status}: {self.answers[status]}" for status in sorted(self.answers))
-        columns = (
+        return (
             self.kind.value,
             self.stage.value,
             failed,
@@ -107,7 +105,6 @@ class Cell:
             f"{self.recovery_s:.1f} s",
             "hold" if not self.wrong else "; ".join(self.wrong),
         )
-        return f"| {' | '.join(columns)} |"
 
 
 class Faults:
@@ -286,9 +283,9 @@ def _money(database: Path, charged: Counter[int]) -> Iterator[str]:
         yield f"{won - BALANCE} won charged, {charged[OK]} answered, {unknown} without an answer"
 
 
-INTRODUCTION = """\
-# Outages of the database file
-
+SECTION = Section(
+    title="The database file",
+    introduction="""\
 <!-- Written by `python -m tests.outage.matrix`. -->
 
 What buyers see while the embedded database fails: how it does, and at which point of a transaction that writes. A
@@ -303,26 +300,20 @@ of its rules and not of a machine. Lists and polls are read from elsewhere and a
 - *reached it while open*: transactions begun although the breaker before the database was open.
 - *recovered in*: from the end of the outage until no call failed any more; the wait of an open breaker (30 s) counts.
 - *invariants*: no seat sold twice, no won lost or made, every charge that was answered stored.
-
-"""
-COLUMNS = (
-    "it is",
-    "where",
-    "first failure",
-    "a breaker opens",
-    "answers",
-    "slowest answer",
-    "reached it while open",
-    "recovered in",
-    "invariants",
+""",
+    columns=(
+        "it is",
+        "where",
+        "first failure",
+        "a breaker opens",
+        "answers",
+        "slowest answer",
+        "reached it while open",
+        "recovered in",
+        "invariants",
+    ),
 )
 
 
-def page(cells: list[Cell]) -> str:
-    """Return the page with a row for each of *cells*."""
-    head = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
-    return INTRODUCTION + "\n".join([*head, *(cell.row() for cell in cells)]) + "\n"
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page([play(*cell) for cell in CELLS]), encoding="utf-8")
+    SECTION.write([play(*cell).row() for cell in CELLS])

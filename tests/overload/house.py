@@ -3,12 +3,33 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from scripts.bench.calls import API, Request
 from scripts.bench.house import House, Plan, build
 from scripts.bench.orders import Errand
 
 SEATS_AN_ARENA = 20_000
+
+
+class People(Protocol):
+    """Those who ask: the tokens of who is inside and of who waits, who stands nowhere yet, and seats that are free."""
+
+    @property
+    def inside(self) -> Sequence[str]:
+        """Tokens of those who may buy."""
+
+    @property
+    def waiting(self) -> Sequence[str]:
+        """Tokens of those in line."""
+
+    @property
+    def newcomers(self) -> Sequence[int]:
+        """Buyers without a place."""
+
+    @property
+    def seats(self) -> Sequence[tuple[int, int]]:
+        """Performances and seats."""
 
 
 def house_with(errands: int, folder: Path, *, waiting: int = 1_000) -> House:
@@ -31,6 +52,6 @@ def request(method: str, path: str, token: str, body: bytes = b"", headers: Mapp
     return Request(method=method, path=f"{API}{path}", headers=fields, body=body).encode()
 
 
-def polls_of(house: House) -> Sequence[bytes]:
+def polls_of(house: People) -> Sequence[bytes]:
     """Return a poll for everybody who waits."""
     return [request("POST", "/queue/token/check", token) for token in house.waiting]

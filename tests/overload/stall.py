@@ -3,17 +3,18 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
 
-from scripts.bench.cores import Cores, pinned
+from scripts.bench.cores import Cores, cpu_ns, pinned
 from scripts.bench.house import House
 from scripts.bench.served import Served
 from tests.overload import STALL
-from tests.overload.house import polls_of, request
+from tests.overload.house import People, polls_of, request
 
 POLLERS = 32
 CHANGE_S, READ_S = 2.0, 1.0
@@ -69,37 +70,48 @@ class Findings:
         return self.healthy_cpu_us / self.stalled_cpu_us
 
 
+Stalled = Callable[[], AbstractContextManager[object]]
+"""The database says nothing inside of it."""
+
+
 def ask_over_a_stall(house: House, server: Served, folder: Path, *, seconds: float, cores: Cores) -> Findings:
     """Poll for so long, then stall *server*, which works in *folder*, for as long, poll on and ask for all else."""
+
+    @contextmanager
+    def stalled() -> Iterator[None]:
+        (folder / STALL).touch()
+        try:
+            yield
+        finally:
+            (folder / STALL).unlink()
+
     with pinned(cores.client), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_ask(house, server, folder, seconds))
+        return runner.run(ask_over(stalled, house, port=server.port, pid=server.pid, seconds=seconds))
 
 
-async def _ask(house: House, server: Served, folder: Path, seconds: float) -> Findings:
-    port, began_ns = server.port, server.cpu_ns()
+async def ask_over(stalled: Stalled, house: People, *, port: int, pid: int, seconds: float) -> Findings:
+    """Poll for so long, then have the database *stalled* for as long, poll on and ask for all else."""
+    began_ns = cpu_ns(pid)
     healthy = Kind(name="check", deadline_s=READ_S, requests=polls_of(house)[:-LEAVING])
     await asyncio.gather(*(_poll(healthy, port, nth, seconds) for nth in range(POLLERS)))
-    stalled_ns = server.cpu_ns()
+    stalled_ns = cpu_ns(pid)
     polls, kinds = Kind(name="check", deadline_s=READ_S, requests=healthy.requests), _kinds(house)
-    (folder / STALL).touch()
-    try:
+    with stalled():
         await asyncio.gather(
             *(_poll(polls, port, nth, seconds) for nth in range(POLLERS)),
             *(_now_and_then(kind, port, seconds) for kind in kinds),
         )
-    finally:
-        (folder / STALL).unlink()
     return Findings(
         healthy=len(healthy.took_s) / seconds,
         stalled=len(polls.took_s) / seconds,
         healthy_cpu_us=(stalled_ns - began_ns) / len(healthy.took_s) / 1e3,
-        stalled_cpu_us=(server.cpu_ns() - stalled_ns) / len(polls.took_s) / 1e3,
+        stalled_cpu_us=(cpu_ns(pid) - stalled_ns) / len(polls.took_s) / 1e3,
         polls=polls,
         kinds=kinds,
     )
 
 
-def _kinds(house: House) -> Sequence[Kind]:
+def _kinds(house: People) -> Sequence[Kind]:
     inside = house.inside
     performance_id, seat_id = house.seats[-1]
     seats = b'{"scheduleId":%d,"seatId":%d}' % (performance_id, seat_id)

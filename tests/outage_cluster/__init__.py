@@ -1,0 +1,1 @@
+"""What outages of Redis, of the database and of Kafka do to the buyers of a cluster, cell by cell."""
