@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,19 @@ def database_server(request: pytest.FixtureRequest) -> Iterator[MariaDB | Postgr
 @pytest.fixture
 def database_url(database_server: MariaDB | PostgreSQL) -> Iterator[str]:
     """The URL, as the settings want it, of an empty database."""
-    url = database_server.new_database()
-    kind = "mariadb" if isinstance(database_server, MariaDB) else "postgresql"
-    yield make_url(url).set(drivername=kind).render_as_string(hide_password=False)
-    database_server.drop_database(url)
+    with new_database(database_server) as url:
+        yield url
+
+
+@contextmanager
+def new_database(server: MariaDB | PostgreSQL) -> Iterator[str]:
+    """Make an empty database in *server*, and give its URL as the settings want it."""
+    url = server.new_database()
+    kind = "mariadb" if isinstance(server, MariaDB) else "postgresql"
+    try:
+        yield make_url(url).set(drivername=kind).render_as_string(hide_password=False)
+    finally:
+        server.drop_database(url)
 
 
 @pytest.fixture

@@ -144,6 +144,10 @@ class Cluster:
         """Return buyers whom no other story knows."""
         return [Fan(client=client, buyer_id=n, room_id=room_id) for n in itertools.islice(self._next_buyer, count)]
 
+    def fan(self, client: Client, room_id: str) -> Fan:
+        """Return one such buyer."""
+        return self.fans(1, client, room_id)[0]
+
     def show(self, room_id: str, which: int = 0) -> Staged:
         """Return a performance of the room."""
         return self.programme.shows[room_id][which]
