@@ -1,4 +1,4 @@
-"""The page about outages has a row for every cell of the matrix, and no cell of it is empty."""
+"""The page about outages has a row for every cell of both matrices, and no cell of it is empty."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,11 @@ import pytest
 
 from tests.outage import matrix
 from tests.outage.page import PAGE, Section, holes
-from tests.outage_cluster import cells
+from tests.outage_cluster import cells, table
 
 MATRICES = [
     pytest.param(matrix.SECTION, [[kind.value, stage.value] for kind, stage in matrix.CELLS], id="file"),
+    pytest.param(table.SECTION, [table.keys_of(cell) for cell in cells.CELLS], id="cluster"),
 ]
 
 
