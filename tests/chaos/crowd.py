@@ -13,7 +13,7 @@ from tests.chaos.house import ROOM, House
 from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.client import Client
 from tests.kill.journeys import GONE, Door, Fan, Journey, Request
-from tests.kill.record import Asked, Entry, Lost, told_by
+from tests.kill.record import Entry, Lost, told_by
 
 POLL_S = 1.5
 """Between two looks at her place, give or take a third."""
@@ -164,17 +164,7 @@ class BuyersDoor(Door):
     async def ask(self, request: Request) -> Answer:
         """Write the request down and send it, then write its answer down and return it. Raises one of `GONE`."""
         crowd = self._crowd
-        asked = Asked(
-            serial=next(crowd.serials),
-            method=request.method,
-            path=request.path,
-            body=request.body,
-            buyer_id=request.buyer_id,
-            room_id=request.room_id,
-            number=request.number,
-            key=request.key,
-            sent_at=now_ms(),
-        )
+        asked = request.asked(next(crowd.serials))
         crowd.record.append(asked)
         began = time.monotonic()
         try:

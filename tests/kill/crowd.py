@@ -15,10 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-from tests.e2e.harness.answers import Answer, now_ms
+from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.client import Client
 from tests.kill.journeys import BUYERS_MAX, GONE, Door, Request, live
-from tests.kill.record import Asked, Lost, RecordFile, told_by
+from tests.kill.record import Lost, RecordFile, told_by
 
 
 class MortalDoor(Door):
@@ -44,17 +44,7 @@ class MortalDoor(Door):
     async def ask(self, request: Request) -> Answer:
         """Write the request down and send it, then write its answer down and return it."""
         client = await self._there()
-        asked = Asked(
-            serial=next(self._serials),
-            method=request.method,
-            path=request.path,
-            body=request.body,
-            buyer_id=request.buyer_id,
-            room_id=request.room_id,
-            number=request.number,
-            key=request.key,
-            sent_at=now_ms(),
-        )
+        asked = request.asked(next(self._serials))
         self._record.write(asked)
         try:
             answer = await client.ask(

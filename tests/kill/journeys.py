@@ -11,6 +11,7 @@ from tests.e2e.harness.answers import Answer, now_ms
 from tests.e2e.harness.fan import wanted
 from tests.e2e.harness.promises import instant
 from tests.e2e.harness.wire import ConnectionCutError
+from tests.kill.record import Asked
 
 GONE = (ConnectionCutError, OSError, TimeoutError)
 """What asking raises when there was no answer."""
@@ -42,6 +43,20 @@ class Request:
     room_id: str
     number: int
     token: str
+
+    def asked(self, serial: int) -> Asked:
+        """Return what is written down of it right before it is sent."""
+        return Asked(
+            serial=serial,
+            method=self.method,
+            path=self.path,
+            body=self.body,
+            buyer_id=self.buyer_id,
+            room_id=self.room_id,
+            number=self.number,
+            key=self.key,
+            sent_at=now_ms(),
+        )
 
 
 class Door(Protocol):
