@@ -30,8 +30,8 @@ STALLED: Sequence[str] = ("-m", "tests.overload.stalled", "serve", "--demo", "--
 def main() -> None:
     """Run both parts; exit 1 if one of them does not hold."""
     parser = argparse.ArgumentParser(description="Prove what happens beyond capacity.")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--errands", type=int, default=120_000)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--errands", type=int, default=190_000)
     parser.add_argument("--times", type=float, nargs="+", default=[1.5, 2.0, JUDGED, 5.0, 10.0])
     arguments = parser.parse_args()
     cores = Cores.choose()
