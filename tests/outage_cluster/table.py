@@ -22,8 +22,7 @@ fourteen calls a second of every kind (polls, `/queue/status`, lists, joins, lea
 holds, and always two rivals for one seat), whether or not those before were answered, for 1.5 s of health, 6 or 8 s of
 outage, and until all is well. Every deadline is {DEADLINE_S:g} s, breakers open after half of four to eight calls
 (Kafka's after one) and wait {WAIT_S:g} s, lists are shown for 3 s at most.
-The figures are from `make proof ONLY=outages`, which holds them to deadline and recovery, and polls while a database
-hangs.
+The figures are from `make proof ONLY=outages`, which holds them to deadline and recovery.
 
 - *where*, of a database: before a commit (whatever is asked), during it (the commit has arrived, its reply is spoilt),
   after it (whatever is asked next on its connection). Of Redis and Kafka: on the way there, or on the reply.
