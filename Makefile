@@ -41,8 +41,8 @@ bench:  ## Measure the server beside the floor, with wrk (ONLY="check_waiting or
 breaker-demo:  ## Stall a server's database and watch its breakers, then the same without them (SECONDS=12, LOAD=1)
 	@exec $(WITH_RUN) -m scripts.breaker_demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LOAD),--load $(LOAD))
 
-chaos:  ## Sell on the cluster while its dependencies fail; draw build/chaos (SCRIPT=path, SECONDS=60, SEED=1, DATABASE=postgres)
-	@exec $(WITH_TEST) -m tests.chaos $(if $(DATABASE),--database $(DATABASE)) $(if $(SCRIPT),--script "$(SCRIPT)") $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+chaos:  ## Sell on the cluster while its dependencies fail; draw build/chaos (SCRIPT=path, SECONDS=60, SEED=1, DATABASE=postgres, PAGE=1)
+	@exec $(WITH_TEST) -m tests.chaos $(if $(DATABASE),--database $(DATABASE)) $(if $(SCRIPT),--script "$(SCRIPT)") $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(PAGE),--page)
 
 soak:  ## Sell for ten minutes while every dependency comes and goes, and see that nothing grows: a proof (SECONDS=600)
 	@exec $(WITH_TEST) scripts/proof.py soak $(if $(SECONDS),-- --seconds $(SECONDS))

@@ -28,7 +28,8 @@ TICK_S = 0.001
 SWEEP_S = 0.1
 
 OK, UNAVAILABLE, SERVER_ERRORS = 200, 503, 500
-NO_ANSWER, RESET, NO_CONNECTION = "no answer in 5 s", "connection lost", "the driver had no connection left"
+NO_ANSWER, RESET = "no answer in 5 s", "connection lost"
+NO_CONNECTION = b"the driver had no connection left"
 
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
@@ -40,10 +41,15 @@ Told = Callable[[int, bytes, float], None]
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What became of those who came within *seconds*, and how the driver fared."""
+    """
+    What became of those who came within *seconds*, and how the driver fared.
+
+    *unsent* came while all connections that the driver may have were waiting, so that nobody was asked for them.
+    """
 
     seconds: float
     came: int = 0
+    unsent: int = 0
     paid: int = 0
     refused: int = 0
     refused_to_pay: int = 0
@@ -155,7 +161,7 @@ class _Lines:
         if self._free:
             self._send(self._free.pop(), request, told, due)
         elif self.open >= CONNECTIONS_MAX:
-            told(0, NO_CONNECTION.encode(), 0.0)
+            told(0, NO_CONNECTION, 0.0)
         else:
             task = asyncio.get_running_loop().create_task(self._ask_anew(request, told, due))
             self._opening.add(task)
@@ -304,6 +310,9 @@ class Crowd:
         lines.ask(asking.request, reserved, due)
 
     def _fail(self, status: int, answer: bytes) -> None:
+        if answer == NO_CONNECTION:
+            self._tally.unsent += 1
+            return
         self._tally.failed[f"status {status}" if status else answer.decode()] += 1
 
     def _over(self) -> None:

@@ -58,7 +58,7 @@ def take_the_guards_out() -> None:
     replace(edge.Edge, "_in_time", without_end)
     replace(turn.Turn, "in_time", for_ever)
     replace(batching, "current", lambda: None)
-    replace(stores, "passage", lambda _settings, lanes, _breakers, _metrics: lanes)
+    replace(stores, "passage", lambda _settings, lanes, *_, **__: lanes)
     replace(standstill, "CreditedLanes", lambda lanes, _clock_stop, **_: lanes)
     replace(clock.ServiceClock, "now", lambda self: self._clock.now())
     replace(clock.ServiceClock, "stands", property(lambda _self: False))

@@ -11,7 +11,7 @@ from scripts.bench.served import NotServedError
 from scripts.breaker_demo.crowd import Rates
 from scripts.breaker_demo.evening import Evening, an_evening
 from scripts.breaker_demo.house import DEADLINE_S, WAIT_S
-from scripts.breaker_demo.report import Screen, side_by_side
+from scripts.breaker_demo.report import Screen, say_if_spoilt, side_by_side
 
 STALL_S = 12.0
 TERMINATED = 128 + signal.SIGTERM
@@ -40,7 +40,9 @@ def main() -> int:
             return asyncio.run(an_evening(guarded=guarded, stall_s=given.seconds, rates=rates, show=screen.show))
 
     try:
-        side_by_side(console, play(guarded=True), play(guarded=False))
+        guarded, unguarded = play(guarded=True), play(guarded=False)
+        side_by_side(console, guarded, unguarded)
+        say_if_spoilt(console, guarded, unguarded)
     except NotServedError as error:
         console.print(str(error), markup=False)
         return 1

@@ -21,7 +21,7 @@ LONGEST_RECOVERY_S = WAIT_S + 30
 SPARE_BUYERS = 100
 LOCK_WAIT_S = 10
 
-_COMMANDS = re.compile(rb"^stagedoor_sale_batch_commands_sum ([0-9.e+]+)$", re.MULTILINE)
+_COMMANDS = re.compile(rb'^stagedoor_batch_commands_sum\{batch="(?:settle|join)"\} ([0-9.e+]+)$', re.MULTILINE)
 _KEPT_AWAY = re.compile(
     rb'^resilience4j_circuitbreaker_not_permitted_calls_total\{[^}]*name="(?:sale|queue)Service"[^}]*\} ([0-9.e+]+)$',
     re.MULTILINE,
@@ -36,8 +36,8 @@ class Second:
     What happened in one second of an evening.
 
     *changes* are those of the breakers, in order; *reached* how many commands
-    of the sale went to the database, *kept_away* how many calls did not get so
-    far because a breaker was open.
+    of the sale and joins went to the database, *kept_away* how many calls did
+    not get so far because a breaker was open.
     """
 
     number: int
@@ -50,13 +50,19 @@ class Second:
 
 @dataclass(slots=True)
 class Evening:
-    """What came of one evening, with the instants (of the monotonic clock) at which the stall began and ended."""
+    """
+    What came of one evening, with the instants (of the monotonic clock) at which the stall began and ended.
+
+    *late_s* is how late a look at the server's counters was at most, which wait
+    for no database: what something else on the machine has kept from it.
+    """
 
     guarded: bool
     seconds: list[Second] = field(default_factory=list)
     answers: Sequence[Answered] = ()
     stalled_at: float = 0.0
     released_at: float = 0.0
+    late_s: float = 0.0
 
     @property
     def in_the_stall(self) -> Sequence[Answered]:
@@ -94,6 +100,7 @@ async def an_evening(*, guarded: bool, stall_s: float, rates: Rates, show: Show)
         if not guarded:
             await _disable_breakers(house, caller)
         watch = Watch(house, caller, crowd, Evening(guarded), show)
+        await watch.begin()
         stopped = asyncio.Event()
         calling = asyncio.ensure_future(crowd.call_until(stopped))
         await watch.phase(HEALTHY, healthy_s)
@@ -131,7 +138,7 @@ class Watch:
     """Looks once a second at what was answered, what the server counts, and what its breakers did."""
 
     def __init__(self, house: House, caller: Caller, crowd: Crowd, evening: Evening, show: Show) -> None:
-        """Begin to count from now."""
+        """Count from `begin` on."""
         self.evening = evening
         self._house = house
         self._caller = caller
@@ -141,6 +148,10 @@ class Watch:
         self._seen_log = house.log.stat().st_size
         self._reached = self._kept_away = 0
         self._next_look = time.monotonic()
+
+    async def begin(self) -> None:
+        """Leave out what the server has counted until now: those who buy came in before."""
+        self._reached, self._kept_away = await self._counted()
 
     async def phase(self, name: str, seconds: float) -> None:
         """Look for so many *seconds*."""
@@ -162,8 +173,8 @@ class Watch:
         await asyncio.sleep(max(0.0, self._next_look - time.monotonic()))
         answers = self._crowd.answers[self._seen_answers :]
         self._seen_answers += len(answers)
-        counted = (await self._caller.call("GET", "/metrics")).body
-        reached, kept_away = _sum(_COMMANDS, counted), _sum(_KEPT_AWAY, counted)
+        reached, kept_away = await self._counted()
+        self.evening.late_s = max(self.evening.late_s, time.monotonic() - self._next_look)
         second = Second(
             number=len(self.evening.seconds) + 1,
             phase=phase,
@@ -176,6 +187,10 @@ class Watch:
         self.evening.seconds.append(second)
         self._show(second)
         return second
+
+    async def _counted(self) -> tuple[int, int]:
+        counted = (await self._caller.call("GET", "/metrics")).body
+        return _sum(_COMMANDS, counted), _sum(_KEPT_AWAY, counted)
 
     def _changes(self) -> list[str]:
         with self._house.log.open("rb") as log:

@@ -1,5 +1,6 @@
 """What one sees: a row a second while it goes on, and both evenings side by side at the end."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import fmean, pstdev
 from types import TracebackType
@@ -15,17 +16,20 @@ from scripts.breaker_demo.evening import BREAKERS, SALE_OR_LINE, STALLED, Evenin
 _COLUMNS = {
     "s": 4,
     "database": 10,
-    "sale: ok, failed": 18,
+    "sale": 24,
     "ms": 6,
-    "line: ok, failed": 18,
+    "line": 18,
     "ms ": 6,
-    "polls, lists: ok, failed": 26,
+    "polls, lists": 14,
     "ms  ": 6,
     "reached it": 12,
     "kept away": 11,
     "breakers": 0,
 }
-"""What a row tells, with its width where it is plain text."""
+"""What a row tells, with its width where it is plain text. Answers are told by their status, each with its number."""
+
+LATE_S_MAX = 0.5
+"""Whoever is answered so late may be told that a call was not answered at all."""
 
 _STYLES = {STALLED: "red"}
 
@@ -83,7 +87,7 @@ def side_by_side(console: Console, guarded: Evening, unguarded: Evening) -> None
         console.print(table)
     else:
         for name, said, said_without in [("Side by side", "with breakers", "without"), *rows]:
-            line = f"{name:<58}{said:>20}{said_without:>20}".rstrip()
+            line = f"{name:<58}{said:>26}{said_without:>26}".rstrip()
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     for breaker in BREAKERS:
         states = states_of(guarded.seconds, breaker)
@@ -91,12 +95,19 @@ def side_by_side(console: Console, guarded: Evening, unguarded: Evening) -> None
             console.print(f"{breaker}: {' → '.join(states)}", highlight=False, soft_wrap=True)
 
 
+def say_if_spoilt(console: Console, *evenings: Evening) -> None:
+    """Warn of figures that are of a machine with something else to do, and not of the breakers."""
+    late_s = max(evening.late_s for evening in evenings)
+    if late_s > LATE_S_MAX:
+        console.print(f"The machine was busy with something else: a look was {late_s:.1f} s late.", soft_wrap=True)
+
+
 def _row(second: Second) -> Iterator[str]:
     yield str(second.number)
     yield "stalled" if second.phase == STALLED else "works"
     for group in Group:
         answers = _of(second.answers, group)
-        yield _ok_and_failed(answers)
+        yield _by_status(answers)
         yield _mean_ms(answers)
     yield str(second.reached)
     yield str(second.kept_away)
@@ -113,11 +124,12 @@ def _figures(evening: Evening) -> Iterator[tuple[str, str]]:
     yield "While the database is stalled", ""
     yield "  calls of the sale and the line", str(len(needy))
     yield "  of them failed", _share(sum(not one.is_good for one in needy), len(needy))
+    yield "  their answers", _by_status(needy)
     yield "  their callers waited, mean ± deviation", _mean_and_deviation(needy)
     yield "  and at most", _longest(needy)
     yield "  polls and lists that were answered", _share(sum(one.is_good for one in untouched), len(untouched))
     yield "  their callers waited, mean ± deviation", _mean_and_deviation(untouched)
-    yield "  commands of the sale that reached the database", str(sum(second.reached for second in seconds))
+    yield "  commands of the sale and joins that reached it", str(sum(second.reached for second in seconds))
     yield "  calls that the breakers kept away from it", str(sum(second.kept_away for second in seconds))
     yield "Once it works again", ""
     yield "  until nothing of the sale and the line failed", f"{evening.recovery_s:.1f} s"
@@ -137,9 +149,10 @@ def _of(answers: Sequence[Answered], group: Group) -> list[Answered]:
     return [one for one in answers if one.group == group]
 
 
-def _ok_and_failed(answers: Sequence[Answered]) -> str:
-    good = sum(one.is_good for one in answers)
-    return f"{good}, {len(answers) - good}"
+def _by_status(answers: Sequence[Answered]) -> str:
+    """Return each status with how many had it; `none` for calls that had no answer."""
+    counted = sorted(Counter(one.status for one in answers).items())
+    return ", ".join(f"{status or 'none'}: {times}" for status, times in counted) or "-"
 
 
 def _mean_ms(answers: Sequence[Answered]) -> str:

@@ -34,6 +34,12 @@ TWINS = [(page, page.with_suffix("").with_suffix(".md")) for page in PAGES if pa
 NAMED_FILE = re.compile(r"(?:tests|src|scripts|docs|load)/[\w./-]*\w|\.ci/run|Makefile")
 
 
+BENCH_ROWS = ("check_waiting", "check_waiting_1m", "token_issue", "schedule", "seats_50", "seats_20000", "orders")
+"""As the READMEs tell of them, in their order."""
+
+README_COLUMNS = 7
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -52,6 +58,11 @@ def code_in(path: Path) -> Iterator[str]:
     for _, block in FENCED.findall(text_of(path)):
         yield from block.splitlines()
     yield from CODE.findall(prose_of(path))
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of each row of the tables in *text*."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
 
 
 def links_in(path: Path) -> list[str]:
@@ -134,6 +145,19 @@ def test_all_evidence_is_of_a_proof_that_is_there() -> None:
     assert {page.stem for page in EVIDENCE} <= {*known_proofs(PROOFS)}
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "README.ko.md"], ids=name_of)
+def test_the_figures_of_a_readme_are_those_of_the_bench_that_is_kept(page: Path) -> None:
+    kept = {row[0]: row for row in rows_of(text_of(ROOT / "docs/evidence/bench.md"))}
+    _head, _rule, *told = [row for row in rows_of(text_of(page)) if len(row) == README_COLUMNS]
+
+    for name, row in zip(BENCH_ROWS, told, strict=True):
+        rate, ratio, by_cpu, goal = kept[name][1], kept[name][3].split()[0], kept[name][4], kept[name][5]
+        assert row[4] == rate
+        assert ("**" in row[3]) == ("missed" in goal)
+        # Of an order the rate is what counts: nothing that the floor does is like it.
+        assert name == "orders" or row[1:3] == [ratio, by_cpu]
+
+
 def test_no_two_decisions_have_one_number() -> None:
     numbers = [page.name[:4] for page in DECISIONS]
 
@@ -200,7 +224,7 @@ def test_the_pictures_differ_in_their_words_alone() -> None:
     assert here == there
 
 
-@pytest.mark.parametrize("picture", PICTURES, ids=name_of)
+@pytest.mark.parametrize("picture", [*PICTURES, DOCS / "chaos.svg"], ids=name_of)
 def test_a_picture_says_what_it_shows_and_loads_nothing(picture: Path) -> None:
     drawn = ET.fromstring(text_of(picture))  # noqa: S314 -- our own file
 

@@ -7,45 +7,90 @@ from collections.abc import Callable
 import pytest
 
 from stagedoor.resilience.breaker import ON_SALE, BreakerSettings, CircuitBreaker, SlidingWindowType
+from stagedoor.resilience.breakers import Instance
+from tests.builders.guards import watched
 
 CALLS = 20_000
-COST_US_MAX = 3.0
+COST_MAX = 24.0
+"""
+In blocks whose guard does nothing, measured in the same rounds: a slow machine is slow at both.
+
+Measured: 8 for a guarded block, 16 where the metrics hear of it; the empty block is 0.14 us.
+"""
 
 COUNT = ON_SALE
 TIME = BreakerSettings(sliding_window_type=SlidingWindowType.TIME_BASED, sliding_window_size=60)
 
 
-def cost_us(call: Callable[[], object]) -> float:
-    # Processor time, and the best of several runs: what the machine does besides only ever adds.
-    return min(timeit.repeat(call, timer=time.process_time, number=CALLS, repeat=15)) / CALLS * 1e6
+class Nothing:
+    """Guards nothing."""
+
+    def __enter__(self) -> None:
+        """Let in."""
+
+    def __exit__(self, *_: object) -> None:
+        """Let out."""
 
 
-@pytest.mark.parametrize("settings", [COUNT, TIME], ids=["count", "time"])
+NOTHING = Nothing()
+
+
+def unguarded() -> None:
+    with NOTHING:
+        pass
+
+
+def cost(call: Callable[[], object]) -> float:
+    # Processor time, and the best of several rounds: what the machine does besides only ever adds.
+    rounds = [(seconds(call), seconds(unguarded)) for _ in range(15)]
+    return min(guarded for guarded, _ in rounds) / min(empty for _, empty in rounds)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    return timeit.timeit(call, timer=time.process_time, number=CALLS)
+
+
+def unheard(settings: BreakerSettings) -> CircuitBreaker:
+    return CircuitBreaker("bench", settings, now_ns=time.monotonic_ns)
+
+
+def heard(settings: BreakerSettings) -> CircuitBreaker:
+    return watched(settings).of(Instance.SALE)
+
+
+Make = Callable[[BreakerSettings], CircuitBreaker]
+of_both_windows = pytest.mark.parametrize("settings", [COUNT, TIME], ids=["count", "time"])
+with_and_without_a_server = pytest.mark.parametrize("make", [unheard, heard], ids=["alone", "in a server"])
+
+
+@of_both_windows
+@with_and_without_a_server
 def test_a_permit_and_a_recorded_success(
-    settings: BreakerSettings, record_property: Callable[[str, object], None]
+    make: Make, settings: BreakerSettings, record_property: Callable[[str, object], None]
 ) -> None:
-    breaker = CircuitBreaker("bench", settings, now_ns=time.monotonic_ns)
+    breaker = make(settings)
 
     def permitted() -> None:
         permit = breaker.acquire()
         started_ns = time.monotonic_ns()
         breaker.record_success(permit, time.monotonic_ns() - started_ns)
 
-    cost = cost_us(permitted)
+    times = cost(permitted)
 
-    record_property("us", cost)
-    assert cost <= COST_US_MAX
+    record_property("times", times)
+    assert times <= COST_MAX
 
 
-@pytest.mark.parametrize("settings", [COUNT, TIME], ids=["count", "time"])
-def test_a_guarded_block(settings: BreakerSettings, record_property: Callable[[str, object], None]) -> None:
-    breaker = CircuitBreaker("bench", settings, now_ns=time.monotonic_ns)
+@of_both_windows
+@with_and_without_a_server
+def test_a_guarded_block(make: Make, settings: BreakerSettings, record_property: Callable[[str, object], None]) -> None:
+    breaker = make(settings)
 
     def guarded() -> None:
         with breaker.call():
             pass
 
-    cost = cost_us(guarded)
+    times = cost(guarded)
 
-    record_property("us", cost)
-    assert cost <= COST_US_MAX
+    record_property("times", times)
+    assert times <= COST_MAX

@@ -11,10 +11,9 @@ import pytest
 from stagedoor.adapters.guarding import GuardedLanes
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.http.under_way import UnderWay
-from stagedoor.observability.breaker_log import log_breaker
-from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.breaker import CircuitBreaker
-from stagedoor.resilience.breakers import Breakers, Instance
+from stagedoor.resilience.breakers import Instance
+from tests.builders.guards import watched
 
 CALLS = 2_000
 REPEATS = 25
@@ -39,14 +38,6 @@ class NoLanes(Lanes):
 
     async def reading(self, step: Step[Any]) -> Any:  # noqa: ANN401 -- what the step returns
         return None
-
-
-def watched() -> Breakers:
-    """Return breakers with everybody who listens in a server."""
-    breakers = Breakers({}, now_ns=time.monotonic_ns)
-    Metrics().watch_breakers(breakers)
-    breakers.subscribe(log_breaker)
-    return breakers
 
 
 async def cost_us(call: Callable[[], Awaitable[object]]) -> float:

@@ -1,6 +1,8 @@
 """Events, with everything said that a test does not care about."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlalchemy import Connection
 
@@ -14,6 +16,22 @@ from stagedoor.kernel.money import Won
 from tests.builders.sale import ANN, DEADLINE, NOON, PLAY
 
 SEAT_IDS = (SeatId(1), SeatId(2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SomethingHappened(DomainEvent):
+    """An event that nobody here has anything to do with."""
+
+    name: ClassVar[str] = "SomethingHappened"
+
+    @property
+    def subject_id(self) -> int:
+        """One for all of them."""
+        return 1
+
+
+def something(event_id: str) -> SomethingHappened:
+    return SomethingHappened(event_id=EventId(event_id), occurred_at=NOON)
 
 
 def placed(event_id: str, *, hold_id: int = 1) -> HoldPlaced:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import Connection, inspect, text
 
 from stagedoor.adapters.sql import schema
-from stagedoor.adapters.sql.server_lanes import COMMAND, ServerLanes
+from stagedoor.adapters.sql.server_lanes import COMMAND, SERVING, LaneLimits, ServerLanes
 from tests.builders.store import lay_out
 
 KEPT = frozenset({"alembic_version"})
@@ -22,9 +22,9 @@ async def prepare(url: str) -> None:
 
 
 @asynccontextmanager
-async def open_server(url: str) -> AsyncIterator[ServerLanes]:
+async def open_server(url: str, limits: LaneLimits = SERVING) -> AsyncIterator[ServerLanes]:
     """Open the database at *url*, with the programme in it and nothing sold, whatever was in its tables before."""
-    lanes = ServerLanes(url)
+    lanes = ServerLanes(url, limits)
     try:
         async with lanes.writing() as transaction:
             await transaction.run(empty)

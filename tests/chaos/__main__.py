@@ -1,7 +1,7 @@
 """
 Sells on the cluster profile while its dependencies fail one after another; writes build/chaos and exits 1 if it lied.
 
-    python -m tests.chaos [--database mariadb] [--script FILE] [--seconds N] [--seed N] [--into FOLDER]
+    python -m tests.chaos [--database mariadb] [--script FILE] [--seconds N] [--seed N] [--into FOLDER] [--page]
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scripts.proof import commit_here
 from scripts.services.server import Missing
+from tests.chaos import page
 from tests.chaos.crowd import Rates
 from tests.chaos.house import DATABASES, a_house
 from tests.chaos.picture import picture
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="shorten the script, or stretch it, to so many")
     parser.add_argument("--seed", type=int, default=1, help="of what buyers do (default: %(default)s)")
     parser.add_argument("--into", type=Path, default=INTO, help="where timeline.svg and timeline.md go")
+    parser.add_argument("--page", action="store_true", help="keep it in docs/chaos.svg and docs/reference/chaos.md too")
     asked = parser.parse_args()
     # Whoever ends it early must not leave engines behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
@@ -48,7 +50,10 @@ def main() -> None:
     except (BadScriptError, Missing) as error:
         sys.exit(str(error))
     below = f"{command(asked)}, commit {commit_here()}, {dt.datetime.now(dt.UTC):%Y-%m-%d}"
-    keep(sale, asked.into, below=f"{below}; two servers, {NAMES[asked.database]}, Redis, Kafka, a relay, a consumer")
+    below = f"{below}; two servers, {NAMES[asked.database]}, Redis, Kafka, a relay, a consumer"
+    keep(sale, asked.into, below=below)
+    if asked.page and page.is_worth_keeping(sale.verdict):
+        keep_in_docs(sale, NAMES[asked.database], below=below)
     sys.exit(1 if sale.verdict.wrong else 0)
 
 
@@ -68,10 +73,18 @@ def keep(sale: Sale, into: Path, *, below: str) -> None:
     timeline = Timeline.of(sale)
     into.mkdir(parents=True, exist_ok=True)
     (into / "timeline.svg").write_text(picture(timeline, title=TITLE, below=below), encoding="utf-8")
-    page = report(timeline, sale.verdict, title=TITLE, below=below)
-    (into / "timeline.md").write_text(page, encoding="utf-8")
+    told = report(timeline, sale.verdict, title=TITLE, below=below)
+    (into / "timeline.md").write_text(told, encoding="utf-8")
     say(f"\n{outages_table(timeline.consequences)}\n\n{verdict_lines(sale.verdict)}\n")
     say(f"Written: {into / 'timeline.svg'} and timeline.md")
+
+
+def keep_in_docs(sale: Sale, database: str, *, below: str) -> None:
+    """Show the sale on the page in the docs."""
+    timeline = Timeline.of(sale)
+    drawn = picture(timeline, title=TITLE, below=below)
+    page.write(database, drawn, page.section(database, timeline, sale.verdict, below=below))
+    say(f"Written: {page.PAGE}")
 
 
 def command(asked: argparse.Namespace) -> str:

@@ -76,7 +76,11 @@ class Rates:
 
 @dataclass(slots=True)
 class Crowd:
-    """All buyers of one sale. *record* has every request and answer in their order, *seen* what each was worth."""
+    """
+    All buyers of one sale. *record* has every request and answer in their order, *seen* what each was worth.
+
+    *late_s* is how late the crowd itself was at most: what a machine that stood still does to it is nobody's outage.
+    """
 
     house: House
     seed: int
@@ -85,6 +89,7 @@ class Crowd:
     clients: Sequence[Client] = ()
     opened_at: float = 0.0
     opened_at_ms: int = 0
+    late_s: float = 0.0
     serials: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _lives: set[asyncio.Task[None]] = field(default_factory=set)
     _wrong: list[BaseException] = field(default_factory=list)
@@ -104,7 +109,9 @@ class Crowd:
 
     async def until(self, second: float) -> None:
         """Return at that second of the sale."""
-        await asyncio.sleep(max(0.0, second - self.now_s))
+        due_s = max(second, self.now_s)
+        await asyncio.sleep(due_s - self.now_s if due_s > self.now_s else 0.0)
+        self.late_s = max(self.late_s, self.now_s - due_s)
 
     async def come(self, rates: Rates, seconds: float) -> None:
         """Let buyers come for so many *seconds*."""

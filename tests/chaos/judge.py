@@ -33,6 +33,7 @@ class Verdict:
     What came of it. *wrong* has every contradiction in words; nothing in it is a pass.
 
     *compared* counts the answers that were judged, *sold* the seats; *check* is what the product's own check said.
+    *crowd_late_s* is how late the buyers themselves were at most.
     """
 
     wrong: Sequence[str]
@@ -41,6 +42,7 @@ class Verdict:
     orders: int
     check: str
     caught_up_s: float
+    crowd_late_s: float
     stored: Stored
 
 
@@ -65,6 +67,7 @@ async def judge(house: House, crowd: Crowd) -> Verdict:
         orders=len(stored.orders),
         check=said.splitlines()[-1] if said else "",
         caught_up_s=caught_up_s,
+        crowd_late_s=crowd.late_s,
         stored=stored,
     )
 

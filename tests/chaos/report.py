@@ -115,6 +115,7 @@ def verdict_lines(verdict: Verdict) -> str:
         "seats sold, each once": f"{verdict.sold:,} in {verdict.orders:,} orders",
         "`stagedoor check`": verdict.check,
         "from the last answer until everything was told of": f"{verdict.caught_up_s:.1f} s",
+        "the buyers themselves were late by at most": f"{verdict.crowd_late_s:.2f} s",
         "contradictions": len(verdict.wrong),
     }
     table = ["| | |", "|---|---|", *(f"| {what} | {found} |" for what, found in rows.items())]

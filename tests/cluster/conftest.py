@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ from tests.engines.fixtures import held, redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
 
-# Nothing here outlives its server, so nothing waits for a disk.
-DATABASES: dict[str, MariaDB | PostgreSQL] = {
-    "mariadb": MariaDB("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"),
-    "postgresql": PostgreSQL("-c", "fsync=off", "-c", "synchronous_commit=off"),
+# What makes a new one of each kind. Nothing here outlives its server, so nothing waits for a disk.
+DATABASES: dict[str, Callable[[], MariaDB | PostgreSQL]] = {
+    "mariadb": partial(MariaDB, "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"),
+    "postgresql": partial(PostgreSQL, "-c", "fsync=off", "-c", "synchronous_commit=off"),
 }
 
 Open = Callable[..., AbstractContextManager[Cluster]]
@@ -28,7 +29,7 @@ Open = Callable[..., AbstractContextManager[Cluster]]
 @pytest.fixture(scope="session", params=DATABASES)
 def database_server(request: pytest.FixtureRequest) -> Iterator[MariaDB | PostgreSQL]:
     """A server of either kind."""
-    yield from held(DATABASES[request.param])
+    yield from held(DATABASES[request.param]())
 
 
 @pytest.fixture

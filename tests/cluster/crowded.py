@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from tests.cluster import crowd
 from tests.cluster.crowd import ROOM_ID, Plan, Told
 from tests.cluster.crowd_judge import Verdict, judge
-from tests.cluster.disturbed import program
+from tests.cluster.disturbed import ASLEEP, KEPT, LATE, program
 from tests.cluster.evening import Cluster, lay_out, settings_for
 from tests.cluster.log_record import read_log
 
@@ -27,8 +27,8 @@ def evening(plan: Plan, size: int, folder: Path, urls: tuple[str, str], *broken:
     settings = settings_for(database_url, redis_url, POLLS_PER_SECOND=str(plan.polls_per_second))
     with Cluster.of(0, folder, settings, programme) as cluster:
         for number in range(1, size + 1):
-            disturbances = {size: ["late"], size - 1: ["asleep"]}.get(number, [])
-            cluster.start(program=program("kept", *disturbances, *broken))
+            disturbances = {size: [LATE], size - 1: [ASLEEP]}.get(number, [])
+            cluster.start(program=program(KEPT, *disturbances, *broken))
         for server in cluster.servers:
             assert server.port
         told = asyncio.run(_played(plan, cluster, redis_url))

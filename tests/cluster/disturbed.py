@@ -14,8 +14,11 @@ from stagedoor.adapters.redis import client
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import RoomStore, Seen, Tail
 from stagedoor.waiting_room.ports import Turn, TurnReport
+from tests.cluster.falls_asleep import fall_asleep_when_asked
 from tests.e2e.harness.removed_guard import replace, run
 from tests.order.mutants import MUTANTS
+
+LATE, ASLEEP, SLEEPY, UNFENCED, KEPT = "late", "asleep", "sleepy", "unfenced", "kept"
 
 LATE_S = 1.0
 ASLEEP_S = 2.5
@@ -100,10 +103,11 @@ def _rewrite(script: str, changes: Mapping[str, str]) -> None:
 
 
 DISTURBANCES: Mapping[str, Callable[[], None]] = {
-    "late": read_late,
-    "asleep": fall_asleep,
-    "unfenced": take_the_fence_out,
-    "kept": keep_the_log,
+    LATE: read_late,
+    ASLEEP: fall_asleep,
+    SLEEPY: fall_asleep_when_asked,
+    UNFENCED: take_the_fence_out,
+    KEPT: keep_the_log,
 }
 
 

@@ -58,10 +58,15 @@ async def sleepy_note(outbox: SqlOutbox, event_ids: Sequence[EventId], **how: An
     await _published(outbox, event_ids, **how)
 
 
-def run() -> None:
-    """Run the product like that."""
+def fall_asleep_when_asked() -> None:
+    """Make this process one that does."""
     RedisClient.run = sleepy_run  # type: ignore[method-assign, assignment]
     SqlOutbox.published = sleepy_note  # type: ignore[assignment, method-assign]
+
+
+def run() -> None:
+    """Run the product like that."""
+    fall_asleep_when_asked()
     main()
 
 

@@ -116,7 +116,8 @@ class Rush:
             except (ConnectionCutError, OSError, TimeoutError):
                 await asyncio.sleep(REST_S)
                 continue
-            if answer.status != UNAVAILABLE:
+            # Also where the first one is still at work, which is what a key is answered that is sent again too soon.
+            if answer.status != UNAVAILABLE and "retry-after" not in answer.headers:
                 break
             await asyncio.sleep(REST_S)
         self.needs.append(Need(what=what, since=since, until=now_ms()))

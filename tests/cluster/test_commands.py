@@ -137,6 +137,8 @@ async def test_agreeing_on_other_settings(stagedoor: Command, settings: Callable
     await asyncio.to_thread(lambda: done(stagedoor("agree", "--hold-seconds", "300")))
 
     await served_once(settings(HOLD_SECONDS="300"))
+    with pytest.raises(SettingsError, match=r"^STAGEDOOR_HOLD_SECONDS is 240.*have agreed on 300"):
+        await served_once(settings(HOLD_SECONDS="240"))
 
 
 async def test_several_processes_prepare_one_demo(stagedoor: Command, settings: Callable[..., Settings]) -> None:

@@ -84,6 +84,7 @@ def test_killed_workers_lose_nothing_that_was_answered(cluster: Open) -> None:
 def test_workers_whose_parent_was_killed_go_too(cluster: Open) -> None:
     with cluster(1, HALL, WORKERS=str(WORKERS)) as opened:
         workers = workers_of(opened)
+        assert len(workers) == WORKERS
 
         opened.servers[0].kill()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,7 @@ from stagedoor.adapters.redis.client import RedisClient, Reply, StoreLost
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.redis.log_entries import Heard
-from stagedoor.adapters.redis.opened_line import write_audit
+from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.line_record import SqlLineRecord
 from stagedoor.adapters.sql.tables import metadata
 from stagedoor.kernel.clock import Instant, ManualClock, Outage, later
@@ -104,7 +103,7 @@ class RedisStage(Stage):
             client=client,
             installation="stage",
             record=SqlLineRecord(file),
-            audit=partial(write_audit, file),
+            audit_pen=SqlAuditPen(file),
             rooms=self.rooms,
             clock=SetClock(self.clock),
             # Time that the test's own machine loses is none of the stage's.

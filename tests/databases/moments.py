@@ -24,6 +24,11 @@ _UNDONE: Mapping[str, str] = {
     "postgresql": "DO $$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$",
 }
 
+_FULL: Mapping[str, str] = {
+    "mariadb": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'",
+    "postgresql": "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$",
+}
+
 _SLEEP: Mapping[str, str] = {"mariadb": "SELECT SLEEP(:seconds)", "postgresql": "SELECT pg_sleep(:seconds)"}
 
 
@@ -50,6 +55,11 @@ def come_to(event: asyncio.Event) -> None:
 def be_undone(connection: Connection) -> None:
     """Have the server undo the transaction, as for a deadlock."""
     connection.exec_driver_sql(_UNDONE[connection.dialect.name])
+
+
+def find_no_room(connection: Connection) -> None:
+    """Have the server say what it says where its disk is full."""
+    connection.exec_driver_sql(_FULL[connection.dialect.name])
 
 
 def sleep(connection: Connection, seconds: float) -> None:

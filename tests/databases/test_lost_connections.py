@@ -11,16 +11,21 @@ import pytest
 from sqlalchemy import Connection, text
 
 from stagedoor.adapters.sql import server_lanes
-from stagedoor.adapters.sql.server_lanes import SERVING, ServerLanes
-from stagedoor.kernel.errors import Fault
+from stagedoor.adapters.sql.server_lanes import SERVING, TRIES_MAX, ServerLanes
+from stagedoor.kernel.errors import DeadlineMissed, Fault, TooLate, TurnedAway
+from stagedoor.resilience.deadline import Deadline, due
+from stagedoor.resilience.retry import RetryBudget
 from tests.builders.sale import ANN, BALANCE
 from tests.databases.moments import Once, lock_wallet, sleep
 from tests.databases.test_server_lanes import balance, set_balance
 from tests.faults.proxy import Proxy
-from tests.faults.toxics import DOWN, UP, Timeout
+from tests.faults.toxics import DOWN, UP, ResetPeer, Timeout
 
 DEADLINE_MS = 1_500
 HASTY = replace(SERVING, writers=2, readers=1, deadline_ms=DEADLINE_MS, statement_ms=1_400, lock_ms=1_400)
+SAVED = 10
+"""So many retries a budget begins with."""
+
 PATIENT_S = 30.0
 """What even a machine that is busy with other things needs less than."""
 
@@ -174,8 +179,96 @@ class TestCommits:
         gc.collect()
 
 
+class TestDeadlines:
+    """Of the caller: a connection is waited for until then; what was begun on it is finished."""
+
+    async def test_nobody_waits_for_a_connection_beyond_her_deadline(self, proxy: Proxy, spoilt: ServerLanes) -> None:
+        hers = Deadline(asyncio.get_running_loop().time() + 0.1, is_callers=True)
+        with proxy.toxic(Timeout(stream=DOWN)):
+            with due(hers), pytest.raises(TurnedAway):
+                await spoilt.reading(balance)
+            with due(hers), pytest.raises(TurnedAway):
+                await _charge(spoilt, 1)
+            # The control: who has none waits as long as the lanes do, which says something of the server.
+            with pytest.raises(DeadlineMissed):
+                await spoilt.reading(balance)
+
+        await _charge(spoilt, 2)
+        assert await spoilt.reading(balance) == 2
+
+    async def test_what_comes_too_late_is_not_begun(self, proxy: Proxy, spoilt: ServerLanes) -> None:
+        with due(Deadline(0.0)), pytest.raises(TooLate):
+            await spoilt.reading(balance)
+        with due(Deadline(0.0)), pytest.raises(TooLate):
+            await _charge(spoilt, 1)
+
+        assert proxy.accepted == 0
+
+    async def test_a_transaction_that_was_begun_goes_to_its_end(self, proxy: Proxy, spoilt: ServerLanes) -> None:
+        toxic = Once(stream=DOWN)
+
+        async with spoilt.writing() as transaction:
+            with due(Deadline(0.0)):
+                await transaction.run(lambda connection: set_balance(connection, ANN, 9))
+                proxy.add(toxic)
+                # Its answer is lost, and whether it has happened is asked on another connection.
+                await transaction.commit(proof=lambda connection: balance(connection) == 9)
+
+        assert toxic.met
+        assert await spoilt.reading(balance) == 9
+
+
+class TestRetries:
+    """A server that drops every connection is asked a tenth more often than it is called, and not in step."""
+
+    @pytest.fixture
+    async def patient(self, by_proxy: str, lanes: ServerLanes) -> AsyncIterator[ServerLanes]:
+        opened = ServerLanes(by_proxy, replace(SERVING, writers=1, readers=1, deadline_ms=60_000))
+        yield opened
+        await opened.close()
+
+    async def connects(self, proxy: Proxy, patient: ServerLanes, *, calls: int) -> int:
+        """Have every connection reset at its first question; return how many were made for *calls*."""
+        asked = ResetPeer(stream=UP, only=lambda piece: b"balance_won" in piece.data)
+        before = proxy.accepted
+        with proxy.toxic(asked):
+            for _ in range(calls):
+                with pytest.raises(Fault):
+                    await patient.reading(balance)
+        return proxy.accepted - before
+
+    async def test_they_are_a_tenth_of_the_calls_and_what_was_saved(self, proxy: Proxy, patient: ServerLanes) -> None:
+        assert await self.connects(proxy, patient, calls=100) <= 1.1 * 100 + SAVED
+
+    async def test_control_without_a_budget_every_call_is_seven(
+        self, proxy: Proxy, patient: ServerLanes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(RetryBudget, "may_retry", lambda _: True)
+
+        assert await self.connects(proxy, patient, calls=5) == 5 * (TRIES_MAX + 1) > 1.1 * 5 + SAVED
+
+    async def test_before_each_there_is_a_rest_that_may_be_twice_as_long(
+        self, proxy: Proxy, patient: ServerLanes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rests: list[int] = []
+
+        def rest(retry: int, **_: object) -> float:
+            rests.append(retry)
+            return 0.0
+
+        monkeypatch.setattr(server_lanes, "pause_s", rest)
+
+        await self.connects(proxy, patient, calls=1)
+
+        assert rests == list(range(1, TRIES_MAX + 1))
+
+
 async def test_a_slow_answer_in_time_is_an_answer(spoilt: ServerLanes) -> None:
-    await spoilt.reading(lambda connection: sleep(connection, 0.2))
+    def slow_balance(connection: Connection) -> int:
+        sleep(connection, 0.2)
+        return balance(connection)
+
+    assert await spoilt.reading(slow_balance) == BALANCE
 
 
 async def _charge(lanes: ServerLanes, balance_won: int) -> None:

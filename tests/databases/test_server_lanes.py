@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Executable, func, insert, select, text, updat
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only
 
-from stagedoor.adapters.sql.lanes import DatabaseFault, RolledBack
+from stagedoor.adapters.sql.lanes import DatabaseFault, DatabaseFull, RolledBack
 from stagedoor.adapters.sql.server_lanes import SERVING, TRIES_MAX, LaneLimits, ServerLanes
 from stagedoor.adapters.sql.server_url import UnfitURL
 from stagedoor.adapters.sql.tables import member, wallet
 from stagedoor.kernel.errors import DeadlineMissed, Fault
 from tests.builders.sale import ANN, BALANCE, BOB
-from tests.databases.moments import be_undone, come_to, lock_wallet, sleep
+from tests.databases.moments import be_undone, come_to, find_no_room, lock_wallet, sleep
 
 NARROW = replace(SERVING, writers=1, readers=1)
 HASTY = LaneLimits(writers=1, readers=1, deadline_ms=1_000, statement_ms=999, lock_ms=999)
@@ -71,6 +71,14 @@ class TestTransactions:
             with pytest.raises(IntegrityError):
                 async with lanes.writing() as transaction:
                     await transaction.run(partial(_execute, it=statement))
+
+    async def test_a_disk_without_room_is_told_from_other_faults(self, lanes: ServerLanes) -> None:
+        async with lanes.writing() as transaction:
+            await transaction.run(lambda connection: set_balance(connection, ANN, 7))
+            with pytest.raises(DatabaseFull):
+                await transaction.run(find_no_room)
+
+        assert await lanes.reading(balance) == BALANCE
 
     async def test_a_bug_in_a_step_costs_no_connection(self, database: str, lanes: ServerLanes) -> None:
         narrow = ServerLanes(database, NARROW)

@@ -1,20 +1,22 @@
 """
 Disks that a test may fill.
 
-A disk of one's own takes a mount, and that takes root. A limit on the size of
-a process's files takes nobody's leave, and fails the very same writes; where a
-machine lets nobody mount anything, root included, it stands in for the disk.
+A disk of one's own takes a mount, and that takes a right that root has, but
+not root in every container. A limit on the size of a process's files takes
+nobody's leave, and fails the very same writes: it is tested everywhere, and
+alone where nothing may be mounted, which .ci/run tells. Where a mount fails of
+anything else, the tests fail.
 """
 
+import ctypes
 import errno
 import os
 import resource
-import shutil
-import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 SIZE_MB = 48
 FILLER_BYTES = 1 << 16
@@ -72,18 +74,13 @@ class Limited(SmallDisk):
 
 @contextmanager
 def mounted(folder: Path) -> Iterator[SmallDisk]:
-    """Mount a small disk at *folder*; without the right to, what is written there is limited instead."""
+    """Mount a small disk at *folder*. Raises `PermissionError` where nothing may be mounted."""
     folder.mkdir()
-    options = ("-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder))
-    mount, unmount = shutil.which("mount"), shutil.which("umount")
-    if os.geteuid() or mount is None or unmount is None or subprocess.run([mount, *options], check=False).returncode:  # noqa: S603 -- the system's own
-        print(f"Nothing can be mounted at {folder} here; the size of files is limited instead.")  # noqa: T201 -- shown with a failure
-        yield Limited(folder)
-        return
+    checked(_LIBC.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, b"size=%dm" % SIZE_MB))
     try:
         yield Mounted(folder)
     finally:
-        subprocess.run([unmount, str(folder)], check=True)  # noqa: S603 -- as above
+        checked(_LIBC.umount(os.fsencode(folder)))
 
 
 @contextmanager
@@ -93,4 +90,23 @@ def limited(folder: Path) -> Iterator[SmallDisk]:
     yield Limited(folder)
 
 
+def checked(status: int) -> None:
+    """Raise what a call of the C library that returned *status* failed of."""
+    if status:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def may_mount() -> bool:
+    """Find out whether this process may mount a disk, by mounting one. Raises `OSError` where it may, and cannot."""
+    with TemporaryDirectory() as folder:
+        try:
+            with mounted(Path(folder) / "disk"):
+                return True
+        except PermissionError:
+            return False
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
 DISKS = {"mounted": mounted, "limited": limited}
+KINDS = [*DISKS] if may_mount() else ["limited"]
+"""The test says by its names which disks it has filled."""

@@ -23,6 +23,7 @@ from tests.e2e.harness.client import Client
 from tests.e2e.harness.evening import Evening, make_members
 from tests.e2e.harness.fan import Fan
 from tests.e2e.harness.programme import Staged, a_room, a_show
+from tests.e2e.harness.until import until
 
 HERE = Path(__file__).parent
 ROOM = a_room("watched", a_show(seats=3))
@@ -122,11 +123,17 @@ def survives(evening: Evening, log: bytes, promise: Promise) -> bool:
         return connection.execute(promise.query, promise.values).fetchone() is not None
 
 
-def lost(evening: Evening, story: Story) -> tuple[Seen, list[str]]:
+async def lost(evening: Evening, story: Story) -> tuple[Seen, list[str]]:
     """Kill the server; return what was seen, and what it had told that a power cut at that instant would have lost."""
-    evening.server.kill()
     log = evening.database.with_name("stagedoor.db-wal")
-    seen = read(evening.database.with_name("trace").read_text().splitlines(), log=str(log))
+
+    async def look() -> Seen:
+        return read(evening.database.with_name("trace").read_text().splitlines(), log=str(log))
+
+    # Who watches writes down that an answer was sent when it has been.
+    await until(look, lambda seen: len(seen.synced) >= len(story.client.record))
+    evening.server.kill()
+    seen = await look()
     assert len(seen.synced) == len(story.client.record)
     assert not seen.begun_again, "the log was copied back, so its length says nothing any more"
     whole = log.read_bytes()
@@ -141,7 +148,7 @@ def lost(evening: Evening, story: Story) -> tuple[Seen, list[str]]:
 async def test_what_is_told_was_synced_before(watched: Watched) -> None:
     with watched("-m", "stagedoor") as evening:
         story = await tell(evening)
-        seen, wrong = lost(evening, story)
+        seen, wrong = await lost(evening, story)
 
     assert wrong == []
     assert all(seen.new_name_is_synced)
@@ -150,13 +157,13 @@ async def test_what_is_told_was_synced_before(watched: Watched) -> None:
 async def test_control_a_database_that_never_syncs_is_found_out(watched: Watched) -> None:
     with watched(str(HERE / "mutants" / "never_syncs.py")) as evening:
         story = await tell(evening)
-        _, wrong = lost(evening, story)
+        _, wrong = await lost(evening, story)
 
     assert wrong == [*story.told]
 
 
 async def test_control_a_server_that_answers_before_it_commits_is_found_out(watched: Watched) -> None:
-    mutant = HERE.parent / "kill" / "mutants" / "answers_before_commit.py"
+    mutant = HERE.parent / "e2e" / "mutants" / "answers_before_commit.py"
     with watched(str(mutant)) as evening:
         assert evening.server.port
         evening.database.with_name("answer-first").touch()
@@ -166,6 +173,6 @@ async def test_control_a_server_that_answers_before_it_commits_is_found_out(watc
             # One more transaction commits what all before it have kept back.
             await evening.fan(client, ROOM.id).join()
         story.client.record += client.record
-        _, wrong = lost(evening, story)
+        _, wrong = await lost(evening, story)
 
     assert wrong == [*story.told]

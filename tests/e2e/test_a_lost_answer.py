@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.e2e.harness.checkers import keys_with_two_effects
-from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening
+from tests.e2e.harness.evening import OPENING_BALANCE_WON, House
 from tests.e2e.harness.fan import Fan, wanted
 from tests.e2e.harness.programme import PRICE_WON, a_room, a_show
 from tests.e2e.harness.until import until
@@ -14,7 +14,7 @@ BROKEN = "keys_forgotten"
 TIMES = 10
 
 
-async def hang_up_then_ask_again(evening: Evening) -> tuple[list[str], int, int]:
+async def hang_up_then_ask_again(evening: House) -> tuple[list[str], int, int]:
     """Charge, losing the answer, and charge again under the same key; return what is wrong, and the balances."""
     async with evening.client() as client:
         fans = evening.fans(TIMES, client, ROOM.id)
@@ -28,14 +28,14 @@ async def hang_up_then_ask_again(evening: Evening) -> tuple[list[str], int, int]
     return wrong, min(balances), max(balances)
 
 
-async def test_a_charge_comes_once(evening: Evening) -> None:
+async def test_a_charge_comes_once(evening: House) -> None:
     wrong, lowest, highest = await hang_up_then_ask_again(evening)
 
     assert wrong == []
     assert (lowest, highest) == (OPENING_BALANCE_WON + 7_000, OPENING_BALANCE_WON + 7_000)
 
 
-async def test_control_a_server_that_forgets_keys_is_found_out(broken: Evening) -> None:
+async def test_control_a_server_that_forgets_keys_is_found_out(broken: House) -> None:
     wrong, lowest, _ = await hang_up_then_ask_again(broken)
 
     assert wrong != []
@@ -47,7 +47,7 @@ async def reservations(fan: Fan) -> list[int]:
     return [row["reservationId"] for row in await fan.mine("reservations")]
 
 
-async def test_a_reservation_asked_for_again_with_its_key_is_the_first(evening: Evening) -> None:
+async def test_a_reservation_asked_for_again_with_its_key_is_the_first(evening: House) -> None:
     show = evening.show(ROOM.id)
     seat_id = show.seat_ids[0]
     async with evening.client() as client:
@@ -63,7 +63,7 @@ async def test_a_reservation_asked_for_again_with_its_key_is_the_first(evening: 
     assert mine == [answers[0].data["reservationId"]]
 
 
-async def test_without_a_key_she_gets_the_reservation_she_has(evening: Evening) -> None:
+async def test_without_a_key_she_gets_the_reservation_she_has(evening: House) -> None:
     show = evening.show(ROOM.id)
     seat_ids = show.seat_ids[1:4]
     async with evening.client() as client:
@@ -82,7 +82,7 @@ async def test_without_a_key_she_gets_the_reservation_she_has(evening: Evening) 
         assert first.data[name] == turned.data[name]
 
 
-async def test_a_payment_whose_answer_was_lost_is_answered_again(evening: Evening) -> None:
+async def test_a_payment_whose_answer_was_lost_is_answered_again(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)

@@ -8,11 +8,11 @@ from tests.e2e.harness.checkers import (
     held_after_the_place_was_over,
     unexpected,
 )
-from tests.e2e.harness.evening import House
+from tests.e2e.harness.evening import Evening, House
 from tests.e2e.harness.fan import Fan, let_in
 from tests.e2e.harness.programme import Staged, a_room, a_show
 
-ROOM = a_room("used-up", a_show(seats=60))
+ROOM = a_room("used-up", a_show(seats=60), idle_timeout_ms=600_000)
 ROOMS = (ROOM,)
 BROKEN = "used_up_places_forgotten"
 BUYERS = 20
@@ -38,19 +38,32 @@ async def test_the_used_up_place_holds_nothing_more(evening: House) -> None:
         held = await fan.reserve(show.schedule_id, show.seat_ids[0])
         paid = await fan.pay(held.data["reservationId"])
 
-        over = [await fan.reserve(show.schedule_id, show.seat_ids[1]), await fan.schedule()]
-        over.append(await fan.seats(show.schedule_id))
-        stands = await fan.check()
+        over = await fan.reserve(show.schedule_id, show.seat_ids[1])
         used_up = fan.token
-        again = await fan.enter()
+        again = await fan.enter_anew()
         more = await fan.reserve(show.schedule_id, show.seat_ids[1])
 
     assert paid.data["queueStatus"] == "DONE"
-    assert unexpected(over, PLACE_OVER) == []
-    assert (stands.data["status"], stands.data["queuePosition"]) == ("DONE", 0)
+    assert over.verdict == PLACE_OVER
     assert again.ok
     assert fan.token != used_up
     assert more.ok
+
+
+async def test_it_opens_no_list_either_and_is_told_to_be_over(evening: Evening) -> None:
+    """At once where she has paid; another process hears of it a moment later."""
+    show = evening.show(ROOM.id)
+    async with evening.client() as client:
+        fan = evening.fan(client, ROOM.id)
+        await fan.enter()
+        held = await fan.reserve(show.schedule_id, show.seat_ids[5])
+        await fan.pay(held.data["reservationId"])
+
+        over = [await fan.schedule(), await fan.seats(show.schedule_id)]
+        stands = await fan.check()
+
+    assert unexpected(over, PLACE_OVER) == []
+    assert (stands.data["status"], stands.data["queuePosition"]) == ("DONE", 0)
 
 
 async def test_another_open_hold_keeps_the_place(evening: House) -> None:

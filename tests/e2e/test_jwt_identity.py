@@ -14,6 +14,9 @@ from tests.e2e.harness.programme import a_room, a_show
 ROOM = a_room("login", a_show(seats=2))
 LOGIN_SECRET = "the login's own secret, longer than 32 bytes"  # noqa: S105 -- it guards nothing
 ISSUER, AUDIENCE = "https://login.example", "stagedoor"
+OF_NO_ALGORITHM = "eyJhbGciOltdfQ.e30.c2ln"
+"""Its header is `{"alg":[]}`."""
+
 NOT_KNOWN = (401, "401")
 NOT_HERS = (403, "403")
 BUYER, OTHER = 1, 2
@@ -38,6 +41,7 @@ async def refuse_every_bad_proof(client: Client) -> None:
         await join(client, {}),
         await join(client, {}, userId=BUYER),
         await join(client, {"X-Identity": "nonsense"}),
+        await join(client, {"X-Identity": OF_NO_ALGORITHM}),
         await join(client, proof(secret="another secret, but just as long as that one")),  # noqa: S106
         await join(client, proof(secret="", algorithm="none")),
         await join(client, proof(exp=long_ago)),

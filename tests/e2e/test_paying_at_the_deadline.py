@@ -22,10 +22,13 @@ from tests.e2e.harness.promises import PAY, RESERVE, calls, instant, promises
 from tests.e2e.harness.until import at_instant, come_right
 
 SEATS = 48
-ROOM = a_room("deadline", a_show(seats=SEATS), a_show(seats=1, in_days=31))
+ROOM = a_room("deadline", a_show(seats=SEATS), a_show(seats=1, in_days=31), idle_timeout_ms=600_000)
 OWN_ROOMS = (ROOM,)
 BROKEN = "deadline_ignored"
-SETTINGS = {"HOLD_SECONDS": "3"}  # time enough for a busy machine to hold every seat before the first deadline
+SETTINGS = {
+    "HOLD_SECONDS": "3",  # time enough for a busy machine to hold every seat before the first deadline
+    "OUTAGE_CREDIT_MAX_SECONDS": "0",  # a deadline is what was told: a machine that stands still moves none
+}
 STEP_MS = 5
 
 

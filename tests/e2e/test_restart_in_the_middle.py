@@ -100,11 +100,10 @@ async def forgotten(fan: Fan, told: list[Answer]) -> Violations:
 
 
 async def go_down(evening: Evening, how: Signals) -> tuple[list[Fan], list[Answer]]:
-    """End the server in the middle of the crowd and start it again; return the crowd and what it was told."""
+    """End the server in the middle of the crowd; return the crowd and what it was told."""
     async with evening.client() as client:
         fans = evening.fans(BUYERS, client, DOWN_BY[how].id)
         await everybody(fans, evening.show(DOWN_BY[how].id), until_down=bring_down(evening, client, how))
-    evening.start_again()
     return fans, client.record
 
 
@@ -136,6 +135,7 @@ async def go_on(fans: list[Fan], show: Staged, before: list[Answer]) -> Violatio
 async def down_and_up(evening: Evening, how: Signals) -> Violations:
     """Go down, come back, look back, go on; return what is wrong."""
     fans, before = await go_down(evening, how)
+    evening.start_again()
     async with evening.client() as client:
         fans = [fan.at(client) for fan in fans]
         return await look_back(fans, before) + await go_on(fans, evening.show(DOWN_BY[how].id), before)
@@ -175,6 +175,10 @@ async def test_the_time_without_a_server_is_given_back(evenings: Evenings) -> No
 
 
 async def test_control_a_server_that_answers_before_it_has_written_is_found_out(broken: Evening) -> None:
+    answer_first = broken.database.with_name("answer-first")
+    answer_first.touch()
     fans, before = await go_down(broken, SIGKILL)
+    answer_first.unlink()
+    broken.start_again()
     async with broken.client() as client:
         assert await look_back([fan.at(client) for fan in fans], before) != []

@@ -43,7 +43,7 @@ async def test_what_she_bought_before_counts_and_other_nights_do_not(evening: Ho
         await fan.enter()
         held = await fan.reserve(first_night.schedule_id, *first_night.seat_ids[20:23])
         await fan.pay(held.data["reservationId"])
-        await fan.enter()
+        await fan.enter_anew()
 
         two_more = await fan.reserve(first_night.schedule_id, *first_night.seat_ids[24:26])
         one_more = await fan.reserve(first_night.schedule_id, first_night.seat_ids[26])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.e2e.harness.checkers import BALANCE, GRANTED, money_astray, unexpected
-from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening
+from tests.e2e.harness.evening import OPENING_BALANCE_WON, Evening, House
 from tests.e2e.harness.programme import PRICE_WON, a_room, a_show
 
 ROOM = a_room("wallets", a_show(seats=20, price_won=90_000))
@@ -40,7 +40,7 @@ async def test_the_limits_themselves_are_fine(evening: Evening) -> None:
     ]
 
 
-async def test_charges_at_the_same_instant_add_up(evening: Evening) -> None:
+async def test_charges_at_the_same_instant_add_up(evening: House) -> None:
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
         await fan.join()
@@ -53,7 +53,7 @@ async def test_charges_at_the_same_instant_add_up(evening: Evening) -> None:
     assert len({answer.data["amount"] for answer in answers}) == len(answers)
 
 
-async def test_payments_at_the_same_instant_never_overdraw(evening: Evening) -> None:
+async def test_payments_at_the_same_instant_never_overdraw(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
@@ -70,7 +70,7 @@ async def test_payments_at_the_same_instant_never_overdraw(evening: Evening) -> 
     assert kept.verdict == BALANCE
 
 
-async def test_the_ledger_tells_every_won(evening: Evening) -> None:
+async def test_the_ledger_tells_every_won(evening: House) -> None:
     show = evening.show(ROOM.id)
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
@@ -91,7 +91,7 @@ async def test_the_ledger_tells_every_won(evening: Evening) -> None:
     assert [row["status"] for row in reservations] == ["RESERVED"]
 
 
-async def test_who_has_no_place_any_more_still_has_her_money(evening: Evening) -> None:
+async def test_who_has_no_place_any_more_still_has_her_money(evening: House) -> None:
     async with evening.client() as client:
         fan = evening.fan(client, ROOM.id)
         await fan.join()

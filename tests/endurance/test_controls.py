@@ -12,5 +12,13 @@ SEEDS = (9, *range(1, 9), *range(10, 60))
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_server_without_a_guard_is_found_out(mutant: str) -> None:
-    with MUTANTS[mutant]():
-        assert any(simulate(seed, STEPS).contradictions for seed in SEEDS)
+    assert any(is_found_out(mutant, seed) for seed in SEEDS)
+
+
+def is_found_out(mutant: str, seed: int) -> bool:
+    """Tell whether this evening shows it: by a contradiction, or in that only the server without its guard breaks."""
+    try:
+        with MUTANTS[mutant]():
+            return bool(simulate(seed, STEPS).contradictions)
+    except Exception:  # noqa: BLE001 -- whatever it breaks over
+        return not simulate(seed, STEPS).contradictions

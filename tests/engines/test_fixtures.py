@@ -78,6 +78,9 @@ async def test_a_database_can_be_dropped_while_somebody_is_connected(mariadb: Ma
             await connection.invalidate()
         await engine.dispose()
 
+        with pytest.raises(DBAPIError, match=r"Unknown database|does not exist"):
+            await ask(url, "SELECT 1")
+
 
 @pytest.mark.parametrize("turn", [1, 2])
 async def test_a_redis_is_empty_in_each_turn(turn: int, redis_url: str) -> None:

@@ -18,6 +18,7 @@ from tests.hostile.identities import proof_of
 
 COOKIE = "session=the-shops-own-session-cookie-0123456789"
 KEYS = ("key-of-the-reservation-1f0c", "key-of-the-payment-9a7b", "key-of-the-credit-55e2", "kurz")
+TELLTALE = Path(__file__).with_name("mutants") / "token_logged.py"
 BUGGY = Path(__file__).parents[1] / "e2e" / "mutants" / "defective.py"
 
 
@@ -83,6 +84,11 @@ def pieces_of(secrets: Sequence[str]) -> set[str]:
     return pieces
 
 
+def given_away(secrets: Sequence[str], everything: str) -> list[str]:
+    """Return what of the secrets stands in *everything* that was told."""
+    return [piece for piece in pieces_of(secrets) if piece in everything]
+
+
 @pytest.mark.parametrize("log_format", ["console", "json"])
 async def test_no_secret_is_told(houses: Houses, log_format: str) -> None:
     settings = {**JWT_SETTINGS, "LOG_LEVEL": "debug", "LOG_FORMAT": log_format}
@@ -104,7 +110,7 @@ async def test_no_secret_is_told(houses: Houses, log_format: str) -> None:
     assert "check_token" in told
     assert "503" in told
     assert {answer.status for answer in refusals} >= {400, 401, 404, 503}
-    assert [piece for piece in pieces_of([token, proof, operator]) if piece in everything] == []
+    assert given_away([token, proof, operator], everything) == []
 
 
 async def test_neither_is_a_bug_of_ours(houses: Houses) -> None:
@@ -121,4 +127,19 @@ async def test_neither_is_a_bug_of_ours(houses: Houses) -> None:
 
     assert answer.status == 500
     assert "ZeroDivisionError" in log
-    assert [piece for piece in pieces_of([fan.token]) if piece in log or piece.encode() in answer.raw] == []
+    assert given_away([fan.token], log + answer.raw.decode()) == []
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+async def test_control_a_server_that_logs_a_token_is_found_out(houses: Houses, log_format: str) -> None:
+    settings = {"LOG_LEVEL": "debug", "LOG_FORMAT": log_format}
+    with houses(**settings) as house:
+        house.server.stop()
+        house.server = Server.start(house.database, settings, program=(str(TELLTALE),))
+        async with house.client() as client:
+            fan = house.fan(client, OPEN.id)
+            await fan.enter()
+        assert house.server.stop() == 0
+        log = house.server.log.read_text()
+
+    assert fan.token in given_away([fan.token], log)

@@ -1,8 +1,9 @@
 """Whatever the API document allows, and what it does not, is answered as it says: by status, headers and schema."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from tests.e2e.harness.evening import Evening
-from tests.hostile.conftest import JWT_SETTINGS, OPEN, Houses, operator_key
+from tests.hostile.conftest import FULL, JWT_SETTINGS, OPEN, Houses, operator_key
+from tests.hostile.granted import go_the_whole_way, operate_everything
 from tests.hostile.identities import proof_of
 
 EXAMPLES = 8
@@ -28,6 +30,22 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 TIMEOUT_S = 30
+
+BUYER_ID = 1
+"""The first whom a house lets in."""
+
+ROLES = ("operate", "money")
+MONEY = "/ops/api/wallets/{userId}/credit"
+"""The one call for keys of another role."""
+
+NEVER_GRANTED = {
+    "demo": frozenset[str](),
+    # Only the shop puts money into a wallet, by an operator's key.
+    "jwt": frozenset({"POST /v1/api/user/amount"}),
+}
+
+Statuses = dict[str, Counter[int]]
+"""What was answered, by operations: `METHOD /path`."""
 
 Operation = APIOperation[Any, Any, Any, Any]
 AnyCase = Case[Any]
@@ -50,6 +68,10 @@ def directly() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     return session
+
+
+def is_for_operators(operation: Operation) -> bool:
+    return operation.path.startswith("/ops") or operation.path == "/metrics"
 
 
 def try_out(operation: Operation, headers: Mapping[str, str], statuses: Counter[int]) -> None:
@@ -78,26 +100,72 @@ def try_out(operation: Operation, headers: Mapping[str, str], statuses: Counter[
         call()
 
 
+class Asking:
+    """Asks the calls of a document by their names, each as whoever it is for."""
+
+    def __init__(self, house: Evening, *, token: str, keys: Mapping[str, str]) -> None:
+        url = f"http://127.0.0.1:{house.server.port}"
+        with directly() as session:
+            document = session.get(f"{url}/schema/openapi.json", timeout=TIMEOUT_S).json()
+        self._schema = schemathesis.openapi.from_dict(document)
+        self._schema.config.update(base_url=url)
+        self._token = token
+        self._keys = keys
+        self.statuses: Statuses = defaultdict(Counter)
+
+    def operations(self) -> list[Operation]:
+        """Return all of them."""
+        found = []
+        for result in self._schema.get_all_operations():
+            assert isinstance(result, Ok), result
+            found.append(result.ok())
+        return found
+
+    def headers(self, operation: Operation, token: str | None = None) -> dict[str, str]:
+        """Return what proves who asks."""
+        key = self._keys.get("money" if operation.path == MONEY else "operate") if is_for_operators(operation) else None
+        return {"Authorization": token or key or self._token, "X-Identity": proof_of(BUYER_ID)}
+
+    def __call__(self, label: str, *, token: str | None = None, **parts: Any) -> Any:  # noqa: ANN401 -- JSON
+        """Ask for what is granted."""
+        operation = self._schema.find_operation_by_label(label)
+        assert operation is not None, label
+        case = operation.Case(**parts)
+        with directly() as session:
+            response = case.call(session=session, headers=self.headers(operation, token), timeout=TIMEOUT_S)
+        self.statuses[label][response.status_code] += 1
+        case.validate_response(response, checks=CHECKS)
+        assert response.status_code == HTTPStatus.OK, f"{label}: {response.status_code} {response.text}"
+        return response.json()["data"]
+
+
+def never_granted(asking: Asking) -> set[str]:
+    """Return the operations that have granted nothing."""
+    return {
+        operation.label
+        for operation in asking.operations()
+        if not any(status // 100 == 2 for status in asking.statuses[operation.label])
+    }
+
+
 @pytest.mark.parametrize("keyed", ["with keys", "without keys"])
 @pytest.mark.parametrize("identity", ["demo", "jwt"])
 def test_every_call_answers_as_the_document_says(houses: Houses, identity: str, keyed: str) -> None:
     is_demo = identity == "demo"
-    statuses: Counter[int] = Counter()
     with houses(**({} if is_demo else JWT_SETTINGS)) as house:
-        key = operator_key(house, "money") if keyed == "with keys" else None
+        keys = {role: operator_key(house, role) for role in ROLES} if keyed == "with keys" else {}
         token = asyncio.run(token_of_somebody_inside(house, is_demo=is_demo))
-        url = f"http://127.0.0.1:{house.server.port}"
-        with directly() as session:
-            document = session.get(f"{url}/schema/openapi.json", timeout=TIMEOUT_S).json()
-        schema = schemathesis.openapi.from_dict(document)
-        schema.config.update(base_url=url)
-        for result in schema.get_all_operations():
-            assert isinstance(result, Ok), result
-            operation = result.ok()
-            is_for_operators = operation.path.startswith("/ops") or operation.path == "/metrics"
-            said = key if is_for_operators and key else token
-            try_out(operation, {"Authorization": said, "X-Identity": proof_of(1)}, statuses)
+        asking = Asking(house, token=token, keys=keys)
+        go_the_whole_way(asking, buyer_id=BUYER_ID, show=house.show(OPEN.id), inside=OPEN.id, elsewhere=FULL.id)
+        if is_demo:
+            asking("POST /v1/api/user/amount", body={"amount": 50_000})
+        if keys:
+            operate_everything(asking, buyer_id=BUYER_ID, room=FULL.id)
+        operations = asking.operations()
+        for operation in operations:
+            try_out(operation, asking.headers(operation), asking.statuses[operation.label])
         house.check()
 
-    assert statuses[200] > 0
-    assert statuses[400] > 0
+    nobodys = {operation.label for operation in operations if operation.path.startswith("/ops") and not keys}
+    assert never_granted(asking) == NEVER_GRANTED[identity] | nobodys
+    assert sum(asking.statuses.values(), Counter[int]())[400] > 0

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from scripts.services import Redis
+from stagedoor.adapters.bounded_lanes import BoundedLanes
 from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.redis import log_entries
@@ -17,12 +17,13 @@ from stagedoor.adapters.redis.client import RedisClient, Reply
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.redis.log_entries import Changed, UsedUp
-from stagedoor.adapters.redis.opened_line import write_audit
+from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.line_record import SqlLineRecord
 from stagedoor.adapters.sql.tables import metadata
 from stagedoor.kernel.clock import MINUTE_MS, Instant
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef
+from stagedoor.resilience.bulkhead import Bulkhead
 from stagedoor.waiting_room.model import PlaceState, PlaceView, SignedPlace
 from stagedoor.waiting_room.ports import Join, Joined, Turn, TurnReport
 from stagedoor.waiting_room.room import Room
@@ -36,18 +37,22 @@ WAIT_S_MAX = 150.0
 class Process:
     """What one server process has of the line."""
 
-    def __init__(self, url: str, file: SqliteFile, rooms: StageRooms, *, installation: str) -> None:
+    def __init__(
+        self, url: str, file: SqliteFile, rooms: StageRooms, *, installation: str, read_again_ms: int = 0
+    ) -> None:
         self.refusal: Fault | None = None
         self.client = RedisClient(url, guard=self.guard)
         self.rooms = rooms
+        self.audit_pen = SqlAuditPen(_in_time(file))
         self.line = RedisLine(
             client=self.client,
             installation=installation,
             record=SqlLineRecord(file),
-            audit=partial(write_audit, file),
+            audit_pen=self.audit_pen,
             rooms=rooms,
             clock=StoreClock(SystemClock()),
             outage_credit_max_ms=30 * MINUTE_MS,
+            read_again_ms=read_again_ms,
         )
 
     @contextmanager
@@ -94,6 +99,15 @@ class Process:
         signed = SignedPlace(place.ref, place.buyer_id, place.token_expires_at)
         await self.line.settled(place.ref, signed=signed)
         return self.line.look_at_once(place.ref, telling=True)
+
+
+def _in_time(file: SqliteFile) -> BoundedLanes:
+    """Return lanes into *file* that begin nothing for somebody after her deadline, as a server's do."""
+    return BoundedLanes(
+        file,
+        writes=Bulkhead("writes", at_once=1, waiting_max=10),
+        reads=Bulkhead("reads", at_once=1, waiting_max=10),
+    )
 
 
 class Sleeping:
@@ -147,9 +161,11 @@ class Town:
             self.rooms.set(room)
         self.processes: list[Process] = []
 
-    def start(self, *, url: str = "") -> Process:
+    def start(self, *, url: str = "", read_again_ms: int = 0) -> Process:
         """Start another process, which reaches Redis at *url*, or as the others do."""
-        process = Process(url or self.url, self.file, self.rooms, installation=self.installation)
+        process = Process(
+            url or self.url, self.file, self.rooms, installation=self.installation, read_again_ms=read_again_ms
+        )
         self.processes.append(process)
         return process
 

@@ -1,8 +1,6 @@
 """Whoever leads asks the record before anybody is let in: by the way of writes, or another one leads who can ask."""
 
 import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -11,14 +9,7 @@ from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import Fault
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from tests.builders.guards import a_breaker
-from tests.builders.line import a_room
-from tests.integration_redis.lines import Process, Town, a_town, until
-
-
-@pytest.fixture
-async def town(redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
-        yield town
+from tests.integration_redis.lines import Process, Town, until
 
 
 async def a_leader(town: Town) -> tuple[Process, CircuitBreaker, CircuitBreaker]:

@@ -1,8 +1,7 @@
 """A reply that is lost, doubled or late: no second place, no second admission, no answer taken for another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,7 +16,7 @@ from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from tests.builders.line import a_ref, a_room
 from tests.contract.line_record import unfair
 from tests.faults.redis_replies import Delayed, Duplicated, Lost, RedisProxy
-from tests.integration_redis.lines import Process, Town, a_town, until
+from tests.integration_redis.lines import Process, Town, until
 
 FAULTS = [Lost, Duplicated, lambda part: Delayed(part, ms=1_500)]
 KEY = IdempotencyKey(value="k-1", fingerprint="body")
@@ -27,12 +26,6 @@ NAMES = ["lost", "doubled", "late"]
 def sent(script: str) -> bytes:
     """What only commands with that script contain."""
     return Script(script).digest.encode()
-
-
-@pytest.fixture
-async def town(redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
-        yield town
 
 
 @pytest.fixture

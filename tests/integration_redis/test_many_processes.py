@@ -66,18 +66,71 @@ async def test_a_pass_is_honoured_by_a_process_that_has_not_heard_of_it_yet(town
     assert place.state is PlaceState.ADMITTED
 
 
-async def test_a_sign_in_one_process_keeps_the_pass_that_another_would_end(town: Town) -> None:
-    town.rooms.set(a_room(max_active=1, idle_timeout_ms=1_500))
-    leader, other = town.start(), town.start()
-    await leader.join(7)
-    await leader.turn()
-    await leader.look(1)
+async def test_nobody_is_told_at_the_door_that_she_waits_by_a_process_that_cannot_know(town: Town) -> None:
+    one, other = town.start(), town.start()
+    await one.turn()
+    await one.join(7)
+    await other.line.refresh()
+    await one.turn()
+    other.refusal = Fault("the breaker is open", retry_after_ms=7_000)
 
-    # Near its end every look is told before it is answered, so that nobody has to be quick here.
+    # As a poll it may be told, since a poll says that it is old; a refusal says nothing of the kind.
+    assert await other.state(1) is PlaceState.WAITING
+    with pytest.raises(Fault):
+        await other.line.look(a_ref(1))
+
+    other.refusal = None
+    place = await other.line.look(a_ref(1))
+    assert place is not None
+    assert place.state is PlaceState.ADMITTED
+
+
+IDLE_MS = 1_500
+
+
+async def is_kept(leader: Process, other: Process, number: int) -> bool | None:
+    """
+    Say whether looks at *other* alone keep the pass *number*, for longer than it lasts without.
+
+    None where it ended as it has to: the machine stood still between a look and the turn after it.
+    """
+    loop = asyncio.get_running_loop()
     for _ in range(20):
-        assert await other.state(1) is PlaceState.ADMITTED
+        looked_at = loop.time()
+        assert await other.state(number) is PlaceState.ADMITTED
         await asyncio.sleep(0.1)
-        assert (await leader.turn()).ended == 0
+        if (await leader.turn()).ended:
+            return None if loop.time() - looked_at >= IDLE_MS / 1_000 else False
+    return True
+
+
+async def are_signs_told(town: Town, leader: Process, other: Process) -> bool:
+    """Say whether the one who decides hears of looks at *other*, by the first pass that can show it."""
+    town.rooms.set(a_room(max_active=1, idle_timeout_ms=IDLE_MS))
+    for buyer in range(1, 10):
+        assert await leader.join(buyer) == [buyer]
+        await leader.turn()
+        await leader.look(buyer)
+        if (kept := await is_kept(leader, other, buyer)) is not None:
+            return kept
+    raise AssertionError("the machine stood still each time")
+
+
+async def test_a_sign_in_one_process_keeps_the_pass_that_another_would_end(town: Town) -> None:
+    # Near its end every look is told before it is answered, so that nobody has to be quick here.
+    assert await are_signs_told(town, town.start(), town.start())
+
+
+async def test_control_where_a_look_is_not_told_before_it_is_answered_the_pass_ends(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tells_nobody(*_: object, **__: object) -> None:
+        pass
+
+    leader, other = town.start(), town.start()
+    monkeypatch.setattr(other.line._line(other.room), "_tell", tells_nobody)  # noqa: SLF001 -- there is no other way to it
+
+    assert not await are_signs_told(town, leader, other)
 
 
 async def test_a_note_of_a_hold_comes_before_the_end_that_was_planned_without_it(town: Town) -> None:

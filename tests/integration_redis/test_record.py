@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
@@ -13,17 +11,11 @@ from stagedoor.kernel.clock import MINUTE_MS
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM, RoomId
 from stagedoor.waiting_room.line_record import Superseded
-from tests.builders.line import a_ref, a_room
-from tests.integration_redis.lines import Process, Sleeping, Stopped, Town, a_town, until
+from tests.builders.line import a_ref
+from tests.integration_redis.lines import Process, Sleeping, Stopped, Town, until
 
 LONG_ENOUGH_S = 0.3
 """For a turn to write what it should not; a machine on which that is too short sees nothing wrong."""
-
-
-@pytest.fixture
-async def town(redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
-        yield town
 
 
 async def recorded(town: Town) -> list[tuple[int, bool]]:

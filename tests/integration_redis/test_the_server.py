@@ -25,12 +25,6 @@ BYTES_A_BUYER_MAX = 300
 
 
 @pytest.fixture
-async def town(redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
-        yield town
-
-
-@pytest.fixture
 async def operator(redis_url: str) -> AsyncIterator[Client]:
     """Somebody who asks the server about itself."""
     client = Client.from_url(redis_url, protocol=2)

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
@@ -62,10 +63,12 @@ async def log(file: SqliteFile, kafka_bootstrap: str) -> AsyncIterator[Log]:
     stream, written = KafkaStream(KafkaAccess(bootstrap=(kafka_bootstrap,))), Log(file)
     notify = NotifyOfPaidOrders(log=written, clock=ManualClock(NOON))
     consume = ConsumeEvents(stream=stream, subscriber=notify, chance=lambda: 0.0)
-    running = asyncio.create_task(consume.run())
-    yield written
-    consume.stop()
-    await running
+    # What it logs would be among what the command prints: here they are one process.
+    with capture_logs():
+        running = asyncio.create_task(consume.run())
+        yield written
+        consume.stop()
+        await running
     await stream.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.harness.evening import Evening, make_members
 from tests.kill.rounds import HOLD_SECONDS, ROOMS
 
-MUTANTS = Path(__file__).with_name("mutants")
+MUTANTS = Path(__file__).parents[1] / "e2e" / "mutants"
 
 
 class Night(Protocol):

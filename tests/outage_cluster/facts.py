@@ -1,6 +1,7 @@
 """What a watched process has written down of itself, read by the test while it serves."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ FILE = "facts.jsonl"
 
 CLOSED = "closed"
 OPEN = "open"
+HALF_OPEN = "half_open"
 
 
 class Facts:
@@ -37,9 +39,29 @@ class Facts:
         return {name: state for name, state in states.items() if state != CLOSED}
 
     def taken(self) -> Mapping[str, int]:
-        """Return what was out of each pool at every one of the last looks: what never comes back."""
+        """Return what was out of each pool or bulkhead at every one of the last looks: what never comes back."""
         looks = [line["taken"] for line in self.since(0.0) if "taken" in line][-LOOKS:]
-        return {name: least for name in looks[0] if (least := min(look[name] for look in looks))} if looks else {}
+        assert looks, "the process has told nothing of its pools"
+        return {name: least for name in looks[0] if (least := min(look[name] for look in looks))}
+
+
+def tried_beyond(facts: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """Count, by breaker, the calls begun during one HALF_OPEN beyond those permitted and those that said nothing."""
+    tried: Counter[str] = Counter()
+    given_back: Counter[str] = Counter()
+    beyond: Counter[str] = Counter()
+    for fact in facts:
+        if "breaker" in fact:
+            # Into another HALF_OPEN, or out of it: there permits are counted from the beginning.
+            tried[fact["breaker"]] = given_back[fact["breaker"]] = 0
+        elif "given_back" in fact:
+            given_back[fact["given_back"]] += 1
+        elif "tried" in fact:
+            name = fact["tried"]
+            tried[name] += 1
+            if tried[name] > fact["permitted"] + given_back[name]:
+                beyond[name] += 1
+    return beyond
 
 
 LOOKS = 8

@@ -142,6 +142,16 @@ class House:
             await asyncio.sleep(CATCHING_UP_S)
         return wrong
 
+    async def lost(self) -> Mapping[str, int]:
+        """Return what never comes back into its pool or out of its bulkhead, now that nobody asks for anything."""
+        lost: Mapping[str, int] = {}
+        for _ in range(CATCHING_UP_LOOKS):
+            lost = self.facts.taken()
+            if not lost:
+                break
+            await asyncio.sleep(CATCHING_UP_S)
+        return lost
+
     async def _violated(self) -> Sequence[str]:
         found = await self._lanes.reading(
             lambda connection: check_all(connection, now=Instant(now_ms()), seats_per_buyer=4)
@@ -182,8 +192,14 @@ class House:
 
 
 @asynccontextmanager
-async def opened(engines: Engines, row: Row, folder: Path, **more: str) -> AsyncIterator[House]:
-    """Serve from an empty database, with the dependency of *row* behind a proxy; *more* settings win over ours."""
+async def opened(
+    engines: Engines, row: Row, folder: Path, *, program: Sequence[str] = PROGRAM, **more: str
+) -> AsyncIterator[House]:
+    """
+    Serve from an empty database, with the dependency of *row* behind a proxy.
+
+    *program* is what serves, *more* settings win over ours.
+    """
     number = next(engines.numbers)
     kind = row.dependency if row.dependency.is_database else list(engines.databases)[number % 2]
     database = engines.databases[kind]
@@ -204,7 +220,7 @@ async def opened(engines: Engines, row: Row, folder: Path, **more: str) -> Async
         )
         if row.dependency is Dependency.KAFKA:
             settings["KAFKA_BOOTSTRAP"] = f"127.0.0.1:{proxy.port}"
-        server = Server.start(folder / "unused.db", settings, program=PROGRAM)
+        server = Server.start(folder / "unused.db", settings, program=program)
         try:
             await asyncio.to_thread(lambda: server.port)
             yield House(server, proxy, lanes, programme, engines.kafka)

@@ -20,7 +20,7 @@ from tests.e2e.harness.client import Client
 from tests.e2e.harness.server import DidNotStartError
 from tests.outage_cluster.cells import Cell
 from tests.outage_cluster.crowd import IN_LINE, INSIDE, Crowd
-from tests.outage_cluster.facts import CLOSED, OPEN, Facts
+from tests.outage_cluster.facts import CLOSED, OPEN, Facts, tried_beyond
 from tests.outage_cluster.house import LINE, SALE, Engines, House, Row, opened
 from tests.outage_cluster.rules import UNAVAILABLE, Outage, broken, unkept
 
@@ -50,6 +50,7 @@ class Played:
     took: Sequence[float] = ()
     lag_s: float = 0.0
     reached_while_open: Counter[str] = field(default_factory=Counter)
+    tried_beyond: Counter[str] = field(default_factory=Counter)
     recovered_s: float = inf
     wrong: Sequence[str] = ()
     unkept: Sequence[str] = ()
@@ -96,8 +97,8 @@ async def _until_one_is_wrong(house: House, left: list[Cell]) -> AsyncIterator[P
             return
 
 
-async def play_cell(house: House, cell: Cell) -> Played:
-    """Play one cell, and look at what it has left."""
+async def play_cell(house: House, cell: Cell, *, charged: int = 0) -> Played:
+    """Play one cell, *charged* so many wallets the moment it strikes, and look at what it has left."""
     async with Client.on(house.server.port) as client:
         inside, line = house.fans(INSIDE, client, SALE.id), house.fans(IN_LINE, client, LINE.id)
         crowd = Crowd(client, house.show, house.seats, inside=inside, line=line)
@@ -105,6 +106,7 @@ async def play_cell(house: House, cell: Cell) -> Played:
         await crowd.go_on(HEALTHY_S)
         struck, began_at = time.monotonic(), now_ms()
         with cell.struck(house.proxy):
+            crowd.charge(charged)
             await crowd.go_on(cell.outage_s)
             healed, ended_at = time.monotonic(), now_ms()
         await crowd.go_on(RECOVERED_S_MAX, unless=lambda: is_quiet(house.facts, client, ended_at))
@@ -115,7 +117,7 @@ async def play_cell(house: House, cell: Cell) -> Played:
             *crowd.defects,
             *broken(client),
             *await house.astray(cell, client),
-            *(f"{count} of the pool of {name} are lost" for name, count in house.facts.taken().items()),
+            *(f"{count} of {name} are lost" for name, count in (await house.lost()).items()),
             *(f"{name} is still {state}" for name, state in house.facts.not_closed().items()),
         ]
     outage = Outage(began_at=began_at, ended_at=ended_at)
@@ -130,6 +132,7 @@ async def play_cell(house: House, cell: Cell) -> Played:
         took=[fact["seconds"] for fact in facts if "answered" in fact],
         lag_s=max((fact["lag_s"] for fact in facts if "lag_s" in fact), default=0.0),
         reached_while_open=Counter(fact["reached"] for fact in facts if "reached" in fact),
+        tried_beyond=tried_beyond(facts),
         recovered_s=max([0.0, *closed, *((at - ended_at) / 1_000 for at in failed_at)]),
         wrong=wrong[:WRONG_MAX],
         unkept=list(unkept(cell, outage, record))[:WRONG_MAX],

@@ -91,8 +91,11 @@ def unkept(cell: Cell, outage: Outage, record: Sequence[Answer]) -> Iterator[str
         yield from _only(OK, bought, "who is inside goes on buying")
         yield from _only(UNAVAILABLE, [each for each in during if name_of(each) in LINE_WRITES], "joins fail closed")
     else:
-        written = [answer for answer in during if name_of(answer) in WRITES | LINE_WRITES]
+        written = [answer for answer in during if name_of(answer) in WRITES | {"leave"}]
         yield from _only(UNAVAILABLE, written, "what has to be written fails closed")
+        # Members are remembered, and Redis takes them in until it is known that nobody could sell to them.
+        joined = [each for each in during if name_of(each) == "join" and outage.holds(each, since_ms=STALE_AFTER_MS)]
+        yield from _only(UNAVAILABLE, joined, "joins fail closed")
 
 
 def _only(status: int, answers: Sequence[Answer], why: str) -> Iterator[str]:

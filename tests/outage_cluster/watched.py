@@ -3,9 +3,10 @@ The product, and beside it a file that says what only the process itself can kno
 
 A line of JSON in `facts.jsonl` of the working folder for each answer (how long
 it took from the request's first byte), each change of a breaker, each call that
-reached a dependency while the breaker before it was open, and, a few times a
-second, for what is taken out of the pools and how late the loop was. Where the
-loop stands for long, what it stands at is in the server's log.
+reached a dependency while the breaker before it was open or half open, and, a
+few times a second, for what is taken out of the pools and the bulkheads and how
+late the loop was. Where the loop stands for long, what it stands at is in the
+server's log.
 """
 
 import faulthandler
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from stagedoor.adapters.bounded_lanes import BoundedLanes
 from stagedoor.adapters.kafka.publisher import KafkaPublisher
 from stagedoor.adapters.redis.client import RedisClient
 from stagedoor.adapters.sql.server_lanes import ServerLanes
@@ -23,7 +25,7 @@ from stagedoor.cli import main
 from stagedoor.http.call import Call
 from stagedoor.http.edge import Edge
 from stagedoor.http.load import LOOK_EVERY_S, Load
-from stagedoor.resilience.breaker import BreakerEvent, State, StateChanged
+from stagedoor.resilience.breaker import BreakerEvent, CircuitBreaker, Permit, State, StateChanged
 from stagedoor.resilience.breakers import Breakers, Instance
 from tests.outage_cluster.facts import FILE
 
@@ -56,13 +58,25 @@ def made(name: str) -> Callable[..., None]:
 
 
 def reaching(instance: Instance) -> Callable[..., None]:
-    """Return what looks, when a call reaches the dependency, whether it may."""
+    """Return what looks, when a call reaches the dependency, whether it may, or is one of the few that try."""
 
     def reached(*_: object) -> None:
-        if "breakers" in house and house["breakers"].of(instance).state is State.OPEN:
+        if "breakers" not in house:
+            return
+        breaker: CircuitBreaker = house["breakers"].of(instance)
+        if breaker.state is State.OPEN:
             tell(reached=instance.value)
+        elif breaker.state is State.HALF_OPEN:
+            permitted = breaker.settings.permitted_number_of_calls_in_half_open_state
+            tell(tried=instance.value, permitted=permitted)
 
     return reached
+
+
+def given_back(breaker: CircuitBreaker, permit: Permit) -> None:
+    """Tell of a permit that another call may try with, because the one that had it said nothing."""
+    if breaker.state is State.HALF_OPEN and permit == breaker._era:  # noqa: SLF001 -- nobody else can know
+        tell(given_back=breaker.name)
 
 
 def answered(_edge: Edge, call: Call, method: str) -> None:
@@ -104,23 +118,35 @@ class Looks:
         return await self._look(load)
 
 
+def behind(lanes: Any) -> Any:  # noqa: ANN401 -- what is looked at in them nobody else can know
+    """Return the server's lanes that are behind whatever stands before them."""
+    while not isinstance(lanes, ServerLanes):
+        lanes = lanes._lanes  # noqa: SLF001 -- as above
+    return lanes
+
+
 def taken() -> dict[str, int]:
-    """Count what is out of each pool at this instant."""
-    lanes, redis = house["lanes"], house["redis"]
+    """Count what is out of each pool, and in each bulkhead, at this instant."""
+    bounded, redis = house["bounded"], house["redis"]
+    # Of the lanes that are served from: a start opens others beside them.
+    lanes = behind(bounded)
     return {
+        "writes": bounded._writes.inside,  # noqa: SLF001 -- as above
+        "reads": bounded._reads.inside,  # noqa: SLF001 -- as above
         "writers": lanes.write_engine.pool.checkedout(),
-        "readers": lanes._read_engine.pool.checkedout(),  # noqa: SLF001 -- nobody else can know
+        "readers": lanes._read_engine.pool.checkedout(),  # noqa: SLF001 -- as above
         "redis": len(redis._redis.connection_pool._in_use_connections),  # noqa: SLF001 -- as above
     }
 
 
-wrapped(ServerLanes, "__init__", made("lanes"))
 wrapped(RedisClient, "__init__", made("redis"))
+wrapped(BoundedLanes, "__init__", made("bounded"))
 wrapped(Breakers, "of", listen)
 wrapped(ServerLanes, "writing", reaching(Instance.DATABASE))
 wrapped(ServerLanes, "reading", reaching(Instance.DATABASE_READS))
 wrapped(RedisClient, "_in_time", reaching(Instance.REDIS))
 wrapped(KafkaPublisher, "publish", reaching(Instance.KAFKA))
+wrapped(CircuitBreaker, "release", given_back)
 wrapped(Edge, "_account", answered)
 looks = Looks(Load.look)
 

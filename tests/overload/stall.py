@@ -114,19 +114,24 @@ async def ask_over(stalled: Stalled, house: People, *, port: int, pid: int, seco
 def _kinds(house: People) -> Sequence[Kind]:
     inside = house.inside
     performance_id, seat_id = house.seats[-1]
-    seats = b'{"scheduleId":%d,"seatId":%d}' % (performance_id, seat_id)
+    wanted = b'{"scheduleId":%d,"seatId":%d}' % (performance_id, seat_id)
+    seats = f"/concerts/seat?scheduleId={performance_id}"
     joins = [b'{"userId":%d}' % buyer_id for buyer_id in house.newcomers]
     reservation = b'{"reservationId":1}'
     return [
         _kind("pay", CHANGE_S, [request("POST", "/concerts/payment", token, reservation) for token in inside]),
-        _kind("reserve", CHANGE_S, [request("POST", "/concerts/reserve", token, seats) for token in inside]),
+        _kind("reserve", CHANGE_S, [request("POST", "/concerts/reserve", token, wanted) for token in inside]),
         _kind("release", CHANGE_S, [request("DELETE", "/concerts/reserve/1", token) for token in inside]),
         _kind("charge", CHANGE_S, [request("POST", "/user/amount", token, b'{"amount":1}') for token in inside]),
         _kind("leave", CHANGE_S, [request("DELETE", "/queue/token", token) for token in house.waiting[-LEAVING:]]),
         _kind("join", CHANGE_S, [request("POST", "/queue/token", "", body) for body in joins]),
         _kind("balance", READ_S, [request("GET", "/user/amount", token) for token in inside]),
         _kind("orders", READ_S, [request("GET", "/user/orders", token) for token in inside]),
+        _kind("reservations", READ_S, [request("GET", "/user/reservations", token) for token in inside]),
+        _kind("ledger", READ_S, [request("GET", "/user/ledger", token) for token in inside]),
+        _kind("concerts", READ_S, [request("GET", "/concerts", "")]),
         _kind("schedule", READ_S, [request("GET", "/concerts/schedule", token) for token in inside]),
+        _kind("seats", READ_S, [request("GET", seats, token) for token in inside]),
         _kind("status", READ_S, [request("GET", "/queue/status", "")]),
     ]
 

@@ -18,12 +18,11 @@ from tests.cluster.conftest import DATABASES, new_database
 from tests.cluster.crowd import Plan
 from tests.cluster.crowd_judge import Verdict
 from tests.cluster.crowded import LEASE_LOST_EVERY_S, evening
-from tests.cluster.disturbed import ASLEEP_EVERY_S, ASLEEP_S, LATE_S
+from tests.cluster.disturbed import ASLEEP_EVERY_S, ASLEEP_S, LATE_S, UNFENCED
 from tests.order.mutants import CAUGHT_BY as MUTANTS
 
 PROCESSES = (2, 4)
 SMALL = Plan(buyers=1_000, seats=300, max_active=30, rate=20.0, coming_s=15.0, latest_s=240.0)
-UNFENCED = "unfenced"
 CAUGHT_BY = {UNFENCED: "nobody is let in twice", **MUTANTS}
 
 
@@ -76,7 +75,7 @@ def _evening(plan: Plan, house: House) -> Verdict:
     said = f"{house.name}{' without ' if house.without else ''}{', '.join(house.without)}"
     print(f"{said} ...", file=sys.stderr, flush=True)
     with (
-        DATABASES[house.database] as server,
+        DATABASES[house.database]() as server,
         Redis() as redis,
         new_database(server) as url,
         tempfile.TemporaryDirectory() as folder,

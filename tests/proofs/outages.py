@@ -15,12 +15,12 @@ from tests.outage_cluster.cells import Cell, Dependency
 from tests.outage_cluster.house import engines, rows_of
 from tests.outage_cluster.play import Played, play_rows
 from tests.outage_cluster.polls import polls_over_a_hang
-from tests.outage_cluster.table import GRACE_S, LATE_S_MAX, SECTION, TRIALS_S, WAIT_S, late
+from tests.outage_cluster.table import SECTION
 from tests.outage_cluster.table import rows_of as table_of
+from tests.outage_cluster.verdict import GRACE_S, IN_TIME_MIN, broken, late, too_slow
 from tests.overload.stall import Findings
 from tests.proofs.overload import POLLS_MIN, tell
 
-IN_TIME_MIN = 0.999
 DATABASES = (Dependency.MARIADB, Dependency.POSTGRESQL)
 
 
@@ -51,20 +51,9 @@ def report(played: Mapping[Cell, Played]) -> bool:
     missed = sum(len(late(one, by_s=GRACE_S)) for one in played.values())
     in_time = 1 - missed / answers
     print(f"\n{answers:,} answers, {in_time:.3%} of them within their deadline and {GRACE_S * 1e3:.0f} ms.\n")
-    wrong = [f"{one.cell}: {what}" for one in played.values() for what in _broken(one)]
+    wrong = [f"{one.cell}: {what}" for one in played.values() for what in (*broken(one), *too_slow(one))]
     print("".join(f"- {what}\n" for what in wrong))
     return not wrong and in_time >= IN_TIME_MIN
-
-
-def _broken(one: Played) -> list[str]:
-    found = [" ".join(what.split())[-300:] for what in (*one.wrong, *one.unkept)]
-    if one.reached_while_open:
-        found.append(f"reached while open: {dict(one.reached_while_open)}")
-    if too_late := late(one, by_s=LATE_S_MAX):
-        found.append(f"answered after {max(too_late):.2f} s (the loop was {one.lag_s:.2f} s late at most)")
-    if one.recovered_s > WAIT_S + TRIALS_S:
-        found.append(f"recovered in {one.recovered_s:.1f} s")
-    return found
 
 
 def report_polls(dependency: Dependency, found: Findings, seconds: float) -> bool:

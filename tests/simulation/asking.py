@@ -203,8 +203,9 @@ class Asking:
             answer = await self._services.under_way.settle(work, buyer_id=fan.buyer_id, call=call, key=key)
         except Rejection as rejection:
             answer = rejection
-        except Fault:
+        except Fault as fault:
             self._happened["no answer"] += 1
+            self._happened[f"no answer: {type(fault).__name__}"] += 1
             answer = None
         except Exception as error:  # noqa: BLE001 -- whatever it is, it is our bug
             self._witness.contradict(f"{call} failed with {error!r}")

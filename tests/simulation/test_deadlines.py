@@ -173,7 +173,8 @@ async def charge_over_a_stall(caller: Caller) -> tuple[int, int]:
         return await caller.asks("POST", "/user/amount", json={"amount": 1}, authorization=ann)
 
     first = asyncio.ensure_future(charge())
-    while not services.metrics.registry.get_sample_value("stagedoor_sale_batch_commands_count"):  # noqa: ASYNC110
+    registry = services.metrics.registry
+    while not registry.get_sample_value("stagedoor_batch_commands_count", {"batch": "settle"}):  # noqa: ASYNC110
         await asyncio.sleep(LATENCY_S)
     await asyncio.sleep(LATENCY_S)
     stall(caller.server)

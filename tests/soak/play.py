@@ -28,18 +28,35 @@ class Soak:
     verdict: Verdict
 
 
-def soak(
-    seconds: float, *, seed: int, database: str, program: Sequence[str] = STAGEDOOR, say: Callable[[str], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """How many there have to be of everything, from *since_s* on: whoever needs them waits for them."""
+
+    count: int
+    since_s: float
+
+
+AS_THEY_COME = Samples(count=0, since_s=0.0)
+
+
+def soak(  # noqa: PLR0913 -- a sale, and what is to be seen of it
+    seconds: float,
+    *,
+    seed: int,
+    database: str,
+    program: Sequence[str] = STAGEDOOR,
+    samples: Samples = AS_THEY_COME,
+    say: Callable[[str], None],
 ) -> Soak:
     """Sell for so many *seconds* in a house of its own, whose first server is run by *program*."""
     with (
         tempfile.TemporaryDirectory(prefix="stagedoor-soak-") as folder,
         a_house(Path(folder), database=database, program=program) as house,
     ):
-        return asyncio.run(_soak(house, flapping(seconds, seed=seed), seed, say))
+        return asyncio.run(_soak(house, flapping(seconds, seed=seed), seed, samples, say))
 
 
-async def _soak(house: House, script: Script, seed: int, say: Callable[[str], None]) -> Soak:
+async def _soak(house: House, script: Script, seed: int, samples: Samples, say: Callable[[str], None]) -> Soak:
     crowd = Crowd(house, seed)
     sampling = Sampling(house, crowd)
     over = asyncio.Event()
@@ -48,6 +65,7 @@ async def _soak(house: House, script: Script, seed: int, say: Callable[[str], No
         group.create_task(sampling.go_on(over))
         group.create_task(_tell(script, crowd, over, say))
         await asyncio.gather(crowd.come(RATES, script.seconds), play(script.outages, house.proxies, until=crowd.until))
+        await sampling.enough(samples.count, since_s=samples.since_s)
         over.set()
     await crowd.finish(FINISH_S)
     busy = await busy_at_rest(house)

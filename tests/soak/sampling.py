@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from tests.chaos.crowd import Crowd
 from tests.chaos.house import SERVERS, House
 from tests.chaos.watch import page_of
 from tests.e2e.harness.client import Client
+from tests.e2e.harness.until import until
 from tests.soak.growth import CONNECTIONS, FILES, MEMORY, PERMITS, TASKS, THREADS, Sample
 
 SAMPLE_EVERY_S = 1.0
 REST_S_MAX = 20.0
+ENOUGH_LOOKS = 600
 LOOK_EVERY_S = 0.2
 KIB_A_MIB = 1024
 
@@ -52,6 +55,15 @@ class Sampling:
         finally:
             for client in clients.values():
                 client.hang_up()
+
+    async def enough(self, count: int, *, since_s: float) -> None:
+        """Return when there are *count* samples of everything *since_s*: a busy machine takes longer over each."""
+
+        async def fewest() -> int:
+            counts = Counter((one.process, one.what) for one in self.samples if one.at_s >= since_s)
+            return min(counts.values(), default=0)
+
+        await until(fewest, lambda seen: seen >= count, looks=ENOUGH_LOOKS, between_s=LOOK_EVERY_S)
 
 
 async def busy_at_rest(house: House) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.errors import Fault, Overloaded, TooLate
+from stagedoor.observability.unheard import tell
 from stagedoor.resilience.deadline import Deadline, current, due, latest
 
 Command = TypeVar("Command")
@@ -23,7 +24,7 @@ def _tell_nobody() -> None:
     """Count nothing."""
 
 
-Handler = Callable[[Sequence[Command]], Awaitable[Sequence[Outcome]]]
+Handler = Callable[[Sequence[Command]], Awaitable[Sequence[Outcome | Fault]]]
 
 
 class _Member(NamedTuple, Generic[Command, Outcome]):
@@ -38,19 +39,28 @@ class Batcher(Generic[Command, Outcome]):
     """
     Gathers single commands into batches for a handler, one batch at a time, in order of arrival.
 
-    The handler returns one outcome a command. A batch that raises is handed
-    over again one by one, so a poisoned command harms only itself; but a
-    `Fault` (the dependency failed, not the commands) is raised to all callers
-    at once. A caller that gives up loses
-    only the answer: its command keeps its place and has its effect. But where its
-    deadline has passed before its batch begins, it is left out, and nothing has
-    happened; what is done for the batch has the latest deadline in it.
+    The handler returns one outcome a command; a `Fault` among them is raised to
+    that one's caller. A batch that raises is handed over again one by one, so a
+    poisoned command harms only itself; but a `Fault` (the dependency failed,
+    not the commands) is raised to all callers at once. A defect that is raised
+    to nobody, of a batch whose members are tried alone or of one whose caller
+    has gone, is told in the log.
+
+    A caller that gives up loses only the answer: its command keeps its place
+    and has its effect. But where its deadline has passed before its batch
+    begins, it is left out, and nothing has happened; what is done for the batch
+    has the latest deadline in it.
 
     `run` must be owned by a supervisor while the batcher is in use.
     """
 
     def __init__(
-        self, handler: Handler[Command, Outcome], *, batch_max: int, waiting_max: int, late: Late = _tell_nobody
+        self,
+        handler: Handler[Command, Outcome],
+        *,
+        batch_max: int,
+        waiting_max: int,
+        late: Late = _tell_nobody,
     ) -> None:
         """
         Hand at most *batch_max* commands at once to *handler*; refuse more than *waiting_max* in line.
@@ -128,18 +138,26 @@ class Batcher(Generic[Command, Outcome]):
         try:
             outcomes = await self._handler([member.command for member in batch])
             assert len(outcomes) == len(batch)
-        except Exception as error:  # noqa: BLE001 -- whatever it was, it is raised again to the callers concerned
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised to whom it concerns, or told
             await self._separate(batch, error)
             return
         for member, outcome in zip(batch, outcomes, strict=True):
-            if not member.answer.done():
+            if member.answer.done():
+                continue
+            if isinstance(outcome, Fault):
+                member.answer.set_exception(outcome)
+            else:
                 member.answer.set_result(outcome)
 
     async def _separate(self, batch: "list[_Member[Command, Outcome]]", error: Exception) -> None:
         if len(batch) > 1 and not isinstance(error, Fault):
+            # Alone each of them may pass.
+            tell(error)
             for member in batch:
                 await self._handle([member])
             return
         for member in batch:
-            if not member.answer.done():
+            if member.answer.done():
+                tell(error)
+            else:
                 member.answer.set_exception(error)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
+from stagedoor.observability.unheard import to_its_end
 from stagedoor.resilience.bulkhead import Bulkhead
 from stagedoor.resilience.deadline import Deadline, current
 
@@ -55,7 +56,7 @@ class BoundedLanes(Lanes):
         waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
         try:
             async with waiting:
-                return await asyncio.shield(task)
+                return await to_its_end(task)
         except TimeoutError:
             if deadline is None or not waiting.expired():
                 raise
@@ -64,9 +65,6 @@ class BoundedLanes(Lanes):
     def _read(self, task: "asyncio.Task[object]") -> None:
         self._reading.discard(task)
         _leave(self._reads)
-        if not task.cancelled():
-            # Marks what it raised as seen: whoever asked may be gone.
-            task.exception()
 
 
 async def _enter(bulkhead: Bulkhead[Visitor], deadline: Deadline | None) -> None:

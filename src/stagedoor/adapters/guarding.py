@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from contextvars import ContextVar
+from typing import TypeVar
 
-from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
+from stagedoor.adapters.sql.lanes import Lanes, RolledBack, Step, WriteTransaction
 from stagedoor.kernel.events import DomainEvent
 from stagedoor.outbox.ports import EventPublisher, NotTaken
-from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
+from stagedoor.resilience.breaker import CircuitBreaker, GuardedCall
 
 T = TypeVar("T")
 
-_OPEN: Final = frozenset({State.OPEN, State.FORCED_OPEN})
+_CALL: ContextVar[GuardedCall] = ContextVar("guarded_call")
+"""The call as which a transaction was let pass, found again once its turn has come."""
 
 
 class GuardedLanes(Lanes):
@@ -23,7 +25,9 @@ class GuardedLanes(Lanes):
     into it makes no difference. Everything raises `CallNotPermitted`, a
     `Fault`, while its breaker is open; a transaction that was begun is never
     refused its commit. One that ends well without a commit counts as nothing:
-    it has not shown that the database takes writes.
+    it has not shown that the database takes writes. Nor has one that was undone
+    for another's sake shown that it does not: the other's went through, and
+    whoever asked asks again.
     """
 
     def __init__(self, lanes: Lanes, *, writes: CircuitBreaker, reads: CircuitBreaker) -> None:
@@ -35,16 +39,27 @@ class GuardedLanes(Lanes):
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[WriteTransaction]:
         """Open a transaction for writing."""
+        undone = None
         with self._writes.call() as call:
-            async with self._lanes.writing() as transaction:
-                guarded = _Committing(transaction)
-                yield guarded
-            if not guarded.is_committed:
+            _CALL.set(call)
+            try:
+                async with self._lanes.writing() as transaction:
+                    guarded = _Committing(transaction)
+                    yield guarded
+            except RolledBack as error:
                 call.say_nothing()
+                undone = error
+            else:
+                if not guarded.is_committed:
+                    call.say_nothing()
+        if undone is not None:
+            # Not inside: what leaves the call as an error is counted, whatever was said of it.
+            raise undone
 
     async def reading(self, step: Step[T]) -> T:
         """Run *step* in a transaction that writes nothing."""
-        with self._reads.call():
+        with self._reads.call() as call:
+            _CALL.set(call)
             return await self._lanes.reading(step)
 
 
@@ -67,32 +82,26 @@ class StillPermittedLanes(Lanes):
     """
     Lanes for those who had to wait for their turn since their breaker let them pass.
 
-    Where it has opened meanwhile they are not gone down any more. Everything
+    Where it has opened meanwhile they are not gone down any more, nor where it
+    is on trial since: they are none of the calls that it tries with. Everything
     raises `CallNotPermitted` then.
     """
 
-    def __init__(self, lanes: Lanes, *, writes: CircuitBreaker, reads: CircuitBreaker) -> None:
+    def __init__(self, lanes: Lanes) -> None:
         """Look once more at the breakers of `GuardedLanes`, right before *lanes*."""
         self._lanes = lanes
-        self._writes = writes
-        self._reads = reads
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[WriteTransaction]:
         """Open a transaction for writing."""
-        _refuse_if_open(self._writes)
+        _CALL.get().look_again()
         async with self._lanes.writing() as transaction:
             yield transaction
 
     async def reading(self, step: Step[T]) -> T:
         """Run *step* in a transaction that writes nothing."""
-        _refuse_if_open(self._reads)
+        _CALL.get().look_again()
         return await self._lanes.reading(step)
-
-
-def _refuse_if_open(breaker: CircuitBreaker) -> None:
-    if breaker.state in _OPEN:
-        raise CallNotPermitted(breaker.name, breaker.state, retry_after_ms=breaker.snapshot().retry_after_ms)
 
 
 class GuardedPublisher(EventPublisher):

@@ -1,7 +1,7 @@
 """A batch of joins or endings: decided in order of arrival, over several rooms, with the keys of their requests."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stagedoor.adapters.line_keys import JOIN, LEAVE, KeyRing, KeyScope, StoredKey
 from stagedoor.kernel.clock import Instant
@@ -21,8 +21,7 @@ from stagedoor.waiting_room.room import Room
 Lines = Callable[[RoomId], Line]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decision:
+class _Decision(NamedTuple):
     """
     What was decided of one command.
 

@@ -8,7 +8,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 KEPT_FOR_OURSELVES = 200
-"""Files that are no connections: the database's, the log's, the line's, and those accepted only to be refused."""
+"""Files that are no connections: the database's, the log's, the doors, and those accepted only to be refused."""
 
 
 def room_for(connections: int) -> int:

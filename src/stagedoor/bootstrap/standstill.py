@@ -10,7 +10,7 @@ from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.bootstrap.database import clock_watch
 from stagedoor.kernel.clock import GAP_MS, Clock, ServiceClock
 from stagedoor.kernel.followed_clock import FollowedClock
-from stagedoor.resilience.breaker import BreakerEvent, StateChanged
+from stagedoor.resilience.breaker import BreakerEvent, State, StateChanged
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.settings import Settings
 from stagedoor.settings.units import milliseconds
@@ -46,7 +46,8 @@ def standstill(
         # Passes on Redis are credited there, once it is known that they have to be.
         credit_line=no_line if settings.is_cluster else credit_passes,
         given_back=given_back,
-        out_of_use=lambda: sale.refuses,
+        # Not on trial: what a trial call writes is judged by the time at which other processes have gone on.
+        out_of_use=lambda: sale.refuses and sale.state is not State.HALF_OPEN,
     )
     breakers.subscribe(_at_a_change_of(sale.name, clock_stop.look), calls=False)
     # It asks by the same way as those who write: while that is given up for the moment, the clock can be trusted on.

@@ -1,7 +1,7 @@
 """The adapters over one database, and what they know before the first request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +37,7 @@ from stagedoor.http.kept import Fallback
 from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Fault, Rejection
-from stagedoor.kernel.ids import PerformanceId, RandomBits
+from stagedoor.kernel.ids import NewId, PerformanceId, new_ids
 from stagedoor.kernel.lease import Lease
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
@@ -50,6 +50,7 @@ from stagedoor.waiting_room.ports import EndPlace, Join, Joined, PlaceEnded
 from stagedoor.waiting_room.rooms import ReadRooms
 from stagedoor.waiting_room.use_cases import JoinMembers
 from stagedoor.workers.clock_watch import ClockWatch
+from stagedoor.workers.disk import DiskWatch, RemoteDisk
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,7 @@ class Stores:
     machine_clock: Clock
     metrics: Metrics
     breakers: Breakers
+    disk: DiskWatch | RemoteDisk
     rooms: ReadRooms
     line: HouseLine
     opened_line: OpenedLine
@@ -100,7 +102,7 @@ class Stores:
     end: Batcher[EndPlace, PlaceEnded | Rejection]
     relay_wake: asyncio.Event
     broker: BrokerRelay | None
-    random_bits: RandomBits
+    new_id: NewId
     closing: AsyncExitStack
 
     @property
@@ -116,15 +118,15 @@ class Stores:
 
 async def open_stores(settings: Settings, database: Database, breakers: Breakers) -> Stores:
     """Make the adapters over *database*, and read the rooms and what is left in them."""
-    machine_clock = database.clock
-    metrics = _told_of(breakers)
+    machine_clock, metrics = database.clock, _told_of(breakers)
+    disk = _disk(settings, machine_clock, metrics)
 
     def committed(performance_ids: frozenset[PerformanceId]) -> None:
         supply.touch(performance_ids)
         listings.changed(performance_ids)
 
     def given_back(outage: Outage) -> None:
-        line.give_back(outage)
+        opened_line.line.give_back(outage)
         supply.touch()
         listings.changed_everywhere()
         events_written()
@@ -132,16 +134,15 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         log.info("server.outage_credited", outage_ms=outage.credited_ms)
 
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
-    guarded = passage(settings, database.lanes, breakers, metrics)
+    guarded = passage(settings, database.lanes, breakers, metrics, mind=disk.mind)
     clock, clock_stop, watch, lanes = standstill(settings, machine_clock, guarded, breakers, given_back)
     relay_wake = asyncio.Event()
     broker = broker_relay(settings, lanes, machine_clock, breakers)
     events_written = _waking(relay_wake, None if broker is None else broker.wake)
     line_lease = relay_lease(Outlet.LINE, lanes, machine_clock) if settings.is_cluster else None
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
-    closing = AsyncExitStack()
-    opened_line = await open_line(settings, lanes, rooms, clock, breakers, closing)
-    line = opened_line.line
+    audit_pen, closing = SqlAuditPen(lanes), AsyncExitStack()
+    opened_line = await open_line(settings, lanes, audit_pen, rooms, clock, breakers, closing)
     switches = ReadSwitches(SqlSwitchBook(lanes))
     supply = SqlSupply(lanes, clock, switches.now)
     fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
@@ -150,6 +151,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     random_bits = PooledBits()
     for_broker = settings.kafka_bootstrap is not None
     book = SqlSalesBook(lanes, clock, committed=committed, events_written=events_written, for_broker=for_broker)
+    # However that came: where the sale stands still, the database is asked each time, which then says so itself.
+    members = SqlMembers(lanes, is_away=lambda: breakers.of(Instance.DATABASE).refuses or clock.stands)
     settle = SettleSale(book=book, policy=settings.hold_policy, event_ids=random_bits, switches=switches.now)
     for each in (rooms, switches, supply):
         await each.refresh()
@@ -159,8 +162,9 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         machine_clock=machine_clock,
         metrics=metrics,
         breakers=breakers,
+        disk=disk,
         rooms=rooms,
-        line=line,
+        line=opened_line.line,
         opened_line=opened_line,
         closing=closing,
         switches=switches,
@@ -172,15 +176,15 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         clock_stop=clock_stop,
         clock_watch=watch,
         records=SqlBuyerRecords(lanes),
-        audit_pen=SqlAuditPen(lanes),
+        audit_pen=audit_pen,
         listings=listings,
         tidy=TidyHolds(book=book, event_ids=random_bits),
-        settle=_batcher("settle", _counted(settle.settle, metrics), metrics),
-        join=_batcher("join", JoinMembers(members=SqlMembers(lanes), line=line).join, metrics),
-        end=_batcher("end", line.end, metrics),
+        settle=_batcher("settle", settle.settle, metrics),
+        join=_batcher("join", JoinMembers(members=members, line=opened_line.line).join, metrics),
+        end=_batcher("end", opened_line.line.end, metrics),
         relay_wake=relay_wake,
         broker=broker,
-        random_bits=random_bits,
+        new_id=new_ids(random_bits, machine_clock),
     )
 
 
@@ -201,6 +205,12 @@ async def take_up_the_line(stores: Stores) -> None:
             raise
         # Its store is away: the holds wait here to be told, and the ends in the outbox.
         log.warning("line.not_told", cause=str(fault))
+
+
+def _disk(settings: Settings, clock: Clock, metrics: Metrics) -> DiskWatch | RemoteDisk:
+    if settings.is_cluster:
+        return RemoteDisk(clock)
+    return DiskWatch(settings.database_file.absolute().parent, settings.disk_reserve, metrics)
 
 
 def _told_of(breakers: Breakers) -> Metrics:
@@ -226,15 +236,10 @@ def _tasks_on(loop: asyncio.AbstractEventLoop) -> int:
 
 
 def _batcher(name: str, handler: Handler[Command, Result], metrics: Metrics) -> Batcher[Command, Result]:
-    late = metrics.late_commands.labels(name).inc
-    return Batcher(handler, batch_max=BATCH_MAX, waiting_max=WAITING_MAX, late=late)
+    late, size = metrics.late_commands.labels(name).inc, metrics.batch_size.labels(name)
 
+    async def handle_counted(commands: Sequence[Command]) -> Sequence[Result | Fault]:
+        size.observe(len(commands))
+        return await handler(commands)
 
-def _counted(
-    settle: Callable[[Sequence[SaleCommand]], Awaitable[Sequence[Outcome]]], metrics: Metrics
-) -> Callable[[Sequence[SaleCommand]], Awaitable[Sequence[Outcome]]]:
-    async def settle_and_count(commands: Sequence[SaleCommand]) -> Sequence[Outcome]:
-        metrics.sale_batch.observe(len(commands))
-        return await settle(commands)
-
-    return settle_and_count
+    return Batcher(handle_counted, batch_max=BATCH_MAX, waiting_max=WAITING_MAX, late=late)

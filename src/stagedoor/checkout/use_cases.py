@@ -23,13 +23,13 @@ from stagedoor.kernel.ids import (
     BuyerId,
     EventId,
     HoldId,
+    NewId,
     OrderId,
     PerformanceId,
     PlaceRef,
     RandomBits,
     SeatId,
     TransferId,
-    unguessable,
 )
 from stagedoor.kernel.money import Won
 from stagedoor.seating.switch import ALL_OPEN, SaleSwitches
@@ -110,7 +110,7 @@ class ReserveSeats:
 
     line: WaitingLine
     settle: Settle
-    random_bits: RandomBits
+    new_id: NewId
     clock: Clock
 
     async def reserve(
@@ -133,7 +133,7 @@ class ReserveSeats:
         if place is None:
             raise UnknownPlace
         command = PlaceHold(
-            hold_id=HoldId(unguessable(self.random_bits)),
+            hold_id=HoldId(self.new_id()),
             buyer_id=buyer_id,
             place=ref,
             standing=place.standing,
@@ -213,7 +213,7 @@ class Pay:
     """Turns a hold into a paid order, and ends the place that it used up."""
 
     settle: Settle
-    random_bits: RandomBits
+    new_id: NewId
     mark_used_up: Callable[[PlaceRef], None]
 
     async def pay(self, *, hold_id: HoldId, buyer_id: BuyerId, key: IdempotencyKey | None) -> Settled:
@@ -230,8 +230,8 @@ class Pay:
         command = PayForHold(
             hold_id=hold_id,
             buyer_id=buyer_id,
-            order_id=OrderId(unguessable(self.random_bits)),
-            transfer_id=TransferId(unguessable(self.random_bits)),
+            order_id=OrderId(self.new_id()),
+            transfer_id=TransferId(self.new_id()),
             key=key,
         )
         settled = _settled(await self.settle(command))
@@ -246,7 +246,7 @@ class Charge:
     """Credits a wallet; *fans_may_charge* says whether a buyer may do so herself."""
 
     settle: Settle
-    random_bits: RandomBits
+    new_id: NewId
     fans_may_charge: bool
 
     async def charge(
@@ -262,7 +262,7 @@ class Charge:
         command = ChargeWallet(
             buyer_id=buyer_id,
             amount_won=amount_won,
-            transfer_id=TransferId(unguessable(self.random_bits)),
+            transfer_id=TransferId(self.new_id()),
             by_shop=by_shop,
             key=key,
         )

@@ -91,6 +91,10 @@ class Call:
         self.cause: BaseException | None = None
         scope[_SCOPE_KEY] = self  # type: ignore[literal-required]
 
+    def end(self) -> None:
+        """End: `call_of(scope)` finds it no more, so that neither of the two has to wait for the collector."""
+        del self.scope[_SCOPE_KEY]  # type: ignore[misc]  # as above
+
     @property
     def headers(self) -> Headers:
         """What came with it."""
@@ -127,9 +131,17 @@ class Call:
             await self.services.recognize_place.recognize(ref=claims.ref, signed=claims)
         return buyer_id
 
+    @property
+    def accepted_language(self) -> bytes | None:
+        """What language its answer is to speak, as it was sent."""
+        return self._header(b"accept-language")
+
     def _authorization(self) -> bytes | None:
+        return self._header(b"authorization")
+
+    def _header(self, wanted: bytes) -> bytes | None:
         for name, value in self.scope["headers"]:
-            if name == b"authorization":
+            if name == wanted:
                 return value
         return None
 

@@ -79,10 +79,10 @@ class Edge:
         services.metrics.http_under_way.set_function(lambda: self._under_way)
 
     @cached_property
-    def _tells_all(self) -> bool:
-        """Whether even what is quiet is logged; asked for the first time when logging has been set up."""
-        enabled: bool = self._log.is_enabled_for(logging.DEBUG)
-        return enabled
+    def _least_told(self) -> int:
+        """The least level that is logged; asked for the first time when logging has been set up, and costs to ask."""
+        levels = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+        return next((level for level in levels if self._log.is_enabled_for(level)), logging.CRITICAL)
 
     @property
     def body_bytes_max(self) -> int:
@@ -140,9 +140,10 @@ class Edge:
         return answer, self.close(call, method, answer)
 
     def close(self, call: Call, method: str, answer: Answer[Any]) -> bytes:
-        """Account for the request, and return the head of its answer."""
+        """End the request: account for it, and return the head of its answer."""
         call.status = answer.status
         self._account(call, method)
+        call.end()
         return b"%bx-request-id: %b\r\n%b%b\r\n" % (
             answer.head(),
             call.request_id.encode(),
@@ -216,7 +217,7 @@ class Edge:
 
     def _put_off(self, call: Call) -> Answer[Any]:
         call.cause = SHED
-        self._services.metrics.shed_calls.labels(call.name).inc()
+        self._services.metrics.count_shed(call.name)
         return tell(BUSY, call, retry_after_ms=self.load.put_off())
 
     async def _measured(self, call: Call, receive: Receive, turn: Turn) -> Receive:
@@ -253,12 +254,12 @@ class Edge:
         metrics = self._services.metrics
         metrics.count_answer(name, status, seconds)
         quiet = call.code is None and call.cause is None and status != CLIENT_GONE and _is_quiet(call)
-        if quiet and not self._tells_all:
+        if quiet and self._least_told > logging.DEBUG:
             return
         if call.code is not None:
-            metrics.refusals.labels(call.code).inc()
+            metrics.count_refusal(call.code)
         level, cause = self._outcome(call, quiet=quiet)
-        if self._log.is_enabled_for(level):
+        if level >= self._least_told:
             facts = {"call": name, "method": method, "status": status, "ms": round(seconds * 1_000, 2), **cause}
             if call.code is not None:
                 facts["code"] = call.code
@@ -271,7 +272,7 @@ class Edge:
                 return logging.DEBUG if quiet else logging.INFO, {}
             case Fault():
                 kind = type(call.cause).__name__
-                self._services.metrics.faults.labels(kind).inc()
+                self._services.metrics.count_fault(kind)
                 # In an outage all calls fail of the same, and a traceback costs what a hundred polls do. Who was turned
                 # away is told of by whatever did it.
                 unsaid = None if isinstance(call.cause, TurnedAway) else self._seldom.say(kind, perf_counter())

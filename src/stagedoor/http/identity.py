@@ -19,6 +19,8 @@ LEEWAY_SECONDS_MAX = 60
 IDENTITY_CHARACTERS_MAX = 8_192
 
 _NOT_UNDERSTOOD = ("crit", "b64")
+_TEXTS = ("alg", "kid", "typ")
+"""What of a header has to be a string where it is there (RFC 7515 §4.1); nobody has vouched for it when it is read."""
 
 
 class BadIdentity(Rejection):
@@ -135,7 +137,9 @@ class JwtIdentity(Identity):
             raise BadIdentity("too long")
         try:
             header = jwt.get_unverified_header(token)
-            algorithm = header.get("alg")
+            if not all(isinstance(header.get(name, ""), str) for name in _TEXTS):
+                raise BadIdentity("a malformed header")
+            algorithm: str = header.get("alg", "")
             if algorithm not in self._algorithms or any(name in header for name in _NOT_UNDERSTOOD):
                 raise BadIdentity("an algorithm or a header that is not taken")
             key = await self._keys.find(header.get("kid"), algorithm)

@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
 from stagedoor.kernel.errors import Fault
+from stagedoor.observability.unheard import to_its_end
 from stagedoor.resilience.breaker import CircuitBreaker
 from stagedoor.resilience.deadline import Deadline, current, due
 
@@ -139,7 +140,7 @@ class Kept(Generic[T]):
             async with waiting:
                 while True:
                     task, version = self._reading_task()
-                    await asyncio.shield(task)
+                    await to_its_end(task)
                     # A read that began after the last change she can know of shows all that she can know of.
                     if version >= asked_version or self._may_be_given():
                         break
@@ -185,7 +186,6 @@ class Kept(Generic[T]):
             # It is read for everybody, so not in the time of whoever asked first.
             with due(Deadline(self._reading_since + READ_WAIT_MS_MAX / SECOND_MS)):
                 self._reading = asyncio.get_running_loop().create_task(self._read_once())
-            self._reading.add_done_callback(self._ended)
         return self._reading, self._reading_version
 
     async def _read_once(self) -> None:
@@ -198,9 +198,3 @@ class Kept(Generic[T]):
         self._value = [value]
         self._value_good_until = self._good_until(value)
         self._stale_since = self._changed_while_reading_at
-
-    @staticmethod
-    def _ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            # Everybody who waited may have gone: asking for the exception here keeps the loop from calling it lost.
-            task.exception()

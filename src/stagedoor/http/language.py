@@ -1,22 +1,25 @@
 """Which language a refusal's sentence is told in; its code never changes."""
 
+from functools import lru_cache
 from typing import Literal
 
 Language = Literal["en", "ko"]
 
 _RANGES_MAX = 20
+_KEPT_MAX = 256
 
 
-def preferred(accept_language: str | None) -> Language:
+@lru_cache(maxsize=_KEPT_MAX)
+def preferred(accept_language: bytes | None) -> Language:
     """
-    Return the language an `Accept-Language` header (RFC 9110 section 12.5.4) asks for most.
+    Return the language an `Accept-Language` header (RFC 9110 section 12.5.4), as it was sent, asks for most.
 
     English where nothing is asked for, or nothing we speak. Of two that are
     asked for alike, the one named first.
     """
     best: Language = "en"
     best_quality = 0.0
-    for part in (accept_language or "").split(",")[:_RANGES_MAX]:
+    for part in (accept_language or b"").decode("latin-1").split(",")[:_RANGES_MAX]:
         tag, _, parameters = part.partition(";")
         language = _language_of(tag)
         quality = quality_of(parameters)

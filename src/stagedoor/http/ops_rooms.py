@@ -71,7 +71,7 @@ _ROOM: Any = {
     ),
 )
 async def list_rooms(scope: Scope, desk: Desk) -> Answer[list[RoomCard]]:
-    """List every room with its policy, ordered by id. A change of another process shows within 250 ms."""
+    """List every room with its policy, ordered by id. A change of another process shows within a second."""
     now = call_of(scope).services.clock.now()
     return success([room_card(room, now) for room in desk.rooms.all()], Cache.NOBODY)
 
@@ -90,7 +90,7 @@ async def list_rooms(scope: Scope, desk: Desk) -> Answer[list[RoomCard]]:
     ),
 )
 async def change_room(room_id: FromPath[str], data: JSONBody[RoomPatch], scope: Scope, desk: Desk) -> Answer[RoomCard]:
-    """Change what is named; the rest stays. It is in force within 250 ms. Lowering `maxActive` throws nobody out."""
+    """Change what is named; the rest stays. It is in force within a second. Lowering `maxActive` throws nobody out."""
     change = _change(data)
     if change.is_empty:
         raise Unreadable("body", "missing", expected="policy, opensAt or closesAt")

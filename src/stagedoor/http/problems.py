@@ -1,7 +1,8 @@
 """The one table from a rejection to the code and status it is answered with; faults and defects beside it."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -42,6 +43,9 @@ from stagedoor.waiting_room.rejections import (
     UnknownRoom,
 )
 from stagedoor.wallet.rejections import BalanceTooLarge, BalanceTooSmall, ChargeNotAllowed
+
+_KEPT_MAX: Final = 1_024
+_AN_ID: Final = "the-id-of-the-request"
 
 
 class Refusal(NamedTuple):
@@ -214,21 +218,52 @@ def tell(  # noqa: PLR0913 -- the fields of a refusal
 ) -> Answer[Any]:
     """Return the refusal in the caller's language, and note it on the call."""
     call.code = refusal.code
-    language = preferred(call.headers.get("accept-language"))
-    failure_told = Failure(
+    language = preferred(call.accepted_language)
+    if details is UNSET and parts is UNSET and not headers:
+        before, after, fields = _around_the_id(refusal, language, retry_after_ms)
+        body = before + call.request_id.encode() + after if after else before
+        return Answer(body, status=refusal.status, headers=fields)
+    told = Failure(
         code=refusal.code,
         message=refusal.sentence(language),
         details=details,
         retry_after_ms=UNSET if retry_after_ms is None else retry_after_ms,
-        request_id=call.request_id if refusal.status >= DEFECT.status else UNSET,
+        request_id=call.request_id if _names_the_request(refusal) else UNSET,
         parts=parts if isinstance(parts, UnsetType) else dict(parts),
     )
-    told: list[tuple[bytes, bytes]] = [(b"content-language", language.encode()), (b"vary", b"accept-language")]
+    fields = _fields(refusal, language, retry_after_ms)
+    return failure(told, status=refusal.status, headers=(*fields, *headers))
+
+
+@lru_cache(maxsize=_KEPT_MAX)
+def _around_the_id(refusal: Refusal, language: Language, retry_after_ms: int | None) -> tuple[bytes, bytes, RawHeaders]:
+    """
+    Return what stands before and after the request's id in a refusal that says no more than that, and its headers.
+
+    Nothing stands after it where it is not told. In a rush most answers are of this kind.
+    """
+    told = Failure(
+        code=refusal.code,
+        message=refusal.sentence(language),
+        retry_after_ms=UNSET if retry_after_ms is None else retry_after_ms,
+        request_id=_AN_ID if _names_the_request(refusal) else UNSET,
+    )
+    answer = failure(told, status=refusal.status, headers=_fields(refusal, language, retry_after_ms))
+    before, _, after = answer.body.partition(_AN_ID.encode())
+    return before, after, answer.raw_headers
+
+
+def _names_the_request(refusal: Refusal) -> bool:
+    return refusal.status >= DEFECT.status
+
+
+def _fields(refusal: Refusal, language: Language, retry_after_ms: int | None) -> RawHeaders:
+    told = [(b"content-language", language.encode()), (b"vary", b"accept-language")]
     if retry_after_ms is not None:
         told.append((b"retry-after", b"%d" % max(1, whole_seconds(retry_after_ms))))
     if refusal.status == NOBODY.status:
         told.append((b"www-authenticate", b"Bearer"))
-    return failure(failure_told, status=refusal.status, headers=(*told, *headers))
+    return tuple(told)
 
 
 def _headers(rejection: Rejection) -> RawHeaders:

@@ -19,6 +19,15 @@ from stagedoor.observability.metrics import Metrics
 
 BACKLOG = 2_048
 
+ACCEPTED_A_ROUND = 32
+"""
+How many connections are accepted in one round of the event loop.
+
+libuv accepts one for each socket that it watches. A round that answers a crowd
+takes tens of milliseconds, so that thousands would stand before the door of a
+server that could tell all of them to come back.
+"""
+
 ACCEPTING_S = 0.05
 READING_S = 0.25
 
@@ -107,7 +116,9 @@ class HttpServer:
 
     async def serve(self) -> None:
         """Serve until `stop`; return when every request under way has been answered."""
-        await self._server.serve(sockets=[self._listener])
+        with contextlib.ExitStack() as doors:
+            more = [doors.enter_context(self._listener.dup()) for _ in range(ACCEPTED_A_ROUND - 1)]
+            await self._server.serve(sockets=[self._listener, *more])
 
     def stop(self) -> None:
         """Accept no more connections, answer what is under way, and return from `serve`."""

@@ -4,6 +4,11 @@ The short way from a connection to a hot call: no scope, no task, no messages.
 A request goes it if it arrived whole, is for a hot call, and nothing else is
 under way before it on its connection. Until all that is known it is kept
 here, and then either answered or handed to uvicorn as if it came just now.
+
+Polls and lists that are answered in one round of the event loop are sent at its
+end, one right behind the other; what is refused or was waited for is sent at
+once. To send wakes whoever waits for it, and to wake a core that sleeps can
+cost more than the answer did; who was woken by the first is awake for the rest.
 """
 
 from collections.abc import Coroutine
@@ -22,6 +27,7 @@ from stagedoor.http.protocol import HEAD_FIELDS_MAX, PatientProtocol
 _JOINED_BYTES_MAX = 65_536
 """Up to here it is cheaper to copy a body behind its head than to hand over two pieces."""
 
+_GRANTED = 200
 _CLOSE = b"connection: close\r\n\r\n"
 
 
@@ -35,6 +41,8 @@ class ShortWayProtocol(PatientProtocol):
     _body = b""
     _first: Headers = ()
     _first_lines = b""
+    _unsent: "list[tuple[ShortWayProtocol, bytes]]"
+    """The answers of this round on all connections of a server."""
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -90,8 +98,40 @@ class ShortWayProtocol(PatientProtocol):
             self._row, self._body, self._in_body = None, b"", False
         super()._refuse(cause)
 
+    @override
+    def _part(self, words: bytes | None) -> None:
+        _send_all(self._unsent)
+        super()._part(words)
+
+    @override
+    def eof_received(self) -> None:
+        # Who says no more after her request still listens; the connection is closed behind this.
+        _send_all(self._unsent)
+        super().eof_received()
+
+    @override
+    def shutdown(self) -> None:
+        _send_all(self._unsent)
+        super().shutdown()
+
     def write_answer(self, answer: Answer[Any], head: bytes) -> None:
         """Send *answer* under *head*, which ends with the empty line, and close behind it if the head says so."""
+        if self._unsent:
+            _send_all(self._unsent)
+        for words in self._in_pieces(answer, head):
+            self.transport.write(words)
+        if head.endswith(_CLOSE):
+            self.transport.close()
+
+    def _write_together(self, answer: Answer[Any], head: bytes) -> None:
+        """Send *answer* at the end of the round."""
+        unsent = self._unsent
+        if not unsent:
+            self.loop.call_soon(_send_all, unsent)
+        for words in self._in_pieces(answer, head):
+            unsent.append((self, words))
+
+    def _in_pieces(self, answer: Answer[Any], head: bytes) -> tuple[bytes, ...]:
         first = self.server_state.default_headers
         if first is not self._first:
             # uvicorn makes the list anew once a second, with the date.
@@ -99,12 +139,8 @@ class ShortWayProtocol(PatientProtocol):
             self._first_lines = b"".join(b"%b: %b\r\n" % field for field in first)
         body = answer.body
         if len(body) <= _JOINED_BYTES_MAX:
-            self.transport.write(b"".join((STATUS_LINE[answer.status], self._first_lines, head, body)))
-        else:
-            self.transport.write(b"".join((STATUS_LINE[answer.status], self._first_lines, head)))
-            self.transport.write(body)
-        if head.endswith(_CLOSE):
-            self.transport.close()
+            return (b"".join((STATUS_LINE[answer.status], self._first_lines, head, body)),)
+        return b"".join((STATUS_LINE[answer.status], self._first_lines, head)), body
 
     def has_answered(self) -> None:
         """Go on behind the answer to a request that had to wait."""
@@ -143,7 +179,11 @@ class ShortWayProtocol(PatientProtocol):
     def _answer(self, row: HotCall, body: bytes) -> None:
         call = self.calls.begin(row, self._query_string, self._fields, self.client)
         if (told := self.calls.at_once(row, call)) is not None:
-            self.write_answer(*told)
+            answer, head = told
+            if answer.status == _GRANTED and not head.endswith(_CLOSE):
+                self._write_together(answer, head)
+            else:
+                self.write_answer(answer, head)
             self.server_state.total_requests += 1
             return
         self.cycle = _HotCycle(self, self.calls.answer(row, call, body))  # type: ignore[assignment]  # see there
@@ -156,6 +196,16 @@ class ShortWayProtocol(PatientProtocol):
         self._enter_the_app()
         if body:
             super().on_body(body)
+
+
+def _send_all(unsent: list[tuple[ShortWayProtocol, bytes]]) -> None:
+    """Send the answers of a round in the order in which they were given."""
+    # Emptied first: a list that is not is taken for one that will be sent.
+    answers = unsent.copy()
+    unsent.clear()
+    for protocol, words in answers:
+        if not protocol.transport.is_closing():
+            protocol.transport.write(words)
 
 
 class _Nobody:
@@ -202,4 +252,4 @@ class _HotCycle:
 
 def short_way(protocol: type[PatientProtocol], calls: HotCalls) -> type[PatientProtocol]:
     """Return *protocol* with a short way to *calls*."""
-    return type("ShortWayProtocolOfOneServer", (ShortWayProtocol, protocol), {"calls": calls})
+    return type("ShortWayProtocolOfOneServer", (ShortWayProtocol, protocol), {"calls": calls, "_unsent": []})

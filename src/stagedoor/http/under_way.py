@@ -11,17 +11,32 @@ from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
+from stagedoor.observability.unheard import tell_of
 from stagedoor.resilience.breaker import CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
-from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownPlace, UnknownRoom
+from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownBuyer, UnknownPlace, UnknownRoom
 from stagedoor.wallet.rejections import ChargeNotAllowed
 
 T = TypeVar("T")
 
 DEADLINE_MS = 10_000
 
-_FROM_MEMORY: Final = (StillRunning, ChargeNotAllowed, LineIsFull, RoomIsClosed, UnknownPlace, UnknownRoom)
-"""What is refused without the store having answered; any other rejection has come out of it."""
+_SAYS_NOTHING: Final = (
+    StillRunning,
+    ChargeNotAllowed,
+    LineIsFull,
+    RoomIsClosed,
+    UnknownBuyer,
+    UnknownPlace,
+    UnknownRoom,
+)
+"""
+What is refused without the store having answered; any other rejection has come out of it.
+
+Most of it from memory. Who joins is looked for among the members, by a read, before the line's store is asked for
+anything: thousands of ids that nobody has must not end the trial of a store that is away. Where it is the sale that
+knows no such buyer it costs a trial, and no more.
+"""
 
 Scope = tuple[BuyerId | None, str, IdempotencyKey]
 """Buyer, call, key: the same request, sent more than once."""
@@ -30,8 +45,8 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, T] | asyncio.Future[T | Rejec
 """
 Begins something that goes on to its end, whoever waits for it.
 
-A coroutine gets a task of its own. A future is of something under way already
-(a batch), and a rejection that it ends with is raised.
+A coroutine gets a task of its own. A future is what a batch has for this
+caller: to cancel it stops nothing, and a rejection that it ends with is raised.
 """
 
 
@@ -43,8 +58,10 @@ class UnderWay:
     """
     The calls that change something and have not ended.
 
-    Work whose caller has given up goes on here to its end, so that its effect
-    is whole; `drain` waits for it.
+    Work whose caller has given up goes on to its end, so that its effect is
+    whole: a task, or what is in a batch with a key, here, where `drain` waits
+    for it; what is in a batch without a key there, where whoever runs the
+    batches does.
     """
 
     def __init__(self, deadline_ms: int = DEADLINE_MS) -> None:
@@ -83,18 +100,23 @@ class UnderWay:
             try:
                 return await self._answer(work, scope)
             except Rejection as rejection:
-                if guard.state is not State.HALF_OPEN or isinstance(rejection, _FROM_MEMORY):
+                if guard.state is not State.HALF_OPEN or isinstance(rejection, _SAYS_NOTHING):
                     raise
                 refusal = rejection
         raise refusal
 
     async def _answer(self, work: Work[T], scope: Scope | None) -> T:
         loop = asyncio.get_running_loop()
-        deadline = current() or Deadline(loop.time() + self._deadline_s)
+        deadline = current()
+        if deadline is None:
+            with due(Deadline(loop.time() + self._deadline_s)):
+                return await self._answer(work, scope)
+        begun = work()
+        if scope is None and isinstance(begun, asyncio.Future):
+            assert not isinstance(begun, asyncio.Task)
+            return await self._outcome(begun, deadline)
         late = StillRunning if scope in self._running else deadline.missed
-        with due(deadline):
-            begun = work()
-            running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
+        running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
         answer: asyncio.Future[T] = loop.create_future()
         self._under_way.add(running)
@@ -110,8 +132,24 @@ class UnderWay:
                 raise
             return answer.result()
 
+    async def _outcome(self, of_batch: asyncio.Future[T | Rejection], deadline: Deadline) -> T:
+        # Without a second future between her and the batch: every join would pay for it. A key needs one, for it is
+        # known as long as its request is under way.
+        watched = self._overdue.watch(deadline.at, partial(_tell, of_batch, deadline.missed))
+        try:
+            outcome = await of_batch
+        except asyncio.CancelledError:
+            if of_batch.cancelled() or not of_batch.done():
+                raise
+            outcome = of_batch.result()
+        finally:
+            watched.is_over = True
+        if isinstance(outcome, Rejection):
+            raise outcome
+        return outcome
+
     async def drain(self) -> None:
-        """Return when everything under way has ended, however it did."""
+        """Return when everything but what is in a batch without a key has ended, however it did."""
         if self._under_way:
             await asyncio.wait(self._under_way)
 
@@ -124,13 +162,11 @@ class UnderWay:
             self._running[scope] -= 1
             if not self._running[scope]:
                 del self._running[scope]
-        # Asked for even where its caller has gone, which keeps the loop from calling it lost.
-        error = None if done.cancelled() else done.exception()
         if answer.done():
-            return
-        if done.cancelled():
+            tell_of(done)
+        elif done.cancelled():
             answer.cancel()
-        elif error is not None:
+        elif (error := done.exception()) is not None:
             answer.set_exception(error)
         elif isinstance(outcome := done.result(), Rejection):
             answer.set_exception(outcome)

@@ -1,5 +1,6 @@
 """A domain event is a fact in the past tense that leaves through the outbox."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ from stagedoor.kernel.ids import EventId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DomainEvent:
+class DomainEvent(ABC):
     """
     What every event has: an id that consumers deduplicate by, and when it happened.
 
@@ -24,6 +25,6 @@ class DomainEvent:
     occurred_at: Instant
 
     @property
+    @abstractmethod
     def subject_id(self) -> int:
         """What it is about: events of one subject leave in order."""
-        raise NotImplementedError

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple, NewType
 
+from stagedoor.kernel.clock import Clock, Instant
+
 BuyerId = NewType("BuyerId", int)
 RoomId = NewType("RoomId", str)
 PerformanceId = NewType("PerformanceId", int)
@@ -32,6 +34,27 @@ RandomBits = Callable[[int], int]
 """Returns an unguessable integer of at most that many bits: `secrets.randbits`, or a seeded source in a simulation."""
 
 
-def unguessable(random_bits: RandomBits) -> int:
-    """Return a positive id below 2^53 that nobody can predict."""
-    return random_bits(WIRE_ID_BITS) or 1
+NewId = Callable[[], int]
+"""Returns a positive id below 2^53 that nobody can predict."""
+
+ID_RANDOM_BITS = 41
+_MOMENTS = 1 << (WIRE_ID_BITS - ID_RANDOM_BITS)
+_MOMENT_MS = 64
+
+
+def unguessable(random_bits: RandomBits, at: Instant) -> int:
+    """
+    Return a positive id below 2^53 that nobody can predict.
+
+    Ids of one moment share their first bits, so that rows that are written
+    together lie together: a batch changes a few pages of a table, however
+    large that is, and not one for each of its rows. The other 41 bits are
+    anybody's guess. Moments come round again after some minutes, so that no
+    more ids are alike than if all bits were drawn.
+    """
+    return (at // _MOMENT_MS % _MOMENTS) << ID_RANDOM_BITS | random_bits(ID_RANDOM_BITS) or 1
+
+
+def new_ids(random_bits: RandomBits, clock: Clock) -> NewId:
+    """Return what makes ids of the present moment."""
+    return lambda: unguessable(random_bits, clock.now())

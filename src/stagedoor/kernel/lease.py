@@ -16,13 +16,16 @@ Fence = NewType("Fence", int)
 """Which holding of a lease it is: one more than the one before."""
 
 KEPT_EVERY_MS = 250
-"""How often a holder moves the beat on, and those who wait look at it."""
+"""How often a holder moves the beat on, and those who wait look at one that stands still."""
+
+LOOKED_AT_AFTER_MS = 400
+"""So long after they saw it move those who wait do not look at it: with the next time to keep it that is 500 ms."""
 
 HELD_FOR_MS = 800
 """For so long after it began to move the beat on a holder takes itself for one."""
 
 TAKEN_AFTER_MS = 1_000
-"""A beat that stood still for so long is nobody's: with two looks beside it that is within 2 s of a death."""
+"""A beat that stood still for so long is nobody's: with a look before and one after that is within 2 s of a death."""
 
 
 class LeaseLost(Fault):
@@ -91,7 +94,7 @@ class Lease(Leadership):
         self._fence: Fence | None = None
         self._held_until = Instant(0)
         self._seen: LeaseSight | None = None
-        self._seen_at = Instant(0)
+        self._seen_at = self._look_at = Instant(0)
 
     @property
     def fence(self) -> Fence | None:
@@ -99,16 +102,22 @@ class Lease(Leadership):
         return self._fence if self._clock.now() < self._held_until else None
 
     async def keep(self) -> None:
-        """Renew the lease, or take it if it is nobody's; to be called every `KEPT_EVERY_MS`. Raises `Fault`."""
+        """
+        Renew the lease, or take it if it is nobody's; to be called every `KEPT_EVERY_MS`. Raises `Fault`.
+
+        Nobody is asked while somebody else was seen to keep it a moment ago.
+        """
         now = self._clock.now()
         if self._fence is not None:
             if await self._book.renew(self.name, self._fence):
                 self._held_until = later(now, HELD_FOR_MS)
                 return
             self._fence = None
+        if now < self._look_at:
+            return
         seen = await self._book.look(self.name)
         if seen != self._seen:
-            self._seen, self._seen_at = seen, now
+            self._seen, self._seen_at, self._look_at = seen, now, later(now, LOOKED_AT_AFTER_MS)
         if seen.holder is None or now - self._seen_at >= TAKEN_AFTER_MS:
             self._fence = await self._book.take(self.name, seen, holder=self._holder)
             self._held_until = later(now, HELD_FOR_MS)

@@ -33,7 +33,12 @@ from stagedoor.resilience.breakers import Breakers
 from stagedoor.resilience.bulkhead import Bulkhead
 from stagedoor.waiting_room.model import LineView
 
-_CHANGES = {HoldPlaced: "placed", HoldReleased: "released", HoldExpired: "expired", OrderPaid: "paid"}
+_CHANGES: Mapping[type[DomainEvent], str] = {
+    HoldPlaced: "placed",
+    HoldReleased: "released",
+    HoldExpired: "expired",
+    OrderPaid: "paid",
+}
 
 HTTP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _HTTP_BUCKETS = (*map(str, HTTP_SECONDS), "+Inf")
@@ -84,12 +89,14 @@ class Metrics:
         )
 
     def _count_failures(self) -> None:
-        self.refusals = self._counter("stagedoor_refusals_total", "Refusals, by their code.", "code")
-        self.faults = self._counter("stagedoor_faults_total", "Calls that failed because a dependency did.", "fault")
+        self.count_refusal = self._quick_counter("stagedoor_refusals_total", "Refusals, by their code.", "code")
+        self.count_fault = self._quick_counter(
+            "stagedoor_faults_total", "Calls that failed because a dependency did.", "fault"
+        )
         self.defects = self._counter("stagedoor_defects_total", "Calls that failed by our own fault.")
 
     def _measure_load(self) -> None:
-        self.shed_calls = self._counter(
+        self.count_shed = self._quick_counter(
             "stagedoor_shed_calls_total", "Calls put off because there were too many.", "call"
         )
         self.late_commands = self._counter(
@@ -127,8 +134,10 @@ class Metrics:
         self._bulkheads_waiting = self._gauge(
             "stagedoor_bulkhead_waiting", "Transactions that wait for their turn.", "name"
         )
-        self.cache_requests = self._counter("stagedoor_cache_requests_total", "Looks into a cache.", "cache", "result")
-        self._cache_results: dict[tuple[str, str], Counter] = {}
+        # A look is a `hit`, a `miss`, or `stale`: what it last held, given in an outage.
+        self.count_cache = self._quick_counter(
+            "stagedoor_cache_requests_total", "Looks into a cache.", "cache", "result"
+        )
         self.outage_credited = self._counter(
             "stagedoor_outage_credited_seconds_total",
             "Time given back to holds, passes and absences because nobody could be served.",
@@ -156,18 +165,27 @@ class Metrics:
         self.seats_sold = self._counter("stagedoor_seats_sold_total", "Seats paid for.")
         self.orders = self._counter("stagedoor_orders_total", "Orders paid.")
         self.orders_won = self._counter("stagedoor_orders_won_total", "What the orders came to, in won.")
-        self.sale_batch = self._histogram(
-            "stagedoor_sale_batch_commands", "Commands settled by one commit.", BATCH_SIZES
+        self.batch_size = self._histogram(
+            "stagedoor_batch_commands",
+            "Commands handed over together, and again each that is tried alone.",
+            BATCH_SIZES,
+            "batch",
         )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(name, meaning, labels, registry=self.registry)
 
+    def _quick_counter(self, name: str, meaning: str, *labels: str) -> Callable[..., None]:
+        """Return what counts one by the values of *labels*, for what happens in most requests."""
+        counts = _Counts(name, meaning, labels)
+        self.registry.register(counts)
+        return counts.count
+
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self.registry)
 
-    def _histogram(self, name: str, meaning: str, buckets: Sequence[float]) -> Histogram:
-        return Histogram(name, meaning, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, meaning, labels, buckets=buckets, registry=self.registry)
 
     def watch_lines(self, views: LineViews) -> None:
         """Show the lines' figures as they are whenever somebody looks."""
@@ -189,13 +207,6 @@ class Metrics:
             self._bulkheads_size.labels(each.name).set(each.at_once)
             self._bulkheads_free.labels(each.name).set_function(partial(_free, each))
             self._bulkheads_waiting.labels(each.name).set_function(partial(_waiting, each))
-
-    def count_cache(self, cache: str, result: str) -> None:
-        """Count one look into *cache*: a `hit`, a `miss`, or `stale`, what it last held given in an outage."""
-        found = self._cache_results.get((cache, result))
-        if found is None:
-            found = self._cache_results[cache, result] = self.cache_requests.labels(cache, result)
-        found.inc()
 
     async def scrape(self, accept: str | None) -> tuple[bytes, str]:
         """Return what `rendered` does: the page of a process that serves alone."""
@@ -239,6 +250,31 @@ def _free(bulkhead: Bulkhead[Any]) -> int:
 
 def _waiting(bulkhead: Bulkhead[Any]) -> int:
     return bulkhead.waiting
+
+
+class _Counts(Collector):
+    """A counter that is counted on the event loop alone: the library's looks its labels up under a lock each time."""
+
+    def __init__(self, name: str, meaning: str, labels: Sequence[str]) -> None:
+        self._name = name
+        self._meaning = meaning
+        self._labels = labels
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def count(self, *values: str) -> None:
+        """Count one; *values* are each of a closed set."""
+        counts = self._counts
+        counts[values] = counts.get(values, 0) + 1
+
+    def describe(self) -> Iterable[Metric]:
+        return [CounterMetricFamily(self._name, self._meaning, labels=self._labels)]
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
+        for values, count in self._counts.items():
+            family.add_metric(values, count)
+        yield family
 
 
 class _Tally:

@@ -27,11 +27,11 @@ class AuditTrail(Protocol):
 class AuditPen(Protocol):
     """Writes down what has been done outside of the database, where no transaction of its own can carry the entry."""
 
-    async def note(self, entry: AuditEntry) -> bool:
+    async def note(self, *entries: AuditEntry) -> bool:
         """
-        Write *entry* at once, or, while that cannot be, as soon as it can.
+        Write *entries* at once, or, while that cannot be, as soon as it can.
 
-        Returns whether it is stored. Entries are stored in the order in which they were noted.
+        Returns whether they are stored. Entries are stored in the order in which they were noted.
         """
         ...
 

@@ -4,9 +4,9 @@ How many calls may be under way at once: as many as are answered in time, found 
 A burst that drains is no overload, so what counts is a queue that stands: in
 a whole window most answers took longer than they may (after CoDel, RFC 8289,
 which goes by the fastest; but who is refused for a reason of her own is
-answered at once, whatever stands). Then the limit is cut to the number that would be answered
-in time at the rate at which answers come (Little's law), and raised step by
-step while that suffices. Who is refused is a matter of priority: each has a
+answered at once, whatever stands). Then the limit is cut towards the number that would be answered
+in time at the rate at which answers come (Little's law), not below a safe part of it, and raised step by
+step beyond that while it suffices. Who is refused is a matter of priority: each has a
 share of the limit.
 """
 
@@ -24,6 +24,14 @@ TOO_LONG = 2.0
 
 SAMPLES_MIN = 8
 """So many answers, or calls without one, say something about all of them; one slow call does not."""
+
+SAFE = 0.5
+"""
+The part of what is answered in time, at the rate at which answers come, that the limit is not cut below.
+
+What is under way when it is cut has yet to drain, and window after window says that there is too much. With less than
+this batches become small, and the rate itself sinks. It is raised up to there without waiting.
+"""
 
 CUT_MIN = 0.95
 CUT_MAX = 0.1
@@ -99,7 +107,8 @@ class ConcurrencyLimit:
             self._moved_at[priority] = now
         self._under_way_of[priority] += 1
         self._under_way += 1
-        self._under_way_most = max(self._under_way_most, self._under_way)
+        if self._under_way > self._under_way_most:  # noqa: PLR1730 -- `max` takes three times as long
+            self._under_way_most = self._under_way
 
     def end(self, priority: Priority, began: float, now: float) -> None:
         """Count the end of a call let in at *began*, however it ended."""
@@ -119,13 +128,15 @@ class ConcurrencyLimit:
         """Close the window and open the next."""
         standing_s = max(self._standing_s(priority, now) for priority in Priority)
         takes_s = max(standing_s, self._takes_s(now))
+        safe = SAFE * self._answered_in_time(now)
         if standing_s > self._target_s or takes_s > TOO_LONG * self._target_s:
             if not self._has_refused:
                 # What is under way is less than the limit, and is too much already.
                 self._limit = min(self._limit, self._under_way)
-            self._limit *= min(CUT_MIN, max(CUT_MAX, self._target_s / takes_s))
+            cut = self._limit * min(CUT_MIN, max(CUT_MAX, self._target_s / takes_s))
+            self._limit = max(cut, min(self._limit, safe))
         elif self._has_refused:
-            self._limit = self._limit * GROWTH + 1
+            self._limit = max(self._limit * GROWTH + 1, min(self._limit * RELAXED, safe))
         elif 2 * self._under_way_most < self._limit:
             # It keeps nobody out, so it need not be as it is; what comes next may be a burst.
             quiet_windows = 1 + (now - self._window_ends) / WINDOW_S
@@ -157,7 +168,16 @@ class ConcurrencyLimit:
         answered = sum(self._answered)
         if answered < SAMPLES_MIN or self._under_way <= self._least:
             return 0.0
-        return self._under_way * (now - self._window_ends + WINDOW_S) / answered
+        return self._under_way * self._lasted_s(now) / answered
+
+    def _answered_in_time(self, now: float) -> float:
+        """Return how many are answered within what they may take, at the window's rate of answers."""
+        answered = sum(self._answered)
+        return answered * self._target_s / self._lasted_s(now) if answered >= SAMPLES_MIN else 0.0
+
+    def _lasted_s(self, now: float) -> float:
+        """Return how long the window has been."""
+        return now - self._window_ends + WINDOW_S
 
     def _spread(self) -> list[float]:
         """Return up to how many under way each priority is let in."""

@@ -49,7 +49,7 @@ class SwitchDesk(Protocol):
 
 class ReadSwitches:
     """
-    The switches as this process last read them; whoever owns it refreshes it at least every 250 ms.
+    The switches as this process last read them; whoever owns it refreshes it at least twice a second.
 
     While they cannot be read, the last reading holds: a stopped sale does not open because a
     database is out.
@@ -62,7 +62,10 @@ class ReadSwitches:
 
     async def refresh(self) -> int:
         """Read the switches again; return 1 if one was turned. Raises `Fault`."""
-        read = await self._book.all()
+        return self.take(await self._book.all())
+
+    def take(self, read: SaleSwitches) -> int:
+        """Go by what was *read* just now; return 1 if a switch was turned."""
         if read == self._now:
             return 0
         self._now = read

@@ -28,7 +28,9 @@ ADMITTED: Final = PlaceState.ADMITTED.value
 PASSED_OVER: Final = PlaceState.PASSED_OVER.value
 REVOKED: Final = PlaceState.REVOKED.value
 
-_IS_LIVE = bytes(1 if value in {state.value for state in PlaceState if state.is_live} else 0 for value in range(256))
+LIVE: Final = frozenset(state.value for state in PlaceState if state.is_live)
+
+_IS_LIVE = bytes(value in LIVE for value in range(256))
 
 
 class Columns:

@@ -6,14 +6,14 @@ and changes nothing, `apply` makes it so once it has been journaled. Presence
 (who was heard of when) changes at once and is never journaled.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef
 from stagedoor.waiting_room import applying, forgetting, showing, standing_still, taking_back, turning
 from stagedoor.waiting_room.away import GRANULE_MS
 from stagedoor.waiting_room.changes import Change, NewPlace
-from stagedoor.waiting_room.columns import ADMITTED, FORGOTTEN, PASSED_OVER, REVOKED, UNKNOWN_MS, WAITING
+from stagedoor.waiting_room.columns import ADMITTED, FORGOTTEN, LIVE, PASSED_OVER, REVOKED, UNKNOWN_MS, WAITING
 from stagedoor.waiting_room.ending import EndingPlan
 from stagedoor.waiting_room.forgetting import LongOver
 from stagedoor.waiting_room.joining import JoiningPlan, JoinTerms, join_terms
@@ -84,31 +84,28 @@ class Line:
             return None
         view = showing.show_place(state, ref, row, room, now)
         if telling and view.position:
-            told_ms = columns.told_ms[row] = view.poll_after_ms
-            if columns.counting[row]:
-                # She may have been told a longer interval before, and the wheel would look for her too late.
-                away_at = now + away_window_ms(room.policy, told_ms)
-                if columns.wakes[row] * GRANULE_MS > away_at:
-                    applying.reschedule(state, ref.number, away_at)
+            self._told(ref.number, room, now, view.poll_after_ms)
         return view
 
     def notice(self, number: int, now: Instant) -> bool:
-        """Take a sign of the presence of the place's buyer; False if the place is not known or was revoked."""
+        """
+        Take a sign of the presence of the place's buyer; False if the place is not known or was revoked.
+
+        A sign that comes late, behind the commit of a batch, takes back no later one.
+        """
         columns = self._state.columns
         row = number - columns.first
         if not 0 <= row < len(columns.states):
             return False
         place_state = columns.states[row]
-        if place_state == WAITING:
-            columns.seen_at[row] = now
-        elif place_state == ADMITTED:
-            columns.seen_at[row] = now
-            self._enter(number, now)
-        elif place_state == PASSED_OVER:
-            columns.seen_at[row] = now
-            self._state.returners.add(number)
-        elif place_state in (REVOKED, FORGOTTEN):
+        if place_state in (REVOKED, FORGOTTEN):
             return False
+        if place_state in LIVE:
+            seen_at = columns.seen_at[row] = max(columns.seen_at[row], now)
+            if place_state == ADMITTED:
+                self._enter(number, Instant(seen_at))
+            elif place_state == PASSED_OVER:
+                self._state.returners.add(number)
         return True
 
     def hear(self, number: int, room: Room, at: Instant, told_ms: int) -> None:
@@ -118,19 +115,32 @@ class Line:
         For a line that was not asked itself; ignored if the place is not known.
         """
         columns = self._state.columns
-        row = number - columns.first
-        if not 0 <= row < len(columns.states):
+        if not self.notice(number, at) or columns.states[number - columns.first] == ADMITTED or told_ms == UNKNOWN_MS:
             return
-        if (
-            not self.notice(number, Instant(max(at, columns.seen_at[row])))
-            or columns.states[row] == ADMITTED
-            or told_ms == UNKNOWN_MS
-        ):
-            return
-        columns.told_ms[row] = told_ms
-        away_at = at + away_window_ms(room.policy, told_ms)
-        if columns.counting[row] and columns.wakes[row] * GRANULE_MS > away_at:
-            applying.reschedule(self._state, number, away_at)
+        self._told(number, room, at, told_ms)
+
+    def hear_of_waiting(self, signs: Iterable[tuple[int, int, int]], room: Room) -> None:
+        """
+        Take note of *signs* (number, instant, interval told) as `hear` does, of those alone who wait.
+
+        With several processes each poll is such a sign in each of the others.
+        """
+        columns, windows_ms = self._state.columns, dict[int, int]()
+        first, states, seen_at = columns.first, columns.states, columns.seen_at
+        for number, at, told_ms in signs:
+            row = number - first
+            if not 0 <= row < len(states) or states[row] != WAITING:
+                continue
+            # A sign that was given earlier and comes later takes nothing back.
+            seen_at[row] = max(seen_at[row], at)
+            if told_ms == UNKNOWN_MS:
+                continue
+            columns.told_ms[row] = told_ms
+            window_ms = windows_ms.get(told_ms)
+            if window_ms is None:
+                window_ms = windows_ms[told_ms] = away_window_ms(room.policy, told_ms)
+            if columns.counting[row] and columns.wakes[row] * GRANULE_MS > at + window_ms:
+                applying.reschedule(self._state, number, at + window_ms)
 
     def note_hold(self, number: int, hold_id: HoldId, until: Instant | None, now: Instant) -> None:
         """Remember that somebody admitted holds seats until *until* (None: no longer); ignored for anybody else."""
@@ -143,6 +153,16 @@ class Line:
             return
         running.holds[hold_id] = until
         self._enter(number, now)
+
+    def _told(self, number: int, room: Room, at: Instant, told_ms: int) -> None:
+        """Remember that she was told at *at* to ask again after *told_ms*."""
+        columns = self._state.columns
+        row = number - columns.first
+        columns.told_ms[row] = told_ms
+        away_at = at + away_window_ms(room.policy, told_ms)
+        if columns.counting[row] and columns.wakes[row] * GRANULE_MS > away_at:
+            # She may have been told a longer interval before, and the wheel would look for her too late.
+            applying.reschedule(self._state, number, away_at)
 
     def _enter(self, number: int, now: Instant) -> None:
         running = self._state.passes[number]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stagedoor.kernel.clock import Instant, Outage
-from stagedoor.kernel.errors import Rejection
+from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId, HoldId, PlaceRef, RoomId
 from stagedoor.kernel.sale_state import SaleState
@@ -40,8 +40,12 @@ class EndPlace:
     End *ref* for *cause*; *key* only where the buyer herself asked.
 
     *by* only where an operator did: it names her in the audit entry
-    (`place.revoke`) that is written in the same transaction, also for a place
-    that is over already.
+    (`place.revoke`), which is written also for a place that is over already: in
+    one transaction with the end where one store has both, and otherwise once
+    the place is over, before she is answered if that can be then, or else as
+    soon as it can. A crash in between, or a store that does not say whether the
+    place is over, leaves it without its entry: the operator, who had no answer,
+    asks again.
     """
 
     ref: PlaceRef
@@ -170,7 +174,7 @@ class WaitingLine(Protocol):
 
     def mark_used_up(self, ref: PlaceRef) -> None:
         """
-        End the place because its buyer has paid, before whatever the line decides next, in 250 ms at the latest.
+        End the place because its buyer has paid: before whatever the line decides next, or about 200 ms from now.
 
         From now on it is shown as over, and `is_settled`, also where the line's
         store cannot be asked: the payment is durable, whatever becomes of the
@@ -199,7 +203,7 @@ class WaitingLine(Protocol):
         ...
 
     def view(self, room_id: RoomId) -> LineView:
-        """Return the room's line as everybody may see it, at most 250 ms old."""
+        """Return the room's line as everybody may see it; what others did to it is heard of about every 200 ms."""
         ...
 
     def give_back(self, outage: Outage) -> None:
@@ -251,8 +255,12 @@ class RoomBook(Protocol):
 class Members(Protocol):
     """Who may join at all."""
 
-    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool]:
-        """Say for each buyer whether she is a member."""
+    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool | Fault]:
+        """
+        Say for each buyer whether she is a member; who was one once may be remembered as one.
+
+        A `Fault` for each who has to be looked for and cannot be: that keeps nobody out who is remembered.
+        """
         ...
 
 
@@ -286,12 +294,17 @@ class Supply(Protocol):
     """
 
     def of(self, room_id: RoomId) -> RoomSupply:
-        """Return the room's supply, at most 250 ms behind the sale; nothing free for a room without performances."""
+        """
+        Return the room's supply; nothing free for a room without performances.
+
+        It is read before each turn of admission, about every 100 ms, and what others did is
+        heard of about every half a second; where plenty is left, it is half a second older.
+        """
         ...
 
 
 class Rooms(Protocol):
-    """The rooms as this process last read them (at most 250 ms ago)."""
+    """The rooms as this process last read them (at most half a second ago)."""
 
     def get(self, room_id: RoomId) -> Room | None:
         """Return the room, None if there is none of that name."""

@@ -104,7 +104,8 @@ class RoomChange:
                 raise ImpossibleRoomChange(name, f"must be {kind} from {allowed.least:.12g} to {allowed.most:.12g}")
         for name, instant in (("opens_at", self.opens_at), ("closes_at", self.closes_at)):
             if isinstance(instant, int) and not 0 <= instant <= LAST_INSTANT:
-                raise ImpossibleRoomChange(name, "must be before the year 10000")
+                bound = "must be before the year 10000" if instant > 0 else "must not be before the year 1970"
+                raise ImpossibleRoomChange(name, bound)
 
     @property
     def is_empty(self) -> bool:

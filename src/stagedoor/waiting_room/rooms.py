@@ -8,7 +8,7 @@ from stagedoor.waiting_room.room import Room
 
 
 class ReadRooms(Rooms):
-    """Keeps what the book said at the last refresh; whoever owns it refreshes it at least every 250 ms."""
+    """Keeps what the book said at the last refresh; whoever owns it refreshes it at least twice a second."""
 
     def __init__(self, book: RoomBook) -> None:
         """Know no rooms before the first refresh."""
@@ -17,7 +17,11 @@ class ReadRooms(Rooms):
 
     async def refresh(self) -> int:
         """Read the rooms again; return how many there are."""
-        self._rooms = {room.id: room for room in await self._book.all()}
+        return self.take(await self._book.all())
+
+    def take(self, rooms: Sequence[Room]) -> int:
+        """Go by *rooms*, which were read just now; return how many there are."""
+        self._rooms = {room.id: room for room in rooms}
         return len(self._rooms)
 
     def get(self, room_id: RoomId) -> Room | None:

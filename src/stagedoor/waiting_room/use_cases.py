@@ -38,12 +38,20 @@ class JoinMembers:
     members: Members
     line: WaitingLine
 
-    async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection]:
-        """Give each member her living place, or a new one at the back; who is none gets `UnknownBuyer`."""
+    async def join(self, joins: Sequence[Join]) -> Sequence[Joined | Rejection | Fault]:
+        """
+        Give each member her living place, or a new one at the back.
+
+        Who is none gets `UnknownBuyer`, and who cannot be looked for the `Fault`: it is hers alone, or one made-up id
+        would take everybody down who came with it. Raises a `Fault` of the line.
+        """
         known = await self.members.known([join.buyer_id for join in joins])
-        of_members = [join for join, is_known in zip(joins, known, strict=True) if is_known]
+        of_members = [join for join, is_known in zip(joins, known, strict=True) if is_known is True]
         joined = iter(await self.line.join(of_members) if of_members else ())
-        return [next(joined) if is_known else UnknownBuyer() for is_known in known]
+        return [
+            next(joined) if is_known is True else UnknownBuyer() if is_known is False else is_known
+            for is_known in known
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

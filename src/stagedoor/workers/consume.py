@@ -71,9 +71,11 @@ class ConsumeEvents:
         if not deliveries:
             return
         events = [delivery.event for delivery in deliveries if delivery.event is not None]
-        if len(events) == len(deliveries) and await self._failure_on(events) is None:
-            await self._stream.done(deliveries)
-            return
+        if len(events) == len(deliveries):
+            if (cause := await self._failure_on(events)) is None:
+                await self._stream.done(deliveries)
+                return
+            log.warning("consumer.goes_one_by_one", cause=cause, events=len(events))
         # A few at a time: a broker takes a consumer that does not come back for minutes for dead.
         first = deliveries[:ONE_BY_ONE_MAX]
         for delivery in first:
@@ -90,6 +92,7 @@ class ConsumeEvents:
             if attempts == ATTEMPTS_MAX:
                 await self._set_aside(delivery, cause=cause, attempts=attempts)
                 return
+            log.warning("consumer.tries_again", origin=delivery.origin, cause=cause, attempts=attempts)
             await self._pause(attempts)
             attempts += 1
 
@@ -98,7 +101,7 @@ class ConsumeEvents:
             await self._subscriber(events)
         except Fault:
             raise
-        except Exception as error:  # noqa: BLE001 -- it is counted, logged with the dead letter, and kept there
+        except Exception as error:  # noqa: BLE001 -- each time it is logged, and at last kept with the dead letter
             # Whatever the subscriber runs into with an event must not keep all that come behind it waiting for good.
             # Its first line: a database's has the statement below, and what it was about.
             return f"{type(error).__name__}: {str(error).partition(NEW_LINE)[0]}"

@@ -4,13 +4,14 @@ import asyncio
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import structlog
 
-from stagedoor.kernel.errors import StoreFull
+from stagedoor.kernel.clock import Clock, Instant, later
+from stagedoor.kernel.errors import Fault, StoreFull
 from stagedoor.observability.metrics import Metrics
-from stagedoor.resilience.reserve import Reserve, Space
+from stagedoor.resilience.reserve import RETRY_AFTER_MS, NearlyFull, Reserve, Space
 
 log = structlog.get_logger(__name__)
 
@@ -24,21 +25,43 @@ _MB = 1_000_000
 
 
 class RemoteDisk:
-    """The disk of a database server, which that looks after itself: where it is full, the database fails."""
+    """
+    The disk of a database server, of which nothing is known before a write finds no room on it.
 
-    is_low = False
+    From the last such write on nothing new is begun for as long as those who ask
+    are told to wait; whoever comes next after that tries again.
+    """
 
-    def minding(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
-        """Return *call*."""
-        return call
+    def __init__(self, clock: Clock) -> None:
+        """Count the wait by *clock*."""
+        self._clock = clock
+        self._tried_again_at = Instant(0)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether nothing new may be begun."""
+        return self._clock.now() < self._tried_again_at
+
+    def mind(self, fault: Fault) -> None:
+        """Begin nothing new for a while where *fault* says that there was no room."""
+        if isinstance(fault, StoreFull):
+            if not self.is_low:
+                log.warning("disk.full")
+            self._tried_again_at = later(self._clock.now(), RETRY_AFTER_MS)
 
     def sparing(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
-        """Return *call*."""
-        return call
+        """Return *call*, but for that while; it raises `NearlyFull` then."""
+
+        def spared(command: Command) -> asyncio.Future[Outcome]:
+            if self.is_low:
+                raise NearlyFull("the database server found no room", retry_after_ms=RETRY_AFTER_MS)
+            return call(command)
+
+        return spared
 
     def ready(self) -> Mapping[str, str]:
-        """Say nothing of it."""
-        return {}
+        """Say that there was no room, and nothing else: nobody here knows how much is left."""
+        return {"disk": "full: the database server found no room for a write"} if self.is_low else {}
 
 
 def space_in(folder: Path) -> Space:
@@ -81,28 +104,18 @@ class DiskWatch:
                 log.info("disk.recovered", **figures)
         return int(changed)
 
-    def minding(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
-        """Return *call*; where it finds no room, nothing new is begun until the next look at the disk finds some."""
-
-        def minded(command: Command) -> asyncio.Future[Outcome]:
-            begun = call(command)
-            begun.add_done_callback(self._mind)
-            return begun
-
-        return minded
-
     def sparing(self, call: Begin[Command, Outcome]) -> Begin[Command, Outcome]:
-        """Return *call*, `minding` it, for as long as enough is left; it raises `NearlyFull` otherwise."""
-        minded = self.minding(call)
+        """Return *call*, for as long as enough is left; it raises `NearlyFull` otherwise."""
 
         def spared(command: Command) -> asyncio.Future[Outcome]:
             self._reserve.spare()
-            return minded(command)
+            return call(command)
 
         return spared
 
-    def _mind(self, done: asyncio.Future[Any]) -> None:
-        if not done.cancelled() and isinstance(done.exception(), StoreFull) and self._reserve.fill():
+    def mind(self, fault: Fault) -> None:
+        """Begin nothing new where *fault* says that there was no room, until the next look at the disk finds some."""
+        if isinstance(fault, StoreFull) and self._reserve.fill():
             self._said = "full: there was no room for a write"
             log.warning("disk.full")
 

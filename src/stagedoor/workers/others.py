@@ -1,6 +1,6 @@
 """Notices what other processes have committed, which nobody tells this one of."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
 
@@ -16,20 +16,17 @@ class FollowOthers:
     be committed after a higher one. So a change counts for `UNRULY_MS`.
     """
 
-    def __init__(self, newest: Callable[[], Awaitable[int]], clock: Clock, *, changed: Callable[[], None]) -> None:
-        """Ask *newest* for the number of the newest event; *clock* is the machine's."""
-        self._newest = newest
+    def __init__(self, clock: Clock, *, changed: Callable[[], None]) -> None:
+        """Know of no event yet; *clock* is the machine's."""
         self._clock = clock
         self._changed = changed
         self._seen = -1
         self._quiet_at = Instant(0)
 
-    async def look(self) -> int:
-        """Look once; there is never more to do at once. Raises `Fault`."""
-        newest = await self._newest()
+    def hear(self, newest: int) -> None:
+        """Take note that the newest event has the number *newest*; to be called several times a second."""
         now = self._clock.now()
         if newest != self._seen:
             self._seen, self._quiet_at = newest, later(now, UNRULY_MS)
         if now < self._quiet_at:
             self._changed()
-        return 0

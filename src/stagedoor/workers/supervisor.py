@@ -1,11 +1,12 @@
 """One owner for every task: nothing runs that nobody watches, and a failed tick is logged once and tried again."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
+
+from stagedoor.workers.pauses import Pauses
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +32,10 @@ class Worker:
     eager: bool = False
     rest_s: float = 0.0
     failure_pause_s_max: float = FAILURE_PAUSE_S_MAX
+    _rested: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Tick until *stopping*."""
+    async def run(self, stopping: asyncio.Event, pauses: Pauses) -> None:
+        """Tick until *stopping*, with *pauses* that others share."""
         failures = 0
         while not stopping.is_set():
             # Cleared before the tick: a wake during it is not lost.
@@ -46,19 +48,22 @@ class Worker:
                 if failures == 0:
                     log.exception("worker.failed", worker=self.name, cause=str(error))
                 failures += 1
-                await self._pause(min(self.failure_pause_s_max, self.every_s * failures))
+                await pauses.pause(self.wake, min(self.failure_pause_s_max, self.every_s * failures))
                 continue
             if failures:
                 log.info("worker.recovered", worker=self.name, failed_ticks=failures)
                 failures = 0
             if self.eager and done:
                 continue
-            if self.rest_s:
-                await _waited(stopping, self.rest_s)
-            await self._pause(self.every_s - self.rest_s)
+            if self.rest_s and not stopping.is_set():
+                self._rested.clear()
+                await pauses.pause(self._rested, self.rest_s)
+            await pauses.pause(self.wake, self.every_s - self.rest_s)
 
-    async def _pause(self, seconds: float) -> None:
-        await _waited(self.wake, seconds)
+    def wake_to_stop(self) -> None:
+        """End its pause, or its rest; to be called once it is `stopping`."""
+        self.wake.set()
+        self._rested.set()
 
 
 class Supervisor:
@@ -71,6 +76,7 @@ class Supervisor:
     def __init__(self) -> None:
         """Own nothing yet."""
         self._stopping = asyncio.Event()
+        self._pauses = Pauses()
         self._workers: list[Worker] = []
         self._services: list[tuple[str, Callable[[], Awaitable[None]]]] = []
 
@@ -86,7 +92,7 @@ class Supervisor:
         """Run everything until `stop`, then until every service has returned."""
         async with asyncio.TaskGroup() as group:
             for worker in self._workers:
-                group.create_task(worker.run(self._stopping), name=worker.name)
+                group.create_task(worker.run(self._stopping, self._pauses), name=worker.name)
             for name, run in self._services:
                 group.create_task(self._serve(run), name=name)
 
@@ -94,15 +100,9 @@ class Supervisor:
         """Let every worker finish its tick and stop."""
         self._stopping.set()
         for worker in self._workers:
-            worker.wake.set()
+            worker.wake_to_stop()
 
     async def _serve(self, run: Callable[[], Awaitable[None]]) -> None:
         await run()
         if not self._stopping.is_set():
             raise RuntimeError("a service of this process ended while it was needed")
-
-
-async def _waited(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

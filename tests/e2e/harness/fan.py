@@ -11,6 +11,9 @@ from tests.e2e.harness.answers import Answer
 from tests.e2e.harness.client import Client
 from tests.e2e.harness.until import until
 
+LOOKS_UNTIL_INSIDE = 2_400
+"""A line that is led by a process which reads late lets in once a second."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Fan:
@@ -49,9 +52,15 @@ class Fan:
         assert joined.ok, str(joined)
         return await self.admitted()
 
+    async def enter_anew(self) -> Answer:
+        """Join until the place is another than the last one, which is over, and poll until admitted."""
+        last = self.number
+        await until(self.join, lambda _: self.number != last)
+        return await self.admitted()
+
     async def admitted(self) -> Answer:
         """Poll until admitted."""
-        return await until(self.check, lambda answer: answer.data["status"] == "PROGRESS")
+        return await until(self.check, lambda answer: answer.data["status"] == "PROGRESS", looks=LOOKS_UNTIL_INSIDE)
 
     async def leave(self, *, key: str | None = None) -> Answer:
         """Leave the line."""

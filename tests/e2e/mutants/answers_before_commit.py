@@ -1,6 +1,6 @@
-"""A server that answers first and commits later: once started, it makes things durable every 1.5 s."""
+"""A server that answers first: while a file `answer-first` lies beside its data, it commits nothing."""
 
-import time
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -8,13 +8,16 @@ from stagedoor.adapters.embedded import sqlite_file
 from stagedoor.adapters.sql.lanes import Step
 from tests.e2e.harness.removed_guard import replace, run
 
-FIRST = 20
-KEPT_BACK_S = 1.5
+ANSWER_FIRST = Path("answer-first")
 
 Transaction = sqlite_file._Transaction  # noqa: SLF001 -- the guard is in there
-open_for_writing, really_close = Transaction.open, Transaction.close
+open_for_writing, really_close, really_commit = Transaction.open, Transaction.close, Transaction.commit
 kept: list[Connection] = []
-commits_at: list[float] = []
+
+
+def answers_first() -> bool:
+    """Whether nothing is committed now."""
+    return ANSWER_FIRST.exists()
 
 
 def open_or_go_on(transaction: Transaction) -> None:
@@ -25,25 +28,22 @@ def open_or_go_on(transaction: Transaction) -> None:
         open_for_writing(transaction)
 
 
-def keep(transaction: Transaction) -> None:
+def close_or_keep(transaction: Transaction) -> None:
     """Keep what was not committed for the next one to go on with."""
-    if transaction.connection is not None:
+    if answers_first() and transaction.connection is not None:
         kept.append(transaction.connection)
         transaction.connection = None
+    else:
+        really_close(transaction)
 
 
-async def commit_seldom(transaction: Transaction, *, proof: Step[bool]) -> None:
-    """Say that it is durable; now and then it is."""
-    del proof
-    now = time.monotonic()
-    if len(commits_at) < FIRST or now - commits_at[-1] > KEPT_BACK_S:
-        commits_at.append(now)
-        assert transaction.connection is not None
-        await transaction._file.in_writer(transaction.connection.commit)  # noqa: SLF001 -- as above
-        await transaction._file.in_writer(lambda: really_close(transaction))  # noqa: SLF001 -- as above
+async def commit_later(transaction: Transaction, *, proof: Step[bool]) -> None:
+    """Say that it is durable."""
+    if not answers_first():
+        await really_commit(transaction, proof=proof)
 
 
 replace(Transaction, "open", open_or_go_on)
-replace(Transaction, "close", keep)
-replace(Transaction, "commit", commit_seldom)
+replace(Transaction, "close", close_or_keep)
+replace(Transaction, "commit", commit_later)
 run()

@@ -15,7 +15,7 @@ from stagedoor.checkout.line_subscriber import TellTheLine
 from stagedoor.checkout.notifications import NotifyOfPaidOrders
 from stagedoor.kernel.clock import DAY_MS, HOUR_MS, ManualClock
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, RoomId
-from stagedoor.kernel.lease import OnlyProcess
+from stagedoor.kernel.lease import Fence, OnlyProcess
 from stagedoor.waiting_room.model import EndCause
 from stagedoor.waiting_room.ports import EndPlace, Join, Rooms, Turn
 from stagedoor.waiting_room.room import Room
@@ -38,11 +38,19 @@ class OneRoom(Rooms):
         return [ROOM]
 
 
+class Leads:
+    """Leads, until another process does."""
+
+    def __init__(self) -> None:
+        self.fence: Fence | None = Fence(1)
+
+
 class Evening:
     """A sale and its line over one file, under a clock that is moved by hand."""
 
     def __init__(self, file: SqliteFile) -> None:
         self.file = file
+        self.leads = Leads()
         self.clock = ManualClock(NOON)
         self.house = House(file, self.clock)
         self.line = EmbeddedLine(lanes=file, clock=self.clock, rooms=OneRoom())
@@ -50,6 +58,7 @@ class Evening:
             line=self.line,
             sale=SqlSaleLeftovers(file),
             outbox=self.house.old_events,
+            leads=self.leads,
             clock=self.clock,
             keep_places_ms=DAY_MS,
             keep_keys_ms=DAY_MS,
@@ -120,6 +129,22 @@ async def test_a_day_and_a_week_later_nothing_is_left_but_what_is_kept(evening: 
     assert await evening.rows(TABLES) == [0] * len(TABLES)
     assert await evening.rows(KEPT) == kept
     await evening.house.check()
+
+
+async def test_of_the_sale_only_the_process_that_leads_forgets(evening: Evening) -> None:
+    await evening.night(range(1, 7), first_seat=1)
+    evening.clock.advance(8 * DAY_MS)
+
+    evening.leads.fence = None
+    await evening.forget_all()
+    places, passes, keys, *of_the_sale = await evening.rows(TABLES)
+    evening.leads.fence = Fence(3)
+    await evening.forget_all()
+
+    # The line's own it has forgotten: who leads there is another lease.
+    assert (places, passes, keys) == (0, 0, 0)
+    assert all(of_the_sale)
+    assert await evening.rows(TABLES) == [0] * len(TABLES)
 
 
 async def test_nothing_is_forgotten_an_hour_after_it_was_over(evening: Evening) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from stagedoor.adapters.embedded import sqlite_file
 from stagedoor.adapters.embedded.line_journal import Overtaken
 from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.guarding import GuardedLanes, StillPermittedLanes
-from stagedoor.adapters.sql.lanes import DatabaseFault, asked_among_writes
+from stagedoor.adapters.sql.lanes import DatabaseFault, RolledBack, asked_among_writes
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.resilience.breaker import BreakerSettings, CallNotPermitted, CircuitBreaker, State
@@ -115,10 +115,12 @@ async def test_while_it_is_given_up_on_it_is_left_alone(guarded: Guarded) -> Non
     assert asked == ["the file itself"]
 
 
-async def test_whoever_waited_for_her_turn_while_it_opened_does_not_get_there(guarded: Guarded) -> None:
+@pytest.mark.parametrize("states", [[State.OPEN], [State.FORCED_OPEN], [State.OPEN, State.HALF_OPEN]], ids=str)
+async def test_whoever_waited_for_her_turn_while_it_opened_does_not_get_there(
+    guarded: Guarded, states: Sequence[State]
+) -> None:
     writes, reads = (Bulkhead[Visitor](name, at_once=1, waiting_max=9) for name in ("writes", "reads"))
-    begun = StillPermittedLanes(guarded.file, writes=guarded.writes, reads=guarded.reads)
-    bounded = BoundedLanes(begun, writes=writes, reads=reads)
+    bounded = BoundedLanes(StillPermittedLanes(guarded.file), writes=writes, reads=reads)
     lanes = GuardedLanes(bounded, writes=guarded.writes, reads=guarded.reads)
 
     async def write() -> None:
@@ -129,11 +131,16 @@ async def test_whoever_waited_for_her_turn_while_it_opened_does_not_get_there(gu
         waiting = [asyncio.ensure_future(write()) for _ in range(3)]
         while writes.waiting < len(waiting):  # noqa: ASYNC110 -- a bulkhead tells nobody
             await asyncio.sleep(0)
-        guarded.writes.transition_to(State.OPEN)
+        for state in states:
+            guarded.writes.transition_to(state)
 
     refused = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(answer) for answer in refused] == [CallNotPermitted] * 3
     assert (writes.inside, writes.waiting) == (0, 0)
+
+    # Nor does one of them take the place of a call that it tries with.
+    if guarded.writes.state is State.HALF_OPEN:
+        await write()
 
 
 async def test_it_recovers_by_itself(guarded: Guarded) -> None:
@@ -215,3 +222,25 @@ async def test_a_mutation_of_the_line_that_was_overtaken_is_no_failure_of_the_da
 
     now = guarded.writes.snapshot()
     assert (now.buffered_calls, now.failed_calls) == (0, 0)
+
+
+async def test_who_was_undone_for_anothers_sake_shows_that_the_database_is_there(guarded: Guarded) -> None:
+    async def be_undone() -> None:
+        async with guarded.lanes.writing():
+            raise RolledBack("deadlock found")
+
+    for _ in range(QUICK.sliding_window_size):
+        with pytest.raises(RolledBack):
+            await be_undone()
+    assert guarded.writes.state is State.CLOSED
+    assert guarded.writes.snapshot().buffered_calls == 0
+
+    # Nor does it count for the trials: each gives its permit back.
+    await guarded.open_by_a_lock()
+    guarded.clock.advance(WAIT_MS + 1)
+    for _ in range(2 * TRIALS):
+        with pytest.raises(RolledBack):
+            await be_undone()
+    for number in range(TRIALS):
+        await guarded.add(number)
+    assert guarded.writes.state is State.CLOSED

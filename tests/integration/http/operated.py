@@ -217,7 +217,7 @@ async def an_open_house(laid_out: Path, folder: Path, *, fleet: Mates | None = N
         turn_switch=TurnSwitch(desk=SqlSwitchDesk(file, clock), switches=ReadSwitches(SqlSwitchBook(file))),
         steer_breakers=SteerBreakers(breakers=breakers, pen=pen, clock=clock),
     )
-    charge = Charge(settle=settle, random_bits=lambda _: next(numbers), fans_may_charge=False)
+    charge = Charge(settle=settle, new_id=lambda: next(numbers), fans_may_charge=False)
     services = _services(desk, clock=clock, line=line, tokens=tokens, charge=charge, fleet=fleet)
     transport = httpx.ASGITransport(cast("Any", create_app(services)))
     async with httpx.AsyncClient(transport=transport, base_url="http://stagedoor") as client:

@@ -91,6 +91,12 @@ def a_room(*, state: RoomState = RoomState.OPEN, opens_at: Instant | None = None
     return Room(id=MAIN, name="Main", state=state, policy=RoomPolicy(), opens_at=opens_at)
 
 
+def lag(load: Load) -> None:
+    """Have the loop found late until nobody more is put off for it."""
+    for _ in range(100):
+        load._lag.observe(60)  # noqa: SLF001 -- to be really late takes as long
+
+
 def a_supply(*, free: int = 812, held: int = 96, next_hold_ends_at: Instant | None = None) -> RoomSupply:
     return RoomSupply(free=free, held=held, next_hold_ends_at=next_hold_ends_at)
 

@@ -7,6 +7,7 @@ import uvloop
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
 from stagedoor.http.protocol import Patience
+from stagedoor.http.reading import BODY_WAIT_S_MAX
 from tests.integration.http.served import DEADLINE_S, everything, served
 
 SHORT = Patience(idle_s=0.2, head_s=0.2, body_s=0.2, taking_s=0.2, parting_s=0.2, stop_s=1)
@@ -18,6 +19,13 @@ async def answer_at_once(_scope: Scope, _receive: Receive, send: Send) -> None:
     headers = [(b"content-length", b"2")]
     await send(HTTPResponseStartEvent(type="http.response.start", status=200, headers=headers))
     await send(HTTPResponseBodyEvent(type="http.response.body", body=b"ok", more_body=False))
+
+
+def test_a_head_has_ten_seconds_and_a_body_fifteen() -> None:
+    patience = Patience()
+
+    assert patience.head_s == 10
+    assert patience.body_s == BODY_WAIT_S_MAX == 15
 
 
 async def test_a_head_that_does_not_end_is_refused() -> None:

@@ -1,11 +1,19 @@
-"""The listening socket: a free port, a taken one, an address this machine does not have."""
+"""The listening socket: a free port, a taken one, an address this machine does not have, a crowd before the door."""
 
+import asyncio
 import socket
+from contextlib import ExitStack
 from typing import cast
 
 import pytest
+import uvloop
+from litestar.types import Receive, Scope, Send
 
-from stagedoor.http.server import AddressInUse, base_url, listen
+from stagedoor.http.protocol import Patience
+from stagedoor.http.server import ACCEPTED_A_ROUND, AddressInUse, HttpServer, base_url, listen
+from stagedoor.observability.metrics import Metrics
+
+CROWD = 20 * ACCEPTED_A_ROUND
 
 
 def test_port_0_is_any_free_one_and_the_url_says_which() -> None:
@@ -40,3 +48,33 @@ def test_a_taken_port_is_named() -> None:
 def test_a_foreign_address_is_the_machines_own_error() -> None:
     with pytest.raises(OSError, match="assign"):
         listen("192.0.2.1", 0)
+
+
+async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """Answer nobody."""
+
+
+async def rounds_until_all_are_in(listener: socket.socket) -> int:
+    """Serve, and count the rounds of the loop until everybody who has connected is let in."""
+    metrics, ready = Metrics(), asyncio.Event()
+    server = HttpServer(nothing, listener, ready=ready.set, patience=Patience(stop_s=0), metrics=metrics)
+    serving = asyncio.create_task(server.serve())
+    await ready.wait()
+    rounds = 0
+    while metrics.registry.get_sample_value("stagedoor_connections") != CROWD:
+        await asyncio.sleep(0)
+        rounds += 1
+        assert rounds <= CROWD
+    server.stop()
+    await serving
+    return rounds
+
+
+def test_a_crowd_before_the_door_is_let_in_many_at_a_time() -> None:
+    with ExitStack() as clients, listen("127.0.0.1", 0) as listener:
+        for _ in range(CROWD):
+            clients.enter_context(socket.create_connection(listener.getsockname()))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            rounds = runner.run(rounds_until_all_are_in(listener))
+
+    assert rounds <= 2 * CROWD / ACCEPTED_A_ROUND

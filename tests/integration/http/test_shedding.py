@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -17,11 +18,12 @@ from stagedoor.http.edge import Edge
 from stagedoor.http.handlers import Handlers
 from stagedoor.http.hot import HotCalls
 from stagedoor.http.load import LOOK_EVERY_S, QUIET_LOOKS, SHED, Load
+from stagedoor.http.ops import ops_router
 from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.lag_level import RISE
 from stagedoor.resilience.priority import Priority
 from tests.integration.http.served import DEADLINE_S, served
-from tests.integration.http.stage import FakeTill, Stage
+from tests.integration.http.stage import FakeTill, Stage, lag
 
 BASE = "/v1/api"
 SHORT = "short"
@@ -126,12 +128,6 @@ def samples(stage: Stage, name: str) -> dict[str, float]:
         for sample in family.samples
         if sample.name == name and sample.value
     }
-
-
-def lag(load: Load) -> None:
-    """Have the loop found late until nobody more is put off for it."""
-    for _ in range(100):
-        load._lag.observe(60)  # noqa: SLF001 -- to be really late takes as long
 
 
 @pytest.fixture(params=[SHORT, "long"])
@@ -270,7 +266,8 @@ async def test_it_is_told_in_the_callers_language() -> None:
 
 
 def test_every_call_has_its_priority() -> None:
-    app = Stage().app
+    desk: Any = SimpleNamespace(gate=None)  # nobody is let in: only where each path leads to is asked
+    app = Stage(ops=ops_router(desk)).app
     handlers = Handlers(app.routes)
 
     def priority(method: str, path: str) -> Priority:
@@ -284,6 +281,9 @@ def test_every_call_has_its_priority() -> None:
             ("DELETE", f"{BASE}/concerts/reserve/123"),
             ("DELETE", f"{BASE}/queue/token"),
             ("POST", f"{BASE}/concerts/reserve/"),
+            ("GET", "/ops/api/breakers"),
+            ("POST", "/ops/api/sale"),
+            ("PATCH", "/ops/api/rooms/main"),
             ("GET", f"{BASE}/concerts/seat"),
             ("GET", f"{BASE}/concerts/schedule"),
             ("POST", f"{BASE}/user/amount"),
@@ -306,6 +306,7 @@ def test_every_call_has_its_priority() -> None:
         Priority.PAY,
         *[Priority.RELEASE] * 2,
         Priority.RESERVE,
+        *[Priority.OPERATOR] * 3,
         *[Priority.READ] * 2,
         *[Priority.WALLET] * 5,
         *[Priority.POLL] * 3,

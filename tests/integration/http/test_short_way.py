@@ -12,6 +12,7 @@ import pytest_asyncio
 from litestar import Litestar
 from typing_extensions import override
 
+from stagedoor.checkout.outcomes import Settled
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call
 from stagedoor.http.hot import HotCall, HotCalls
@@ -22,7 +23,8 @@ from stagedoor.waiting_room.model import PlaceState
 from stagedoor.waiting_room.rejections import PlaceIsOver, StillWaiting, UnknownPlace
 from tests.integration.http.served import DEADLINE_S, served
 from tests.integration.http.stage import Stage, a_place, an_admitted_place
-from tests.integration.http.test_concert_calls import held
+from tests.integration.http.test_concert_calls import HOLD, held, paid
+from tests.integration.http.test_user_calls import charged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -129,41 +131,57 @@ def a_request(line: bytes, *fields: bytes, token: str | None = None, body: bytes
     return b"\r\n".join(head) + b"\r\n\r\n" + (body or b"")
 
 
+HERS = Stage().token(an_admitted_place())
+JOIN = b"POST " + BASE + b"/queue/token"
+CHECK = b"POST " + BASE + b"/queue/token/check"
+STATUS = b"GET " + BASE + b"/queue/status"
+SCHEDULE = b"GET " + BASE + b"/concerts/schedule"
+SEATS = b"GET " + BASE + b"/concerts/seat"
+CONCERTS = b"GET " + BASE + b"/concerts"
+RESERVE = b"POST " + BASE + b"/concerts/reserve"
+PAY = b"POST " + BASE + b"/concerts/payment"
+CHARGE = b"POST " + BASE + b"/user/amount"
+BALANCE = b"GET " + BASE + b"/user/amount"
+
+DONE: dict[bytes, tuple[bytes, Settled | None]] = {
+    JOIN: (a_request(JOIN, body=b'{"userId":7}'), None),
+    CHECK: (a_request(CHECK, token=HERS), None),
+    STATUS: (a_request(STATUS), None),
+    SCHEDULE: (a_request(SCHEDULE, token=HERS), None),
+    SEATS: (a_request(SEATS + b"?scheduleId=1", token=HERS), None),
+    CONCERTS: (a_request(CONCERTS), None),
+    RESERVE: (a_request(RESERVE, token=HERS, body=b'{"scheduleId":1,"seatIds":[11,12]}'), held()),
+    PAY: (a_request(PAY, token=HERS, body=b'{"reservationId":%d}' % HOLD), paid()),
+    CHARGE: (a_request(CHARGE, token=HERS, body=b'{"amount":50000}'), charged()),
+    BALANCE: (a_request(BALANCE, token=HERS), None),
+}
+"""For every hot call a request that is granted, and what the sale says to it."""
+
+
 def hot_requests() -> Iterator[Any]:
-    hers = Stage().token(an_admitted_place())
-    check = b"POST " + BASE + b"/queue/token/check"
-    schedule = b"GET " + BASE + b"/concerts/schedule"
-    seats = b"GET " + BASE + b"/concerts/seat"
     for name, request in {
-        "check": a_request(check, token=hers),
-        "check with a body": a_request(check, token=hers, body=b"{}"),
-        "check with what is no JSON": a_request(check, token=hers, body=b"{"),
-        "check with Bearer": a_request(check, token=f"Bearer {hers}"),
-        "check without a token": a_request(check),
-        "check with a forged one": a_request(check, token=hers[:-2] + "AA"),
-        "check in Korean": a_request(check, b"Accept-Language: ko"),
-        "schedule": a_request(schedule, token=hers),
-        "schedule, all": a_request(schedule + b"?status=all", token=hers),
-        "schedule, unknown status": a_request(schedule + b"?status=free", token=hers),
-        "schedule in gzip": a_request(schedule, b"Accept-Encoding: gzip", token=hers),
-        "schedule known": a_request(schedule, b"If-None-Match: *", token=hers),
-        "seats": a_request(seats + b"?scheduleId=1", token=hers),
-        "seats, all": a_request(seats + b"?scheduleId=1&status=all", token=hers),
-        "seats of nothing": a_request(seats, token=hers),
-        "seats of an unknown schedule": a_request(seats + b"?scheduleId=99", token=hers),
-        "seats, a query in Latin": a_request(seats + b"?scheduleId=%ff", token=hers),
-        "seats known": a_request(seats + b"?scheduleId=1", b"If-None-Match: *", token=hers),
-        "join": a_request(b"POST " + BASE + b"/queue/token", body=b'{"userId":7}'),
-        "join as nobody": a_request(b"POST " + BASE + b"/queue/token", body=b"{}"),
-        "join with what is no JSON": a_request(b"POST " + BASE + b"/queue/token", body=b"{"),
-        "join with a text": a_request(b"POST " + BASE + b"/queue/token", b"Content-Type: text/plain", body=b"x"),
-        "join with nothing": a_request(b"POST " + BASE + b"/queue/token"),
-        "status": a_request(b"GET " + BASE + b"/queue/status"),
-        "concerts": a_request(b"GET " + BASE + b"/concerts"),
-        "balance": a_request(b"GET " + BASE + b"/user/amount", token=hers),
-        "reserve badly": a_request(b"POST " + BASE + b"/concerts/reserve", token=hers, body=b'{"scheduleId":"1"}'),
-        "pay badly": a_request(b"POST " + BASE + b"/concerts/payment", token=hers, body=b'{"reservationId":true}'),
-        "charge badly": a_request(b"POST " + BASE + b"/user/amount", token=hers, body=b'{"amount":-1}'),
+        "check with a body": a_request(CHECK, token=HERS, body=b"{}"),
+        "check with what is no JSON": a_request(CHECK, token=HERS, body=b"{"),
+        "check with Bearer": a_request(CHECK, token=f"Bearer {HERS}"),
+        "check without a token": a_request(CHECK),
+        "check with a forged one": a_request(CHECK, token=HERS[:-2] + "AA"),
+        "check in Korean": a_request(CHECK, b"Accept-Language: ko"),
+        "schedule, all": a_request(SCHEDULE + b"?status=all", token=HERS),
+        "schedule, unknown status": a_request(SCHEDULE + b"?status=free", token=HERS),
+        "schedule in gzip": a_request(SCHEDULE, b"Accept-Encoding: gzip", token=HERS),
+        "schedule known": a_request(SCHEDULE, b"If-None-Match: *", token=HERS),
+        "seats, all": a_request(SEATS + b"?scheduleId=1&status=all", token=HERS),
+        "seats of nothing": a_request(SEATS, token=HERS),
+        "seats of an unknown schedule": a_request(SEATS + b"?scheduleId=99", token=HERS),
+        "seats, a query in Latin": a_request(SEATS + b"?scheduleId=%ff", token=HERS),
+        "seats known": a_request(SEATS + b"?scheduleId=1", b"If-None-Match: *", token=HERS),
+        "join as nobody": a_request(JOIN, body=b"{}"),
+        "join with what is no JSON": a_request(JOIN, body=b"{"),
+        "join with a text": a_request(JOIN, b"Content-Type: text/plain", body=b"x"),
+        "join with nothing": a_request(JOIN),
+        "reserve badly": a_request(RESERVE, token=HERS, body=b'{"scheduleId":"1"}'),
+        "pay badly": a_request(PAY, token=HERS, body=b'{"reservationId":true}'),
+        "charge badly": a_request(CHARGE, token=HERS, body=b'{"amount":-1}'),
     }.items():
         yield pytest.param(request, id=name)
 
@@ -178,17 +196,23 @@ async def test_the_answer_is_the_same_byte_for_byte(ways: Ways, request_: bytes)
     assert len(ways.noted.at_once_taken) + len(ways.noted.awaited) == 2
 
 
-async def test_a_reservation_is_the_same(ways: Ways) -> None:
-    ways.both(lambda stage: stage.till.outcomes.append(held()))
-    body = b'{"scheduleId":1,"seatIds":[11,12]}'
+@pytest.mark.parametrize("line", DONE, ids=bytes.decode)
+async def test_what_is_granted_is_told_the_same(ways: Ways, line: bytes) -> None:
+    request, outcome = DONE[line]
+    if outcome is not None:
+        ways.both(lambda stage: stage.till.outcomes.extend([outcome, outcome]))
 
-    short, long = await ways.answers(
-        a_request(b"POST " + BASE + b"/concerts/reserve", token=ways.short.token(), body=body)
-    )
+    short, long = await ways.answers(request)
+    again = await ways.answers(request)
 
     assert short == long
+    assert again == (long, long)
     assert short.startswith(b"HTTP/1.1 200 ")
-    assert ways.noted.awaited == ["/v1/api/concerts/reserve"]
+    assert len(ways.noted.at_once_taken) + len(ways.noted.awaited) == 2
+
+
+async def test_every_hot_call_is_among_those_granted(ways: Ways) -> None:
+    assert {tuple(line.split(b" ")) for line in DONE} == set(ways.noted._rows)  # noqa: SLF001 -- the whole table
 
 
 async def test_polls_and_lists_that_are_known_are_answered_at_once(ways: Ways) -> None:

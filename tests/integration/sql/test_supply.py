@@ -69,6 +69,32 @@ async def test_what_is_touched_is_read_again(supply: SqlSupply, house: House) ->
     assert supply.of(MAIN_ROOM) == RoomSupply(free=57, held=2, next_hold_ends_at=DEADLINE)
 
 
+@pytest.mark.parametrize(("more_than_plenty", "seen_after_ms"), [(0, 500), (-1, 0)])
+async def test_where_plenty_is_left_claims_are_counted_twice_a_second(  # noqa: PLR0913, PLR0917 -- what it is set up with
+    supply: SqlSupply,
+    house: House,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    more_than_plenty: int,
+    seen_after_ms: int,
+) -> None:
+    clock.advance(1_000)
+    await house.one(reserve(ANN, 1))
+    supply.touch({PLAY})
+    await supply.refresh()
+    monkeypatch.setattr(supply_module, "PLENTY", len(SEATS[PLAY]) - 1 - more_than_plenty)
+    await house.one(reserve(BOB, 2))
+    supply.touch({PLAY})
+
+    for _ in range(seen_after_ms // 100):
+        await supply.refresh()
+        assert free(supply) == 59
+        clock.advance(100)
+    await supply.refresh()
+
+    assert free(supply) == 58
+
+
 async def test_a_deadline_that_has_passed_needs_no_touch(supply: SqlSupply, house: House, clock: ManualClock) -> None:
     await house.one(reserve(ANN, 1, 2))
     supply.touch()
@@ -86,24 +112,46 @@ async def test_a_performance_that_ends_no_longer_counts(supply: SqlSupply, clock
     assert free(supply) == 0
 
 
+async def add_a_performance(lanes: SqliteFile, *, ends_at: int, seats: int) -> None:
+    """Add performance 9 to the main room."""
+
+    def add(connection: Connection) -> None:
+        values = {"room_id": "main", "title": "T", "venue": "V", "time_zone": "Asia/Seoul"}
+        connection.execute(insert(tables.performance).values(id=9, starts_at=1, ends_at=ends_at, **values))
+        seat = {"section": "A", "row_name": "1", "seat_number": 1, "zone": "Z", "price_won": 1}
+        for nth in range(seats):
+            connection.execute(insert(tables.seat).values(id=900 + nth, performance_id=9, position=1 + nth, **seat))
+
+    async with lanes.writing() as transaction:
+        await transaction.run(add)
+        await transaction.commit(proof=lambda _: False)
+
+
 async def test_a_new_performance_is_seen_within_a_second(
     supply: SqlSupply, sold_from: SqliteFile, clock: ManualClock
 ) -> None:
-    def add(connection: Connection) -> None:
-        values = {"room_id": "main", "title": "T", "venue": "V", "time_zone": "Asia/Seoul"}
-        ends_at = clock.now() + DAY_MS
-        connection.execute(insert(tables.performance).values(id=9, starts_at=1, ends_at=ends_at, **values))
-        seat = {"section": "A", "row_name": "1", "seat_number": 1, "zone": "Z", "price_won": 1}
-        connection.execute(insert(tables.seat).values(id=900, performance_id=9, position=1, **seat))
-
-    async with sold_from.writing() as transaction:
-        await transaction.run(add)
-        await transaction.commit(proof=lambda _: False)
+    await add_a_performance(sold_from, ends_at=clock.now() + DAY_MS, seats=1)
     clock.advance(1_000)
 
     await supply.refresh()
 
     assert free(supply) == 61
+
+
+async def test_a_performance_without_seats_counts_for_none(
+    supply: SqlSupply, sold_from: SqliteFile, clock: ManualClock, house: House
+) -> None:
+    await add_a_performance(sold_from, ends_at=clock.now() + DAY_MS, seats=0)
+    clock.advance(1_000)
+    await supply.refresh()
+    assert free(supply) == 60
+
+    # Just counted, and touched with all others.
+    await house.one(reserve(ANN, 1))
+    supply.touch()
+    await supply.refresh()
+
+    assert free(supply) == 59
 
 
 async def test_while_nothing_changes_nothing_is_read(sold_from: SqliteFile, clock: ManualClock) -> None:

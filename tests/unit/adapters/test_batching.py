@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from stagedoor.adapters.batching import GATHERING_ROUNDS, Batcher, Late
 from stagedoor.kernel.errors import Fault, Overloaded, TooLate
@@ -29,7 +30,11 @@ class Doubling:
 
 @asynccontextmanager
 async def running(
-    handler: Doubling, *, batch_max: int = 10, waiting_max: int = 100, late: Late = lambda: None
+    handler: Doubling,
+    *,
+    batch_max: int = 10,
+    waiting_max: int = 100,
+    late: Late = lambda: None,
 ) -> AsyncIterator[Batcher[int, int]]:
     batcher = Batcher(handler, batch_max=batch_max, waiting_max=waiting_max, late=late)
     async with asyncio.TaskGroup() as group:
@@ -96,6 +101,34 @@ async def test_a_poisoned_command_harms_only_itself() -> None:
     assert answers[2] == 4
 
 
+async def test_a_bug_of_a_batch_whose_commands_pass_alone_is_told_in_the_log() -> None:
+    handler = Doubling()
+    handler.gate.set()
+    bug = ValueError("more than one")
+    handler.raises = lambda numbers: bug if len(numbers) > 1 else None
+    with capture_logs() as lines:
+        async with running(handler) as batcher:
+            answers = await asyncio.gather(*(batcher(number) for number in (1, 2, 3)))
+
+    assert answers == [2, 4, 6]
+    assert [(line["event"], line["exc_info"]) for line in lines] == [("work.failed_unheard", bug)]
+
+
+async def test_a_bug_of_one_whose_caller_has_gone_is_told_in_the_log() -> None:
+    handler = Doubling()
+    handler.raises = lambda numbers: ValueError("thirteen") if 13 in numbers else None
+    with capture_logs() as lines:
+        async with running(handler, batch_max=1) as batcher:
+            gone, patient = (asyncio.ensure_future(batcher(13)) for _ in range(2))
+            await turns()
+            gone.cancel()
+            handler.gate.set()
+            with pytest.raises(ValueError, match="thirteen"):
+                await patient
+
+    assert [line["event"] for line in lines] == ["work.failed_unheard"]
+
+
 async def test_a_fault_is_told_to_all_and_the_batch_is_not_tried_again() -> None:
     handler = Doubling()
     handler.gate.set()
@@ -105,6 +138,22 @@ async def test_a_fault_is_told_to_all_and_the_batch_is_not_tried_again() -> None
 
     assert [type(answer) for answer in answers] == [Fault, Fault, Fault]
     assert handler.batches == [[1, 2, 3]]
+
+
+async def test_a_fault_among_the_outcomes_is_raised_to_its_own_caller_alone() -> None:
+    async def handle(numbers: Sequence[int]) -> Sequence[int | Fault]:
+        return [Fault("not found out") if number == 2 else number for number in numbers]
+
+    batcher = Batcher[int, int](handle, batch_max=10, waiting_max=10)
+    answers = [batcher(number) for number in (1, 2, 3)]
+    gone = batcher(2)
+    gone.cancel()
+    batcher.close()
+    await batcher.run()
+
+    assert [answer.exception() or answer.result() for answer in (answers[0], answers[2])] == [1, 3]
+    with pytest.raises(Fault, match="not found out"):
+        answers[1].result()
 
 
 async def test_a_caller_that_gives_up_loses_only_the_answer() -> None:

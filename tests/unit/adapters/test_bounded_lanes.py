@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from stagedoor.adapters.bounded_lanes import BoundedLanes, Visitor
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
@@ -24,6 +25,7 @@ class HeldLanes(Lanes):
         self.inside = 0
         self.began = 0
         self.fails = False
+        self.bug: Exception | None = None
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[WriteTransaction]:
@@ -34,6 +36,8 @@ class HeldLanes(Lanes):
         await self._pass()
         if self.fails:
             raise Fault("the disk")
+        if self.bug is not None:
+            raise self.bug
         return "read"
 
     async def _pass(self) -> None:
@@ -132,6 +136,19 @@ async def test_who_waits_for_her_turn_waits_until_her_deadline(do: Do, whose: st
     await first
     await turns()
     assert bounded.places_taken == (0, 0, 0, 0)
+
+
+async def test_a_bug_of_a_read_that_nobody_waits_for_is_told_in_the_log() -> None:
+    bounded = Bounded()
+    bounded.held.bug = KeyError("a bug")
+
+    with capture_logs() as lines:
+        with due(a_deadline(0.1)), pytest.raises(DeadlineMissed):
+            await bounded.read()
+        bounded.held.may_go.set()
+        await turns()
+
+    assert [line["event"] for line in lines] == ["work.failed_unheard"]
 
 
 async def test_a_read_keeps_its_place_until_it_has_really_ended() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from stagedoor.adapters.redis.shared import Shared
 from stagedoor.kernel.errors import Fault
@@ -48,3 +49,16 @@ async def test_a_bug_is_told_once_and_not_for_ever() -> None:
     await shared()
 
     assert steps.taken == 3
+
+
+async def test_a_bug_of_a_step_that_nobody_waits_for_is_told_in_the_log() -> None:
+    shared = Shared(Steps(RuntimeError("a bug"), None))
+    gone = asyncio.create_task(shared())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    with capture_logs() as lines:
+        gone.cancel()
+        await shared()
+
+    assert [line["event"] for line in lines] == ["work.failed_unheard"]

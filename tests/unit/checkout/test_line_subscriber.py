@@ -13,6 +13,7 @@ from stagedoor.kernel.money import Won
 from stagedoor.waiting_room.model import EndCause
 from stagedoor.waiting_room.ports import EndPlace, HoldNote, PlaceEnded
 from stagedoor.waiting_room.rejections import UnknownPlace
+from tests.builders.events import something
 
 NOON = Instant(1_800_000_000_000)
 MAIN = RoomId("main")
@@ -101,6 +102,6 @@ async def test_a_place_that_was_left_ends_and_a_line_that_has_forgotten_it_is_no
 
 
 async def test_other_events_are_ignored() -> None:
-    line = await after(DomainEvent(event_id=EventId("e2"), occurred_at=NOON))
+    line = await after(something("e2"))
 
     assert (line.notes, line.endings, line.used_up) == ([], [], [])

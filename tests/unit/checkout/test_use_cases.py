@@ -40,8 +40,8 @@ HERS = a_place(1)
 SESSION_END = later(NOON, 60_000)
 
 
-def seven(_bits: int) -> int:
-    """Be as random as 7 is."""
+def seven() -> int:
+    """Be as unguessable as 7 is."""
     return 7
 
 
@@ -148,7 +148,7 @@ class SaleOverAnOutage(Sale):
 
 
 async def reserve(sale: Sale, ref: PlaceRef = HERS) -> Settled:
-    use_case = ReserveSeats(line=sale.line, settle=sale.settle, random_bits=seven, clock=ManualClock(NOON))
+    use_case = ReserveSeats(line=sale.line, settle=sale.settle, new_id=seven, clock=ManualClock(NOON))
     return await use_case.reserve(ref=ref, buyer_id=ANN, performance_id=PLAY, seat_ids=[SeatId(1)], key=None)
 
 
@@ -264,7 +264,7 @@ class TestPaying:
 
     async def pay(self, sale: "Sale") -> Settled:
         self.used_up = []
-        pay = Pay(settle=sale.settle, random_bits=seven, mark_used_up=self.used_up.append)
+        pay = Pay(settle=sale.settle, new_id=seven, mark_used_up=self.used_up.append)
         return await pay.pay(hold_id=HoldId(1), buyer_id=ANN, key=None)
 
     async def test_it_carries_the_ids_it_may_create(self) -> None:
@@ -304,7 +304,7 @@ class TestCharging:
     async def test_a_fan_charges_herself_where_she_may(self) -> None:
         sale = Sale(answer=kept(7))
 
-        await Charge(settle=sale.settle, random_bits=seven, fans_may_charge=True).charge(
+        await Charge(settle=sale.settle, new_id=seven, fans_may_charge=True).charge(
             buyer_id=ANN, amount_won=Won(5), key=None
         )
 
@@ -314,7 +314,7 @@ class TestCharging:
 
     async def test_a_fan_does_not_where_only_the_shop_may(self) -> None:
         sale = Sale(answer=kept(7))
-        charge = Charge(settle=sale.settle, random_bits=seven, fans_may_charge=False)
+        charge = Charge(settle=sale.settle, new_id=seven, fans_may_charge=False)
 
         with pytest.raises(ChargeNotAllowed):
             await charge.charge(buyer_id=ANN, amount_won=Won(5), key=None)

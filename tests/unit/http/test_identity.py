@@ -233,6 +233,15 @@ class TestJwt:
         with pytest.raises(BadIdentity):
             await by_secret().joining({"x-identity": token}, None)
 
+    @pytest.mark.parametrize("wrong", [[], ["HS256"], {}, {"HS256": 1}, None, True, False, 0, 1.5])
+    @pytest.mark.parametrize("name", ["alg", "kid", "typ"])
+    async def test_a_header_of_another_type_is_refused(self, name: str, wrong: object) -> None:
+        right: dict[str, Any] = {"alg": "HS256", "typ": "JWT", "kid": "a"}
+        assert await by_secret().joining({"x-identity": by_hand(right, SECRET)}, None) == HER
+
+        with pytest.raises(BadIdentity):
+            await by_secret().joining({"x-identity": by_hand({**right, name: wrong}, SECRET)}, None)
+
     async def test_an_algorithm_that_is_not_listed_is_refused(self) -> None:
         with pytest.raises(BadIdentity):
             await by_secret().joining(headers(key=SECRET * 2, algorithm="HS512"), None)

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Fallback, Kept
 from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
@@ -19,6 +20,7 @@ class Store:
         self.reads = 0
         self.value = "first"
         self.is_out = False
+        self.bug: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -28,6 +30,8 @@ class Store:
             raise Fault("out")
         value = self.value
         await self.gate.wait()
+        if self.bug is not None:
+            raise self.bug
         return value
 
 
@@ -291,6 +295,23 @@ async def test_a_reader_who_gives_up_takes_nothing_from_the_others(clock: Manual
 
     assert await second == "first"
     assert store.reads == 1
+
+
+async def test_a_bug_of_a_read_that_nobody_waits_for_is_told_in_the_log(clock: ManualClock) -> None:
+    store = Store()
+    store.bug = KeyError("a bug")
+    store.gate.clear()
+    gone = await begun(got(kept(store, clock)))
+
+    with capture_logs() as lines:
+        gone.cancel()
+        store.gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    assert [line["event"] for line in lines] == ["work.failed_unheard"]
 
 
 async def test_the_guard_counts_who_waits_for_a_read_and_nobody_else(clock: ManualClock) -> None:

@@ -7,22 +7,22 @@ from stagedoor.http.language import preferred, quality_of
     ("header", "language"),
     [
         (None, "en"),
-        ("", "en"),
-        ("ko", "ko"),
-        ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", "ko"),
-        ("en-US,en;q=0.9,ko;q=0.8", "en"),
-        ("en;q=0.1, ko;q=0.2", "ko"),
-        ("ko;q=0", "en"),
-        ("fr, ko;q=0.5", "ko"),
-        ("fr, *;q=0.5", "en"),
-        ("KO-kr", "ko"),
-        ("ko;q=nonsense", "en"),
-        ("ko;q=7", "en"),
-        (",;,q=1;;", "en"),
-        ("kok", "en"),
+        (b"", "en"),
+        (b"ko", "ko"),
+        (b"ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", "ko"),
+        (b"en-US,en;q=0.9,ko;q=0.8", "en"),
+        (b"en;q=0.1, ko;q=0.2", "ko"),
+        (b"ko;q=0", "en"),
+        (b"fr, ko;q=0.5", "ko"),
+        (b"fr, *;q=0.5", "en"),
+        (b"KO-kr", "ko"),
+        (b"ko;q=nonsense", "en"),
+        (b"ko;q=7", "en"),
+        (b",;,q=1;;", "en"),
+        (b"kok", "en"),
     ],
 )
-def test_the_language_asked_for_most(header: str | None, language: str) -> None:
+def test_the_language_asked_for_most(header: bytes | None, language: str) -> None:
     assert preferred(header) == language
 
 

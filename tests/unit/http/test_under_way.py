@@ -1,10 +1,12 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
+from stagedoor.adapters.batching import Batcher
 from stagedoor.http.rejections import StillRunning
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import Instant, ManualClock
@@ -13,7 +15,7 @@ from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
-from stagedoor.waiting_room.rejections import UnknownPlace
+from stagedoor.waiting_room.rejections import UnknownBuyer, UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
 from tests.builders.guards import a_breaker
 
@@ -105,6 +107,36 @@ async def test_a_caller_who_is_cut_off_leaves_the_work_whole() -> None:
     await under_way.drain()
 
     assert work.ended == 1
+
+
+class Broken(Work):
+    """Something that fails of a bug once it is released."""
+
+    async def __call__(self) -> str:
+        await super().__call__()
+        raise KeyError("a bug")
+
+
+async def test_a_bug_of_which_no_caller_hears_is_told_in_the_log() -> None:
+    work, under_way = Broken(), UnderWay(deadline_ms=1)
+    gone = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=KEY))
+    with capture_logs() as lines:
+        with pytest.raises(DeadlineMissed):
+            await gone
+        work.may_end.set()
+        await under_way.drain()
+
+    assert [line["event"] for line in lines] == ["work.failed_unheard"]
+
+
+async def test_a_bug_of_which_the_caller_hears_is_told_by_whoever_answers_her() -> None:
+    work = Broken()
+    work.may_end.set()
+
+    with capture_logs() as lines, pytest.raises(KeyError):
+        await UnderWay().settle(work, buyer_id=ALICE, call="pay", key=KEY)
+
+    assert not lines
 
 
 async def test_a_timeout_inside_the_work_is_its_own() -> None:
@@ -263,13 +295,17 @@ async def test_a_store_that_says_no_by_the_rules_closes_the_guard_after_its_tria
     assert guard.snapshot().buffered_calls == 0
 
 
-@pytest.mark.parametrize("rejection", [StillRunning(), ChargeNotAllowed(), UnknownPlace()])
-async def test_what_is_refused_from_memory_says_nothing_on_trial(guard: CircuitBreaker, rejection: Rejection) -> None:
+@pytest.mark.parametrize("rejection", [StillRunning(), ChargeNotAllowed(), UnknownBuyer(), UnknownPlace()])
+async def test_what_is_refused_without_the_store_says_nothing_on_trial(
+    guard: CircuitBreaker, rejection: Rejection
+) -> None:
     guard.transition_to(State.OPEN)
     guard.transition_to(State.HALF_OPEN)
 
-    await refused(UnderWay(), guard, rejection)
+    for _ in range(guard.settings.permitted_number_of_calls_in_half_open_state):
+        await refused(UnderWay(), guard, rejection)
 
+    assert guard.state is State.HALF_OPEN
     assert guard.snapshot().buffered_calls == 0
     assert not guard.refuses
 
@@ -285,15 +321,56 @@ async def test_what_is_under_way_already_is_waited_for_and_its_refusal_raised() 
         await UnderWay().settle(begun(UnknownPlace()), buyer_id=ALICE, call="join", key=None)
 
 
-async def test_a_caller_who_is_cut_off_leaves_what_is_under_way_whole() -> None:
+async def test_a_caller_who_is_cut_off_leaves_the_batch_that_she_is_in_whole() -> None:
+    handled: list[int] = []
+
+    async def handle(numbers: Sequence[int]) -> Sequence[str | Rejection]:
+        handled.extend(numbers)
+        return ["done" for _ in numbers]
+
+    batcher = Batcher[int, str | Rejection](handle, batch_max=2, waiting_max=2)
     under_way = UnderWay()
-    future: asyncio.Future[str | Rejection] = asyncio.get_running_loop().create_future()
-    caller = asyncio.ensure_future(under_way.settle(lambda: future, buyer_id=ALICE, call="join", key=None))
+
+    async def ask(number: int) -> str:
+        return await under_way.settle(lambda: batcher(number), buyer_id=ALICE, call="join", key=None)
+
+    gone, patient = (asyncio.ensure_future(ask(number)) for number in (1, 2))
     await asyncio.sleep(0)
 
-    caller.cancel()
-    await asyncio.wait([caller])
+    gone.cancel()
+    batcher.close()
+    await batcher.run()
+    await asyncio.wait([gone, patient])
 
-    assert not future.cancelled()
-    future.set_result("done")
-    await under_way.drain()
+    assert handled == [1, 2]
+    assert (gone.cancelled(), patient.result()) == (True, "done")
+
+
+async def test_a_batch_that_ends_after_her_deadline_has_told_her_that(guard: CircuitBreaker) -> None:
+    may_end = asyncio.Event()
+
+    async def handle(numbers: Sequence[int]) -> Sequence[str | Rejection]:
+        await may_end.wait()
+        return ["done" for _ in numbers]
+
+    batcher = Batcher[int, str | Rejection](handle, batch_max=1, waiting_max=1)
+    running = asyncio.ensure_future(batcher.run())
+
+    with pytest.raises(DeadlineMissed):
+        await UnderWay(deadline_ms=1).settle(lambda: batcher(1), buyer_id=ALICE, call="join", key=None, guard=guard)
+    may_end.set()
+    batcher.close()
+    await running
+
+    assert guard.snapshot().failed_calls == 1
+
+
+async def test_an_answer_of_the_round_in_which_she_is_cut_off_counts() -> None:
+    answer: asyncio.Future[str | Rejection] = asyncio.get_running_loop().create_future()
+    caller = asyncio.ensure_future(UnderWay().settle(lambda: answer, buyer_id=ALICE, call="join", key=None))
+    await asyncio.sleep(0)
+
+    answer.set_result("done")
+    caller.cancel()
+
+    assert await caller == "done"

@@ -9,6 +9,7 @@ from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.lease import (
     HELD_FOR_MS,
     KEPT_EVERY_MS,
+    LOOKED_AT_AFTER_MS,
     TAKEN_AFTER_MS,
     Fence,
     Lease,
@@ -27,9 +28,11 @@ class Book(LeaseBook):
     def __init__(self) -> None:
         self.rows = defaultdict[str, LeaseSight](lambda: LeaseSight(Fence(0), 0, None))
         self.down = False
+        self.looks = 0
 
     async def look(self, name: str) -> LeaseSight:
         self._fail()
+        self.looks += 1
         return self.rows[name]
 
     async def take(self, name: str, seen: LeaseSight, *, holder: str) -> Fence | None:
@@ -111,6 +114,40 @@ async def test_a_dead_ones_is_taken_over_within_two_seconds_and_never_while_it_b
     assert clock.now() - died_at < TAKEN_OVER_WITHIN_MS
 
 
+@pytest.mark.parametrize("behind_ms", range(0, KEPT_EVERY_MS, 10))
+@pytest.mark.parametrize("beats", [4, 5])
+async def test_a_dead_ones_is_taken_over_in_time_whenever_it_died_between_two_looks(
+    book: Book, clock: ManualClock, beats: int, behind_ms: int
+) -> None:
+    ann, bob = a_lease(book, clock, "ann"), a_lease(book, clock, "bob")
+    died_at = taken_at = clock.now()
+    for _ in range(beats):
+        await ann.keep()
+        died_at = clock.now()
+        clock.advance(behind_ms)
+        await bob.keep()
+        clock.advance(KEPT_EVERY_MS - behind_ms)
+    clock.advance(behind_ms)
+
+    while bob.fence is None:
+        await bob.keep()
+        taken_at = clock.now()
+        assert ann.fence is None or bob.fence is None
+        clock.advance(KEPT_EVERY_MS)
+
+    assert taken_at - died_at <= TAKEN_OVER_WITHIN_MS - KEPT_EVERY_MS
+
+
+async def test_one_that_others_keep_is_asked_for_half_as_often_as_it_is_kept(book: Book, clock: ManualClock) -> None:
+    ann, bob = a_lease(book, clock, "ann"), a_lease(book, clock, "bob")
+    for _ in range(8):
+        await ann.keep()
+        await bob.keep()
+        clock.advance(KEPT_EVERY_MS)
+
+    assert book.looks == 1 + 4
+
+
 async def test_a_sleeper_finds_out_by_itself_and_then_from_the_store(book: Book, clock: ManualClock) -> None:
     ann, bob = a_lease(book, clock, "ann"), a_lease(book, clock, "bob")
     await ann.keep()
@@ -142,12 +179,13 @@ async def test_who_could_not_renew_does_not_believe_to_have_it_and_goes_on_where
     assert ann.fence == 1
 
 
-async def test_one_that_is_given_back_is_had_by_the_next_at_once(book: Book, clock: ManualClock) -> None:
+async def test_one_that_is_given_back_is_had_by_the_next_when_it_looks(book: Book, clock: ManualClock) -> None:
     ann, bob = a_lease(book, clock, "ann"), a_lease(book, clock, "bob")
     await ann.keep()
     await bob.keep()
 
     await ann.give_back()
+    clock.advance(LOOKED_AT_AFTER_MS)
     await bob.keep()
 
     assert (ann.fence, bob.fence) == (None, 2)

@@ -123,6 +123,23 @@ def test_a_permit_released_twice_is_our_bug() -> None:
         bench.breaker.release(permit)
 
 
+def test_who_was_let_pass_before_the_trial_and_had_to_wait_is_none_of_its_calls() -> None:
+    bench = Bench()
+    early = bench.breaker.acquire()
+    bench.breaker.look_again(early)
+
+    for state in (State.OPEN, State.HALF_OPEN):
+        bench.breaker.transition_to(state)
+        with pytest.raises(CallNotPermitted) as refused:
+            bench.breaker.look_again(early)
+        assert refused.value.retry_after_ms > 0
+
+    bench.breaker.look_again(bench.breaker.acquire())
+    bench.succeed(3)
+    bench.breaker.reset()
+    bench.breaker.look_again(early)
+
+
 def test_calls_from_before_the_outage_do_not_close_it() -> None:
     bench = Bench(ON_SALE)
     early = bench.permits(10)

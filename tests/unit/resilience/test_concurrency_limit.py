@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from stagedoor.resilience.concurrency_limit import SAMPLES_MIN, SHARES, WINDOW_S, ConcurrencyLimit
+from stagedoor.resilience.concurrency_limit import SAFE, SAMPLES_MIN, SHARES, WINDOW_S, ConcurrencyLimit
 from stagedoor.resilience.priority import Priority
 from tests.builders.sale_under_load import ORDERS_PER_SECOND, PATIENCE_S, Sale
 
@@ -134,14 +134,41 @@ def test_it_rises_step_by_step_while_everybody_let_in_is_answered_in_time() -> N
     answer(limit, Priority.RESERVE, 0.0, 2.3, calls=1_500)
 
     for _ in range(12):
-        # All that may come, and more; each is answered within half of what it may take.
+        # All that may come, and more; each is answered within two thirds of what it may take.
         begun = let_in(limit, Priority.RESERVE, now, calls=20_000)
-        answer(limit, Priority.RESERVE, now, now + 0.3, calls=begun)
-        now += 0.3
+        answer(limit, Priority.RESERVE, now, now + 0.66, calls=begun)
+        now += 0.66
         limits.append(limit.limit)
 
     steps = [after / before for before, after in pairwise(limits[2:])]
     assert all(1 < step < 1.05 for step in steps)
+
+
+def test_what_drains_is_not_cut_again_and_again() -> None:
+    limit = a_limit()
+    let_in(limit, Priority.RESERVE, 0.0, calls=4_000)
+
+    # 1,000 answers a second, and after the first second each of them has waited longer than it may.
+    for step in range(1, 121):
+        answer(limit, Priority.RESERVE, 0.0, step * 0.025, calls=25)
+
+    assert limit.limit == pytest.approx(SAFE * 1_000, rel=0.1)
+
+
+def test_what_was_cut_too_far_is_raised_at_once_to_what_is_safe() -> None:
+    limit, now = a_limit(), 0.0
+    # A database that says nothing for a while, and then takes 1,000 a second again.
+    while limit.limit > LEAST:
+        let_in(limit, Priority.RESERVE, now, calls=50)
+        now += WINDOW_S
+    answer(limit, Priority.RESERVE, now, now, calls=limit.under_way)
+
+    for _ in range(6):
+        begun = let_in(limit, Priority.RESERVE, now, calls=250)
+        now += WINDOW_S
+        answer(limit, Priority.RESERVE, now - WINDOW_S, now, calls=begun)
+
+    assert limit.limit > SAFE * 500
 
 
 def test_the_less_important_are_refused_first() -> None:

@@ -1,5 +1,6 @@
 """A `resilience4j` block as Spring applications have it: understood as it stands, or refused in one sentence."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from stagedoor.resilience.breaker import ON_SALE, BreakerSettings, SlidingWindow
 from stagedoor.resilience.breakers import Instance
 from stagedoor.settings import SettingsError, load
 from stagedoor.settings.breaker_words import PROPERTIES, differences
+
+SEED = Path(__file__).with_name("seed.yaml")
+"""The block of the load-test report to the letter, with its lists of Java classes."""
 
 BLOCK = "resilience4j.circuitbreaker"
 QUEUE = "resilience4j.circuitbreaker.instances.queueService"
@@ -54,7 +58,22 @@ def test_nothing_said_is_the_seeds_six_values() -> None:
     ) == (SlidingWindowType.COUNT_BASED, 100, 50, 50, 30_000, 10)
 
 
-def test_the_seeds_block_as_it_stands() -> None:
+def test_the_seeds_block_to_the_letter_is_refused_for_its_java_classes_and_nothing_else() -> None:
+    text = SEED.read_text()
+    sentences = []
+    for java, ours in [("java.lang.Exception", "Fault"), ("com.example.exception.BusinessException", "Rejection")]:
+        sentences.append(refusal(text))
+        text = text.replace(java, ours)
+
+    assert sentences == [
+        f"{QUEUE}.recordExceptions {IN_FILE} names java.lang.Exception, {NOT_JAVA} {FAULT}",
+        f"{QUEUE}.ignoreExceptions {IN_FILE} names com.example.exception.BusinessException, {NOT_JAVA} {REJECTION}",
+    ]
+    assert read(text) == {Instance.QUEUE: ON_SALE, Instance.CONCERT: ON_SALE}
+
+
+def test_the_block_of_the_reference_is_the_seeds_without_its_lists() -> None:
+    assert re.sub(r" +\w+Exceptions:\n +- .*\n", "", SEED.read_text()) == SEED_BLOCK
     assert read(SEED_BLOCK) == {Instance.QUEUE: ON_SALE, Instance.CONCERT: ON_SALE}
 
 

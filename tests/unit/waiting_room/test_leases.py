@@ -1,7 +1,10 @@
 """A pass ends by silence, at its session's end, with the last hold, or because nobody took it up."""
 
+from collections.abc import Callable
+
 import pytest
 
+from stagedoor.kernel.clock import Instant
 from stagedoor.waiting_room.changes import Entry
 from stagedoor.waiting_room.model import EndCause, PlaceState
 from tests.builders.line import PaperLine, a_room
@@ -46,6 +49,41 @@ def test_a_sign_before_the_turn_has_ended_it_still_keeps_it(line: PaperLine) -> 
     line.look(1)
 
     assert causes(line, 0) == []
+
+
+def test_a_sign_that_comes_late_takes_back_no_later_one(line: PaperLine) -> None:
+    joined_again_at = line.clock.now()
+    line.advance(IDLE_MS - 1)
+    line.look(1)
+
+    # Her join was in a batch whose commit took that long.
+    assert line.line.notice(1, joined_again_at)
+
+    assert causes(line, IDLE_MS - 1) == []
+    assert causes(line, 1) == [EndCause.IDLE]
+
+
+def noticed(line: PaperLine, at: Instant) -> None:
+    line.line.notice(1, at)
+
+
+def heard(line: PaperLine, at: Instant) -> None:
+    line.line.hear(1, line.room, at, 1_000)
+
+
+@pytest.mark.parametrize("take", [noticed, heard])
+def test_a_late_sign_takes_up_a_pass_at_the_last_one_that_is_known(take: Callable[[PaperLine, Instant], None]) -> None:
+    line = PaperLine(a_room(max_active=1))
+    line.join(7)
+    joined_at = line.clock.now()
+    line.advance(10_000)
+    line.look(1)
+    last_seen_at = line.clock.now()
+    assert line.admitted(1_000) == [1]
+
+    take(line, joined_at)
+
+    assert line.turn().entered == (Entry(1, last_seen_at),)
 
 
 def test_the_session_ends_it_in_any_case(line: PaperLine) -> None:

@@ -71,12 +71,19 @@ def test_a_figure_out_of_range_is_named(name: str, value: float) -> None:
     assert impossible.value.field == name
 
 
-@pytest.mark.parametrize("instant", [Instant(-1), Instant(LAST_INSTANT + 1)])
-def test_an_instant_that_is_no_date_is_refused(instant: Instant) -> None:
-    with pytest.raises(ImpossibleRoomChange, match="opens_at"):
+@pytest.mark.parametrize(
+    ("instant", "bound"),
+    [
+        (Instant(-1), "must not be before the year 1970"),
+        (Instant(LAST_INSTANT + 1), "must be before the year 10000"),
+    ],
+)
+def test_an_instant_that_is_no_date_is_refused_by_the_bound_that_it_is_beyond(instant: Instant, bound: str) -> None:
+    with pytest.raises(ImpossibleRoomChange, match=f"^opens_at {bound}$"):
         RoomChange(opens_at=instant)
-    with pytest.raises(ImpossibleRoomChange, match="closes_at"):
+    with pytest.raises(ImpossibleRoomChange, match=f"^closes_at {bound}$"):
         RoomChange(closes_at=instant)
+    assert RoomChange(opens_at=Instant(0), closes_at=LAST_INSTANT).opens_at == 0
 
 
 def test_what_is_not_named_stays() -> None:

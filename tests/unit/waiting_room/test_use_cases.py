@@ -113,7 +113,7 @@ class Book(RoomBook):
 
 
 class OnlyAnn(Members):
-    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool]:
+    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool | Fault]:
         return [buyer_id == ANN for buyer_id in buyer_ids]
 
 
@@ -193,6 +193,24 @@ async def test_only_members_come_to_the_line_and_each_gets_her_own_answer(buyer_
     assert [join.buyer_id for join in line.joined] == [each for each in buyer_ids if each == ANN]
     assert [isinstance(outcome, Joined) for outcome in outcomes] == [each == ANN for each in buyer_ids]
     assert all(isinstance(outcome, Joined | UnknownBuyer) for outcome in outcomes)
+
+
+class NobodyCanSayWhoElse(OnlyAnn):
+    """Remembers Ann, and can look for nobody."""
+
+    async def known(self, buyer_ids: Sequence[BuyerId]) -> Sequence[bool | Fault]:
+        return [is_ann or Fault("no reads") for is_ann in await super().known(buyer_ids)]
+
+
+async def test_who_cannot_be_looked_for_takes_nobody_down_who_comes_with_her() -> None:
+    line = FakeLine(place=a_place())
+
+    outcomes = await JoinMembers(members=NobodyCanSayWhoElse(), line=line).join(
+        [Join(room=a_room(), buyer_id=each) for each in (ANN, STRANGER, ANN)]
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [Joined, Fault, Joined]
+    assert [join.buyer_id for join in line.joined] == [ANN, ANN]
 
 
 async def test_to_check_is_to_be_told() -> None:

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.events import DomainEvent
-from stagedoor.kernel.ids import EventId
 from stagedoor.outbox.model import Delivery
 from stagedoor.outbox.ports import EventStream
 from stagedoor.workers import consume
 from stagedoor.workers.consume import ATTEMPTS_MAX, ONE_BY_ONE_MAX, PAUSE_S_MAX, ConsumeEvents, pause_s
-from tests.builders.sale import NOON
+from tests.builders.events import something
 
 
 def a_delivery(name: str, *, readable: bool = True) -> Delivery:
-    event = DomainEvent(event_id=EventId(name), occurred_at=NOON) if readable else None
+    event = something(name) if readable else None
     return Delivery(origin=name, event=event, defect="" if readable else "no JSON")
 
 
@@ -116,6 +116,32 @@ async def test_what_fails_is_tried_again_and_then_works() -> None:
 
     assert stream.aside == []
     assert (reader.seen[-1], stream.finished) == ("b", ["a", "b"])
+
+
+async def test_what_fails_and_then_works_was_told_of_with_its_cause() -> None:
+    stream, reader = ListedStream(a_delivery("a"), a_delivery("b")), Reader(chokes={"b": 2})
+
+    with capture_logs() as lines:
+        await consumed(stream, reader)
+
+    cause = "ValueError: no such order"
+    assert [(line["event"], line["log_level"], line.get("cause"), line.get("events")) for line in lines] == [
+        ("consumer.goes_one_by_one", "warning", cause, 2),
+        ("consumer.tries_again", "warning", cause, None),
+    ]
+    assert (lines[1]["origin"], lines[1]["attempts"]) == ("b", 1)
+
+
+async def test_of_what_never_works_each_attempt_is_told_of_and_then_its_end() -> None:
+    stream, reader = ListedStream(a_delivery("bad")), Reader(chokes={"bad": 10**6})
+
+    with capture_logs() as lines:
+        await consumed(stream, reader)
+
+    assert [(line["event"], line["attempts"]) for line in lines if "attempts" in line] == [
+        *[("consumer.tries_again", attempts) for attempts in range(1, ATTEMPTS_MAX)],
+        ("consumer.dead_letter", ATTEMPTS_MAX),
+    ]
 
 
 async def test_what_never_works_is_set_aside_and_holds_up_nobody() -> None:

@@ -13,13 +13,14 @@ from stagedoor.kernel.lease import Fence, Leadership, OnlyProcess
 from stagedoor.outbox.model import OutboxRecord
 from stagedoor.outbox.ports import NotTaken, Outbox
 from stagedoor.workers.relay import RelayEvents
+from tests.builders.events import something
 
 NOON = Instant(1_800_000_000_000)
 
 
 def a_record(sequence: int, *, subject: int, readable: bool = True) -> OutboxRecord:
     event_id = EventId(f"e{sequence}")
-    event = DomainEvent(event_id=event_id, occurred_at=NOON) if readable else None
+    event = something(event_id) if readable else None
     return OutboxRecord(sequence=sequence, event_id=event_id, subject_id=subject, event=event)
 
 

@@ -10,6 +10,7 @@ from stagedoor.adapters.sql.lanes import Lanes, Step
 from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import PlaceRef, RoomId
+from stagedoor.observability.unheard import to_its_end
 from stagedoor.resilience.deadline import due
 
 T = TypeVar("T")
@@ -60,8 +61,8 @@ class LineCommits:
         """
         task = asyncio.ensure_future(self._in_turn(work))
         self._running.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._running.discard)
+        return await to_its_end(task)
 
     def give_back(self, outage: Outage) -> None:
         """Give *outage* back in memory: at once, or behind a commit that is in doubt, as it is in the journal."""
@@ -165,9 +166,3 @@ class LineCommits:
         if self._doubt is None:
             self._deciding = {}
         self._settled.set()
-
-    def _ended(self, task: "asyncio.Task[T]") -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            # Marks what it raised as seen: its caller may be gone.
-            task.exception()

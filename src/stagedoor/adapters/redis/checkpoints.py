@@ -9,7 +9,7 @@ from stagedoor.adapters.redis.line_store import RoomStore
 from stagedoor.adapters.redis.replica import Replica
 from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.ids import HoldId, RoomId
-from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, WAITING, Columns
+from stagedoor.waiting_room.columns import LIVE, Columns
 from stagedoor.waiting_room.line_state import LineState
 from stagedoor.waiting_room.restoring import StoredLine, StoredPass, take_up_state
 from stagedoor.waiting_room.room import Room
@@ -17,8 +17,6 @@ from stagedoor.waiting_room.room import Room
 CHUNK_ROWS = 1 << 16
 _ROW_BYTES = 26
 OUTAGES_KEPT = 50
-
-_LIVE = frozenset((WAITING, ADMITTED, PASSED_OVER))
 
 
 class CheckpointGone(Exception):  # noqa: N818 -- it is handled: there is a newer one
@@ -156,7 +154,7 @@ def _unpack(columns: Columns, chunk: bytes, at: Instant) -> None:
     states, counting = chunk[:rows], chunk[rows : 2 * rows]
     wide = array("q")
     wide.frombytes(chunk[2 * rows :])
-    seen_at = [at if state in _LIVE else ended_at for state, ended_at in zip(states, wide[2 * rows :], strict=True)]
+    seen_at = [at if state in LIVE else ended_at for state, ended_at in zip(states, wide[2 * rows :], strict=True)]
     columns.add_stored(
         buyers=wide[:rows],
         states=states,

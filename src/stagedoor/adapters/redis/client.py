@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from stagedoor.adapters.in_time import in_time
 from stagedoor.adapters.resets import was_reset
 from stagedoor.kernel.errors import Fault
 
@@ -45,6 +46,11 @@ class RedisClient:
     Whoever has something there says with each call which `server` it is meant
     for: none reaches another, and from the first connection that has found
     another on none reaches the old one either, though that may still answer.
+
+    Nobody waits for a connection beyond her deadline, and nothing is sent after
+    it: then `TooLate`, `DeadlineMissed` or `CallersDeadlineMissed` is raised,
+    and nothing has happened. What was sent is waited for, however late it is:
+    it may be done, and its answer is for everybody.
     """
 
     def __init__(self, url: str, *, guard: Guard = nullcontext) -> None:
@@ -116,12 +122,14 @@ class RedisClient:
 
     async def _sent(self, server: str, *command: bytes | str | int) -> Reply:
         pool = self._redis.connection_pool
-        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        async with in_time():
+            connection = await pool.get_connection()  # type: ignore[no-untyped-call]
         try:
-            if self._leads_to.get(connection) != self.server:
-                # It has led to the server before this one, and may do so for as long as that one lives.
-                await connection.disconnect()
-                await connection.connect()
+            async with in_time():
+                if self._leads_to.get(connection) != self.server:
+                    # It has led to the server before this one, and may do so for as long as that one lives.
+                    await connection.disconnect()
+                    await connection.connect()
             if server != self.server:
                 raise OtherServer("not the server the line was opened on")
             await connection.send_command(*command)
@@ -130,13 +138,12 @@ class RedisClient:
             await pool.release(connection)
 
     async def _answered(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
-        try:
-            with self._guard():
-                return await self._in_time(call())
-        except StoreLost:
-            raise
-        except Fault as refused:
-            raise StoreLost("the store is not asked for now", retry_after_ms=refused.retry_after_ms) from refused
+        with ExitStack() as guarded:
+            try:
+                guarded.enter_context(self._guard())
+            except Fault as refused:
+                raise StoreLost("the store is not asked for now", retry_after_ms=refused.retry_after_ms) from refused
+            return await self._in_time(call())
 
     async def _in_time(self, call: Awaitable[Reply]) -> Reply:
         try:

@@ -52,6 +52,22 @@ class Leading:
         """Say whether this process led the room when it last looked."""
         return room_id in self._fences
 
+    @staticmethod
+    def was_read_within(line: RoomLine, ms: int) -> bool:
+        """Say whether the line is as it was read less than *ms* ago, when its lease was asked for too."""
+        replica = line.replica
+        if replica is None or line.is_stale or line.owed or not line.goes_on_from(replica):
+            return False
+        return line.now() - line.led_at < ms
+
+    @staticmethod
+    def only_elapse(line: RoomLine, turn: Turn) -> None:
+        """Note what time has passed in a room that somebody else leads, and that was read a moment ago."""
+        replica, now = line.replica, line.now()
+        assert replica is not None
+        replica.room = turn.room
+        replica.line.elapse(turn.room, seats_free=turn.seats_free and now >= replica.admits_from, now=now)
+
     async def turn(self, line: RoomLine, turn: Turn) -> TurnReport:
         """Take the turn, or, where another process leads, note what time has passed. Raises `Fault`."""
         room = turn.room
@@ -108,8 +124,10 @@ class Leading:
 
         Whoever cannot `confirm` can let nobody in, and leaves the lease to those who can.
         """
-        is_confirmed = line.now() - line.confirmed_at < LEASE_MS
+        asked_at = line.now()
+        is_confirmed = asked_at - line.confirmed_at < LEASE_MS
         tail = await line.catch_up(candidate=self.candidate if is_confirmed else "")
+        line.led_at = asked_at
         replica = await line.opened()
         held = (replica.epoch, tail.fence)
         if not tail.fence:

@@ -25,7 +25,10 @@ from stagedoor.kernel.clock import GAP_MS, Instant, Outage, later
 from stagedoor.kernel.errors import Fault, Overloaded, Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
+from stagedoor.observability.unheard import to_its_end
 from stagedoor.operators.model import AuditEntry
+from stagedoor.operators.ports import AuditPen
+from stagedoor.resilience.deadline import due
 from stagedoor.waiting_room.line import Line
 from stagedoor.waiting_room.line_record import LineRecord, Superseded
 from stagedoor.waiting_room.model import LineView, PlaceView, SignedPlace
@@ -48,9 +51,6 @@ from stagedoor.waiting_room.showing import show_used_up
 S = TypeVar("S")
 T = TypeVar("T")
 
-Audit = Callable[[Sequence[AuditEntry]], Awaitable[None]]
-"""Writes what operators did where the audit is kept. Raises `Fault`."""
-
 
 def _never() -> bool:
     return False
@@ -60,30 +60,36 @@ class RedisLine(WaitingLine, LineLeftovers):
     """
     Every room's line, as this process knows it.
 
-    `refresh` has to be called at least every 250 ms. While *stands* says that
+    `refresh` has to be called about every 200 ms. While *stands* says that
     the service does, no turn is taken and no sign of life is given.
     """
 
-    def __init__(  # noqa: PLR0913 -- a store, a record and an audit; a clock and what it may be wrong by
+    def __init__(  # noqa: PLR0913 -- a store, a record and a pen; a clock and what it may be wrong by
         self,
         *,
         client: RedisClient,
         installation: str,
         record: LineRecord,
-        audit: Audit,
+        audit_pen: AuditPen,
         rooms: Rooms,
         clock: StoreClock,
         keys_kept_ms: int = KEY_KEPT_MS,
         outage_credit_max_ms: int,
         stands: Callable[[], bool] = _never,
+        read_again_ms: int = 0,
     ) -> None:
-        """Know nothing of any room yet; *installation* is whose lines they are, by an id in the record's database."""
+        """
+        Know nothing of any room yet; *installation* is whose lines they are, by an id in the record's database.
+
+        What was read less than *read_again_ms* ago is not read again, but by a turn of whoever leads the room.
+        """
         self._record = record
-        self._audit = audit
+        self._audit_pen = audit_pen
         self._rooms = rooms
         self._clock = clock
         self._keys_kept_ms = keys_kept_ms
         self._stands = stands
+        self._read_again_ms = read_again_ms
         self._opening = Opening(client, record, clock, installation=installation, credit_max_ms=outage_credit_max_ms)
         self._leading = Leading(record, candidate=secrets.token_hex(8))
         self._lines: dict[RoomId, RoomLine] = {}
@@ -124,7 +130,9 @@ class RedisLine(WaitingLine, LineLeftovers):
             return
         line = self._line(room)
         if not line.is_settled(ref.number, entering=entering):
-            await self._whole(line.settled(ref.number, signed=signed, entering=entering))
+            # What is found out is so for everybody, and for her when she comes again.
+            with due(None):
+                await self._whole(line.settled(ref.number, signed=signed, entering=entering))
 
     def look_at_once(self, ref: PlaceRef, *, telling: bool = False) -> PlaceView | None:
         """
@@ -308,9 +316,18 @@ class RedisLine(WaitingLine, LineLeftovers):
         return {buyer: outcome for buyer, outcome in zip(buyers, outcomes, strict=True) if outcome is not None}
 
     async def _end(self, line: RoomLine, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
-        return await line.alone(lambda: self._end_alone(line, endings))
+        outcomes, audited = await line.alone(lambda: self._end_alone(line, endings))
+        if audited:
+            # It is so already, however late it is for whoever asked, and whatever becomes of the entries. Not alone:
+            # they are another store's, which the line is not to wait for.
+            with due(None):
+                await self._audit_pen.note(*audited)
+        return outcomes
 
-    async def _end_alone(self, line: RoomLine, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
+    async def _end_alone(
+        self, line: RoomLine, endings: Sequence[EndPlace]
+    ) -> tuple[Sequence[PlaceEnded | Rejection], Sequence[AuditEntry]]:
+        """End each place; return the outcomes, and what is to be audited of it."""
         for _ in range(ATTEMPTS):
             await line.catch_up()
             replica = await line.opened()
@@ -331,9 +348,7 @@ class RedisLine(WaitingLine, LineLeftovers):
                 await line.catch_up()
                 is_so = line.replica is replica
             if is_so:
-                if batch.audited:
-                    await self._audit(batch.audited)
-                return [batch.outcome(decision) for decision in decided]
+                return [batch.outcome(decision) for decision in decided], batch.audited
         raise Overloaded("the line changes faster than can be decided on it")
 
     async def _stored(self, line: RoomLine, buyers: Sequence[BuyerId], now: Instant) -> keyring.StoredKeys:
@@ -350,19 +365,29 @@ class RedisLine(WaitingLine, LineLeftovers):
         line = self._line(turn.room)
         if self._stands():
             # Time is about to be given back; until then nothing is judged by it.
-            return TurnReport(room_id=turn.room.id, admitted=0, passed_over=0, ended=0)
+            return _nothing_done(turn)
+        if self._is_followed(line):
+            self._leading.only_elapse(line, turn)
+            return _nothing_done(turn)
         return await self._leading.turn(line, turn)
+
+    def _is_followed(self, line: RoomLine) -> bool:
+        """Say whether another process leads the room, by what was read a moment ago."""
+        return self._leading.was_read_within(line, self._read_again_ms) and not self._leading.leads(line.room.id)
 
     async def _refresh(self, line: RoomLine) -> None:
         if self._stands():
             return
-        await self._leading.confirm(line)
-        await line.flush()
-        if await self._leading.lead(line):
-            await self._leading.write_record(line)
+        if not self._leading.was_read_within(line, self._read_again_ms):
+            await self._leading.confirm(line)
+            await line.flush()
+            if await self._leading.lead(line):
+                await self._leading.write_record(line)
         await line.keep_told()
 
     async def _forget(self, line: RoomLine, ended_before: Instant, keys_before: Instant, limit: int) -> int:
+        if self._is_followed(line):
+            return 0
         await self._leading.confirm(line)
         if not await self._leading.lead(line):
             return 0
@@ -441,14 +466,12 @@ class RedisLine(WaitingLine, LineLeftovers):
         """Run *work* to its end: a caller that gives up loses only the answer."""
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._under_way.discard)
+        return await to_its_end(task)
 
-    def _ended(self, task: "asyncio.Task[T]") -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            # Marks what it raised as seen: its caller may be gone.
-            task.exception()
+
+def _nothing_done(turn: Turn) -> TurnReport:
+    return TurnReport(room_id=turn.room.id, admitted=0, passed_over=0, ended=0)
 
 
 def _as_recorded(replica: Replica, place: PlaceView) -> PlaceView:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from stagedoor.adapters.redis.client import RedisClient, Reply, StoreLost
 from stagedoor.kernel.clock import GAP_MS, Clock, Instant, later
 from stagedoor.kernel.ids import BuyerId, RoomId
+from stagedoor.resilience.deadline import due
 
 LEASE_MS = 1_200
-"""An admitter that has not been heard of for so long leads no more; the next one is up within 100 ms."""
+"""An admitter that has not been heard of for so long leads no more; the next one is up within 250 ms."""
 
 TURN_MS_MAX = 2_000
 """A turn that arrives later after its instant was planned in another world."""
@@ -122,7 +123,9 @@ class RoomStore:
     async def catch_up(self, seen: "Seen", *, candidate: str = "", is_sign_of_life: bool = True) -> Tail:
         """Read on; with *candidate* also take or keep the admitter's lease, if it is free or the candidate's."""
         arguments = (candidate, LEASE_MS, GAP_MS if is_sign_of_life else "")
-        return await self._run("catch_up", seen, *arguments)
+        # For everybody, and for whoever looks whether hers was written: however late it is.
+        with due(None):
+            return await self._run("catch_up", seen, *arguments)
 
     async def append(self, seen: "Seen", *, entry: bytes = b"", binding: bool = False, signs: bytes = b"") -> Tail:
         """Add to the log what holds in any case, and to the signs what nothing depends on."""
@@ -145,7 +148,9 @@ class RoomStore:
 
     async def remember(self, epoch: int, keys: Sequence[Renewal]) -> Mapping[BuyerId, bytes]:
         """Store *keys*, but for those that have changed; return what these are now, by their buyers."""
-        found: Reply = await self._call("remember", Seen(epoch, 0, 0), 0, *(part for each in keys for part in each))
+        # However late it is: what they are the keys of has happened.
+        with due(None):
+            found: Reply = await self._call("remember", Seen(epoch, 0, 0), 0, *(part for each in keys for part in each))
         if found is None:
             raise StoreLost("the store has lost the line")
         return {BuyerId(int(found[i])): found[i + 1] for i in range(0, len(found), 2)}

@@ -2,22 +2,18 @@
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
-from functools import partial
-
-from sqlalchemy import Connection
 
 from stagedoor.adapters.redis.client import Guard, RedisClient
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import StoreClock
-from stagedoor.adapters.sql import audit
 from stagedoor.adapters.sql.installation import line_epoch
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.adapters.sql.line_record import SqlLineRecord
 from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.errors import Fault
-from stagedoor.operators.model import AuditEntry
+from stagedoor.operators.ports import AuditPen
 from stagedoor.waiting_room.ports import Rooms
 
 
@@ -26,33 +22,37 @@ async def opened_line(  # noqa: PLR0913 -- two stores, two clocks' worth of sett
     url: str,
     *,
     lanes: Lanes,
+    audit_pen: AuditPen,
     rooms: Rooms,
     clock: Clock,
     keys_kept_ms: int,
     outage_credit_max_ms: int,
     stands: Callable[[], bool],
+    read_again_ms: int = 0,
     guard: Guard = nullcontext,
 ) -> AsyncIterator[RedisLine]:
     """
     Return the line on the Redis at *url*, and give what it leads to the other processes in the end.
 
     *clock* is the machine's; leases are judged by the store's own, which is
-    followed by it. *lanes* write the record and the audit. While *stands* says
-    that the service does, the line takes no turn. Each call
-    to the store is made within *guard*. `RedisLine.refresh` has to be
-    called at least every 250 ms from then on.
+    followed by it. *lanes* write the record, and *audit_pen* what operators did
+    to places. While *stands* says that the service does, the line takes no
+    turn. What was read less than *read_again_ms* ago is not read again by a
+    process that does not lead. Each call to the store is made within *guard*.
+    `RedisLine.refresh` has to be called about every 200 ms from then on.
     """
     client = RedisClient(url, guard=guard)
     line = RedisLine(
         client=client,
         installation=await line_epoch(lanes, new_epoch=secrets.token_hex(8), now=clock.now()),
         record=SqlLineRecord(lanes),
-        audit=partial(write_audit, lanes),
+        audit_pen=audit_pen,
         rooms=rooms,
         clock=StoreClock(clock),
         keys_kept_ms=keys_kept_ms,
         outage_credit_max_ms=outage_credit_max_ms,
         stands=stands,
+        read_again_ms=read_again_ms,
     )
     try:
         yield line
@@ -60,15 +60,3 @@ async def opened_line(  # noqa: PLR0913 -- two stores, two clocks' worth of sett
         with contextlib.suppress(Fault):
             await line.hand_over()
         await client.close()
-
-
-async def write_audit(lanes: Lanes, entries: Sequence[AuditEntry]) -> None:
-    """Write what operators did to places. Raises `Fault`."""
-
-    def write(connection: Connection) -> int:
-        first, *_ = [audit.append(connection, entry) for entry in entries]
-        return first
-
-    async with lanes.writing() as transaction:
-        first = await transaction.run(write)
-        await transaction.commit(proof=lambda connection: audit.is_written(connection, first, entries[0]))

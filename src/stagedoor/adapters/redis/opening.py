@@ -11,13 +11,12 @@ from stagedoor.adapters.redis.line_store import RoomStore, Seen, Status, StoreCl
 from stagedoor.adapters.redis.replica import EntriesMissing, Replica
 from stagedoor.kernel.clock import GAP_MS, Instant, later
 from stagedoor.kernel.ids import RoomId
-from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, WAITING, Columns
+from stagedoor.resilience.deadline import due
+from stagedoor.waiting_room.columns import ADMITTED, LIVE, PASSED_OVER, WAITING, Columns
 from stagedoor.waiting_room.line_record import LineRecord, Marks, RecordedRoom
 from stagedoor.waiting_room.line_state import LineState
 from stagedoor.waiting_room.restoring import StoredLine, StoredPass, take_up_state
 from stagedoor.waiting_room.room import Room
-
-_LIVE = frozenset((WAITING, ADMITTED, PASSED_OVER))
 
 
 class Opening:
@@ -54,6 +53,11 @@ class Opening:
         *was_at*. Raises `Fault`, such as `Superseded` where others have gone on
         with it on another server, and `ForeignLine`.
         """
+        # For everybody who comes, however late it is for whoever came first.
+        with due(None):
+            return await self._open(room, known, was_at=was_at)
+
+    async def _open(self, room: Room, known: Replica | None, *, was_at: str) -> tuple[RoomStore, Replica]:
         server = await self._client.serving()
         store = RoomStore(self._client, self._clock, room.id, server=server, installation=self._installation)
         # What is another's is refused before anything is written for it.
@@ -159,9 +163,7 @@ def _recovered(room: Room, marks: Marks, base: Replica | None, recorded: Recorde
             # Her pass is not known any more: she enters next, as soon as she is heard of.
             columns.states[row] = PASSED_OVER
         row = columns.states.find(ADMITTED, row + 1)
-    live = array(
-        "q", [now if state in _LIVE else at for state, at in zip(columns.states, columns.seen_at, strict=True)]
-    )
+    live = array("q", [now if state in LIVE else at for state, at in zip(columns.states, columns.seen_at, strict=True)])
     columns.seen_at = live
     serving = max(recorded.serving_number, 0 if base is None else base.state.serving)
     stored = StoredLine(
@@ -200,7 +202,7 @@ def _put_in(columns: Columns, recorded: RecordedRoom, now: Instant) -> list[int]
             continue
         if columns.is_lost(row):
             columns.take_back(row, place.buyer_id, place.token_expires_at, now)
-        elif columns.states[row] != WAITING and (ended_at is None or columns.states[row] not in _LIVE):
+        elif columns.states[row] != WAITING and (ended_at is None or columns.states[row] not in LIVE):
             # What a process knew of the last epoch is at least as new as what was recorded of it.
             continue
         columns.stop_counting(row)
@@ -210,7 +212,7 @@ def _put_in(columns: Columns, recorded: RecordedRoom, now: Instant) -> list[int]
             over.append(place.number)
     for number, state in recorded.closed:
         row = number - columns.first
-        if 0 <= row < len(columns) and (columns.is_lost(row) or columns.states[row] in _LIVE):
+        if 0 <= row < len(columns) and (columns.is_lost(row) or columns.states[row] in LIVE):
             if columns.is_lost(row):
                 # Whose it was is in her token; that she has used it up is all that counts.
                 columns.take_back(row, 0, 1, now)

@@ -11,7 +11,7 @@ from stagedoor.kernel.clock import Instant, Outage
 from stagedoor.kernel.errors import Rejection
 from stagedoor.kernel.ids import BuyerId, HoldId
 from stagedoor.waiting_room.changes import Change, NewPlace
-from stagedoor.waiting_room.columns import ADMITTED, PASSED_OVER, UNKNOWN_MS, WAITING
+from stagedoor.waiting_room.columns import ADMITTED, LIVE, PASSED_OVER, UNKNOWN_MS, WAITING
 from stagedoor.waiting_room.joining import JoinTerms
 from stagedoor.waiting_room.line import Line
 from stagedoor.waiting_room.line_state import LineState
@@ -22,7 +22,6 @@ JoinOutcome = int | Rejection | None
 """A number, a rejection, or None where the reserved numbers ran out."""
 
 _BEGINNING = Instant(0)
-_LIVE = frozenset((WAITING, ADMITTED, PASSED_OVER))
 
 
 class EntriesMissing(Exception):  # noqa: N818 -- it is handled: the line is loaded anew
@@ -106,7 +105,7 @@ class Replica:
         columns.seen_at = array(
             "q",
             [
-                max(seen_at, now) if state in _LIVE else seen_at
+                max(seen_at, now) if state in LIVE else seen_at
                 for seen_at, state in zip(columns.seen_at, columns.states, strict=True)
             ],
         )
@@ -153,7 +152,7 @@ class Replica:
         """Whether the place is not over, as far as has been read."""
         columns = self.state.columns
         row = number - columns.first
-        return row >= len(columns) or (row >= 0 and columns.states[row] in _LIVE)
+        return row >= len(columns) or (row >= 0 and columns.states[row] in LIVE)
 
     def lasts(self, number: int) -> Instant:
         """Return when the pass of the place ends, as things stand."""
@@ -244,11 +243,7 @@ class Replica:
 
     def _hear_of_waiting(self, entry: Heard) -> None:
         # Who is not waiting any more was when the sign was given: what it would mean now is said by her next one.
-        columns = self.state.columns
-        for number, at, told_ms in entry.signs:
-            row = number - columns.first
-            if 0 <= row < len(columns) and columns.states[row] == WAITING:
-                self.line.hear(number, self.room, Instant(at), told_ms)
+        self.line.hear_of_waiting(entry.signs, self.room)
 
     def _give_back(self, position: int, entry: GaveBack) -> None:
         began_at = max(entry.began_at, self.credited_until)

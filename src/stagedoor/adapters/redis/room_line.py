@@ -72,6 +72,7 @@ class RoomLine:
         self._is_out_of_reach = False
         self._unfounded: frozenset[int] = frozenset()
         self.confirmed_at = Instant(0)
+        self.led_at = Instant(0)
         self.quiet_since = Instant(0)
 
     @property
@@ -396,8 +397,14 @@ class RoomLine:
             if signed is not None and self.replica is not None and self.replica.is_lost(number):
                 await self.alone(lambda: self.take_back(signed))
         except Fault:
-            if not self.may_tell(number):
+            if not self.may_tell(number) or (entering and self._waits(number)):
                 raise
+
+    def _waits(self, number: int) -> bool:
+        """Say whether the place still waits as far as is known here: another process may have let it in since."""
+        if self.replica is None or (row := self.replica.state.row(number)) is None:
+            return False
+        return self.replica.state.columns.states[row] == WAITING
 
     def _is_used_up(self, number: int) -> bool:
         """Say whether the place is known here, and known to be paid for: that is so whatever the store says."""

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from stagedoor.observability.unheard import to_its_end
+from stagedoor.resilience.deadline import due
+
 
 class Shared:
     """
@@ -21,9 +24,10 @@ class Shared:
     async def __call__(self) -> None:
         """Return when the step was taken. Raises its `Fault`."""
         if self._next is None:
-            self._next = asyncio.create_task(self._after(self._current))
-            self._next.add_done_callback(_seen)
-        await asyncio.shield(self._next)
+            # Nor does it go by the deadline of whoever happened to ask first.
+            with due(None):
+                self._next = asyncio.create_task(self._after(self._current))
+        await to_its_end(self._next)
 
     async def _after(self, before: "asyncio.Task[None] | None") -> None:
         if before is not None:
@@ -31,8 +35,3 @@ class Shared:
             await asyncio.wait({before})
         self._current, self._next = self._next, None
         await self._step()
-
-
-def _seen(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled():
-        task.exception()

@@ -29,13 +29,14 @@ class SqlAuditPen(AuditPen):
         self._owed: deque[AuditEntry] = deque()
         self._turn = asyncio.Lock()
 
-    async def note(self, entry: AuditEntry) -> bool:
-        """Write *entry* now if that can be; return whether it is stored."""
-        self._owed.append(entry)
+    async def note(self, *entries: AuditEntry) -> bool:
+        """Write *entries* now if that can be; return whether they are stored."""
+        self._owed.extend(entries)
         try:
             await self.settle()
         except Fault as fault:
-            log.warning("audit.owed", actor=entry.actor, action=entry.action, subject=entry.subject, cause=str(fault))
+            for each in entries:
+                log.warning("audit.owed", actor=each.actor, action=each.action, subject=each.subject, cause=str(fault))
             return False
         return True
 

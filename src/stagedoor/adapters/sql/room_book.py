@@ -30,11 +30,12 @@ class SqlRoomBook(RoomBook):
 
     async def all(self) -> Sequence[Room]:
         """Return every room, ordered by id."""
+        return await self._lanes.reading(lambda connection: rooms_in(connection, self._defaults))
 
-        def read(connection: Connection) -> Sequence[Room]:
-            return [room_of_row(row, self._defaults) for row in connection.execute(_ROOMS)]
 
-        return await self._lanes.reading(read)
+def rooms_in(connection: Connection, defaults: RoomDefaults) -> Sequence[Room]:
+    """Return every room, ordered by id."""
+    return [room_of_row(row, defaults) for row in connection.execute(_ROOMS)]
 
 
 def room_of_row(row: Row[*tuple[object, ...]], defaults: RoomDefaults) -> Room:

@@ -21,7 +21,7 @@ _Decide = Callable[[Room], _Values]
 
 
 class SqlRoomDesk(RoomDesk):
-    """Changes stored rooms. A running server goes by the change within 250 ms, whichever process made it."""
+    """Changes stored rooms. A running server goes by the change within a second, whichever process made it."""
 
     def __init__(self, lanes: Lanes, clock: Clock, *, defaults: RoomDefaults) -> None:
         """Write through *lanes*; *defaults* stand where a room's row says nothing."""

@@ -1,6 +1,5 @@
 """The stop switches in a SQL database: a row for each that was ever turned."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -32,13 +31,15 @@ class SqlSwitchBook(SwitchBook):
 
     async def all(self) -> SaleSwitches:
         """Return what every switch says."""
-        rows: Sequence[tuple[int, str]] = await self._lanes.reading(
-            lambda connection: [(id_, state) for id_, state in connection.execute(_SWITCHES)]
-        )
-        stored = {id_: SaleState(state) for id_, state in rows}
-        everywhere = stored.pop(EVERYTHING, SaleState.OPEN)
-        of_performance = {PerformanceId(id_): state for id_, state in stored.items() if state is not SaleState.OPEN}
-        return SaleSwitches(everywhere=everywhere, of_performance=of_performance)
+        return await self._lanes.reading(switches_in)
+
+
+def switches_in(connection: Connection) -> SaleSwitches:
+    """Return what every switch says."""
+    stored = {id_: SaleState(state) for id_, state in connection.execute(_SWITCHES)}
+    everywhere = stored.pop(EVERYTHING, SaleState.OPEN)
+    of_performance = {PerformanceId(id_): state for id_, state in stored.items() if state is not SaleState.OPEN}
+    return SaleSwitches(everywhere=everywhere, of_performance=of_performance)
 
 
 class SqlSwitchDesk(SwitchDesk):

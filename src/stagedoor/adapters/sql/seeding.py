@@ -115,7 +115,7 @@ def seed_members(connection: Connection, ids: range, *, balance_won: Won, now: I
 
 def _charges(buyer_ids: Sequence[BuyerId], amount_won: Won, now: Instant) -> Iterator[tuple[int | str, ...]]:
     # Sorted, random ids still fill an index from left to right.
-    ids = sorted(unguessable(secrets.randbits) for _ in buyer_ids)
+    ids = sorted(unguessable(secrets.randbits, now) for _ in buyer_ids)
     kind = int(TransferKind.CHARGE)
     for transfer_id, buyer_id in zip(ids, buyer_ids, strict=True):
         yield transfer_id, buyer_id, kind, FUNDING, wallet_account(buyer_id), amount_won, now

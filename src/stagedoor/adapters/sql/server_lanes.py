@@ -21,12 +21,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from stagedoor.adapters.in_time import in_time
 from stagedoor.adapters.resets import was_reset
 from stagedoor.adapters.sql.lanes import DatabaseFault, DatabaseFull, Lanes, RolledBack, Step, WriteTransaction
 from stagedoor.adapters.sql.server_dialect import DIALECTS, Failure, ServerDialect
 from stagedoor.adapters.sql.server_url import UnfitURL, server_url
 from stagedoor.kernel.clock import HOUR_MS, SECOND_MS
 from stagedoor.kernel.errors import DeadlineMissed
+from stagedoor.resilience.deadline import due
 from stagedoor.resilience.retry import RetryBudget, pause_s
 
 T = TypeVar("T")
@@ -85,7 +87,14 @@ COMMAND: Final = LaneLimits(writers=1, readers=1, deadline_ms=2 * HOUR_MS, state
 
 
 class ServerLanes(Lanes):
-    """The lanes into one database of a MariaDB or PostgreSQL server."""
+    """
+    The lanes into one database of a MariaDB or PostgreSQL server.
+
+    A connection is waited for until the deadline of whoever asks, and no longer
+    than *limits* allow. What has begun on it has as long as these say: a server
+    goes on with a statement whose connection is cut, so that to cut it would
+    save nothing and cost a connection.
+    """
 
     def __init__(self, url: str, limits: LaneLimits = SERVING) -> None:
         """Point at the database *url*; nothing is opened before it is used. Raises `UnfitURL`."""
@@ -162,7 +171,10 @@ class _Transaction(WriteTransaction):
             async with _until(self._deadline):
                 await self._session.commit()
         except (DatabaseFault, DeadlineMissed):
-            if not await asyncio.shield(self._is_done(proof)):
+            # However late it is for whoever asked.
+            with due(None):
+                is_done = await asyncio.shield(self._is_done(proof))
+            if not is_done:
                 raise
 
     async def _is_done(self, proof: Step[bool]) -> bool:
@@ -196,8 +208,9 @@ class _Session:
     async def open(self) -> None:
         """Take a connection, one of the pool or a new one, and begin a transaction."""
         self._is_broken = False
-        self._connection = await self._told(self._engine.connect())
-        await self._begin(self._connection)
+        async with in_time():
+            self._connection = await self._told(self._engine.connect())
+            await self._begin(self._connection)
 
     async def run(self, step: Step[T]) -> T:
         """Run *step*. Raises `RolledBack`, `ConnectionLost` or another `DatabaseFault`."""
@@ -208,7 +221,8 @@ class _Session:
         """
         Run the first step of a transaction; again, where that was undone or its connection was a dead one.
 
-        Dead ones within a budget: a server that drops every connection is not to be asked six times as often.
+        After a rest, and not in step with others. Dead ones within a budget: a server that drops every connection is
+        not to be asked six times as often. What was undone needs no budget: whoever it was undone for went through.
         """
         self._budget.call()
         tries = 0
@@ -228,7 +242,7 @@ class _Session:
                 if tries > TRIES_MAX:
                     raise
                 await self.begin_anew()
-                await asyncio.sleep(pause_s(tries, base_s=2 * REST_S, random=random.random))
+            await asyncio.sleep(pause_s(tries, base_s=2 * REST_S, random=random.random))
 
     async def begin_anew(self) -> None:
         """Undo the transaction and begin another one."""

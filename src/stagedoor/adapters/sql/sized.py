@@ -9,12 +9,14 @@ each text is made once, and handed to the driver as it is.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Delete, Dialect, Select, Update, bindparam
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from stagedoor.adapters.sql import driver
+
+T = TypeVar("T")
 
 Values = Sequence[int] | Sequence[str] | int | str
 
@@ -25,6 +27,15 @@ _Step = tuple[str | None, Any]
 def listed(name: str) -> BindParameter[Any]:
     """Return the parameter for an `IN` list of that name."""
     return bindparam(name, expanding=True)
+
+
+def filled_up(values: Sequence[T]) -> list[T]:
+    """Return *values*, which are not empty, with the last one repeated up to the next power of two."""
+    return [*values, *[values[-1]] * (_size(values) - len(values))]
+
+
+def _size(values: Sequence[object]) -> int:
+    return 1 << (len(values) - 1).bit_length()
 
 
 class _Sized:
@@ -39,7 +50,7 @@ class _Sized:
         return self._compile(dialect, self._sizes(lists))[0]
 
     def _sizes(self, values: Mapping[str, Any]) -> tuple[int, ...]:
-        return tuple([1 << (len(values[name]) - 1).bit_length() for name in self._lists])
+        return tuple([_size(values[name]) for name in self._lists])
 
     def _prepare(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
         text, steps = self._compile(connection.dialect, self._sizes(values))
@@ -52,8 +63,7 @@ class _Sized:
             if constant_or_size is None:
                 parameters.append(value)
             else:
-                parameters += value
-                parameters += [value[-1]] * (constant_or_size - len(value))
+                parameters += filled_up(value)
         return text, parameters
 
     def _expand(self, dialect: Dialect, sizes: tuple[int, ...]) -> tuple[str, Sequence[_Step]]:

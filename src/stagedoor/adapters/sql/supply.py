@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from stagedoor.adapters.sql.claim_counts import NOTHING_CLAIMED, ClaimCounts, count_claims
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.adapters.sql.seat_figures import SeatFigures, count_seats
-from stagedoor.adapters.sql.tables import outbox, performance
+from stagedoor.adapters.sql.seat_figures import NO_SEATS, SeatFigures, count_seats
+from stagedoor.adapters.sql.tables import performance
 from stagedoor.kernel.clock import FOREVER, SECOND_MS, Clock, Instant, later
 from stagedoor.kernel.ids import PerformanceId, RoomId
 from stagedoor.kernel.sale_state import SaleState, mildest
@@ -18,7 +18,15 @@ from stagedoor.waiting_room.ports import RoomSupply, Supply
 PROGRAMME_MS = SECOND_MS
 """How old the list of performances may be; a sale does not change it."""
 
-_NEWEST_EVENT = select(func.max(outbox.c.sequence))
+PLENTY = 4_000
+"""So many free seats are plenty. Are all sold before they are counted again, somebody is let in who finds none."""
+
+PLENTY_MS = SECOND_MS // 2
+"""
+How old the counts of a performance may be that has plenty left.
+
+To count takes the longer the more is sold, and at each turn of admission, ten times a second, it would be done again.
+"""
 
 _PERFORMANCES = select(performance.c.id, performance.c.room_id, performance.c.ends_at)
 
@@ -34,18 +42,13 @@ class _Read:
     claims: Mapping[PerformanceId, ClaimCounts]
 
 
-async def newest_event(lanes: Lanes) -> int:
-    """Return the number of the newest event in the outbox, 0 where there is none. Raises `Fault`."""
-    return await lanes.reading(lambda connection: connection.scalar(_NEWEST_EVENT) or 0)
-
-
 class SqlSupply(Supply):
     """
     The rooms' supply, as of the last `refresh`.
 
     `touch` says that claims have changed (of the performances named, or of
     any); the next `refresh` reads them again, and those in which a hold has
-    ended since.
+    ended since. Where plenty is left that can wait for half a second.
     """
 
     def __init__(self, lanes: Lanes, clock: Clock, switches: Callable[[], SaleSwitches] = _no_switches) -> None:
@@ -60,6 +63,7 @@ class SqlSupply(Supply):
         self._rooms: Mapping[PerformanceId, tuple[RoomId, Instant]] = {}
         self._seats: dict[PerformanceId, SeatFigures] = {}
         self._claims: dict[PerformanceId, ClaimCounts] = {}
+        self._counted_at: dict[PerformanceId, Instant] = {}
         self._touched: set[PerformanceId] = set()
         self._programme_read_at: Instant | None = None
         self._summed: dict[RoomId, tuple[RoomSupply, Instant, SaleSwitches]] = {}
@@ -74,7 +78,8 @@ class SqlSupply(Supply):
         if not self._is_out_of_date(now):
             return
         # Whatever is touched while the read is under way is read again by the next one.
-        touched, self._touched = self._touched | self._ended_by(now), set()
+        touched = self._to_count(now)
+        self._touched -= touched
         known_seats, known_claims = frozenset(self._seats), frozenset(self._claims)
 
         def read(connection: Connection) -> _Read:
@@ -95,6 +100,7 @@ class SqlSupply(Supply):
         self._rooms = found.rooms
         self._seats.update(found.seats)
         self._claims.update(found.claims)
+        self._counted_at.update(dict.fromkeys(found.claims, now))
         self._programme_read_at = now
         self._summed = {}
 
@@ -117,8 +123,7 @@ class SqlSupply(Supply):
             if performance_room_id != room_id or ends_at <= now or id_ not in self._seats:
                 continue
             until = min(until, ends_at)
-            claimed = self._claims.get(id_, NOTHING_CLAIMED)
-            free_here = self._seats[id_].count - claimed.held - claimed.sold - claimed.blocked
+            claimed, free_here = self._claims.get(id_, NOTHING_CLAIMED), self._free(id_)
             (with_seats if free_here > 0 else without).append(switches.state_of(id_))
             free += free_here
             held += claimed.held
@@ -130,7 +135,18 @@ class SqlSupply(Supply):
     def _is_out_of_date(self, now: Instant) -> bool:
         if self._programme_read_at is None or now >= later(self._programme_read_at, PROGRAMME_MS):
             return True
-        return bool(self._touched or self._ended_by(now))
+        return bool(self._to_count(now))
+
+    def _to_count(self, now: Instant) -> set[PerformanceId]:
+        return {id_ for id_ in self._touched | self._ended_by(now) if not self._can_wait(id_, now)}
+
+    def _can_wait(self, id_: PerformanceId, now: Instant) -> bool:
+        counted_at = self._counted_at.get(id_)
+        return counted_at is not None and now < later(counted_at, PLENTY_MS) and self._free(id_) >= PLENTY
+
+    def _free(self, id_: PerformanceId) -> int:
+        claimed = self._claims.get(id_, NOTHING_CLAIMED)
+        return self._seats.get(id_, NO_SEATS).count - claimed.held - claimed.sold - claimed.blocked
 
     def _ended_by(self, now: Instant) -> set[PerformanceId]:
         return {

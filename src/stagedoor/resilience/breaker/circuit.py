@@ -166,6 +166,18 @@ class CircuitBreaker:
         self._bulletin.publish()
         return permit
 
+    def look_again(self, permit: Permit) -> None:
+        """
+        Return if a call that has not reached the dependency yet still may, or raise `CallNotPermitted`.
+
+        On trial those do that were let pass since the trial began, and nobody from before.
+        """
+        if self._admits_all or self._state is State.DISABLED:
+            return
+        if self._state is not State.HALF_OPEN or permit != self._era:
+            retry_after_ms = self._retry_after_ms() or TRIAL_RETRY_AFTER_MS
+            raise CallNotPermitted(self.name, self._state, retry_after_ms=retry_after_ms)
+
     def record_success(self, permit: Permit, duration_ns: int) -> None:
         """Count the call as a success."""
         slow = duration_ns > self._slow_above_ns  # exactly the threshold is not slow

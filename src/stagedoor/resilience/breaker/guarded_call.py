@@ -14,6 +14,10 @@ class Guard(Protocol):
         """Return a permit, or raise."""
         ...
 
+    def look_again(self, permit: Permit) -> None:
+        """Return if *permit* still is one, or raise."""
+        ...
+
     def record_success(self, permit: Permit, duration_ns: int) -> None:
         """Count the call as a success."""
         ...
@@ -47,6 +51,10 @@ class GuardedCall:
         self._permit = self._guard.acquire()
         self._started_ns = self._now_ns()
         return self
+
+    def look_again(self) -> None:
+        """Return if the call, which had to wait meanwhile, may still be made, or raise `CallNotPermitted`."""
+        self._guard.look_again(self._permit)
 
     def say_nothing(self) -> None:
         """Let a good end count as nothing: the dependency was not asked after all."""

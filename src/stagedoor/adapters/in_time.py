@@ -1,0 +1,30 @@
+"""The current deadline, kept by whoever waits for a way to a dependency."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from stagedoor.resilience.deadline import current
+
+
+@asynccontextmanager
+async def in_time() -> AsyncIterator[None]:
+    """
+    Cut what is inside off at the current deadline, if there is one: nothing may have happened by then.
+
+    Raises `TooLate` where it is over before that begins, and `DeadlineMissed`
+    or `CallersDeadlineMissed` where it is in the middle of it.
+    """
+    deadline = current()
+    if deadline is None:
+        yield
+        return
+    deadline.begin(asyncio.get_running_loop().time())
+    waiting = asyncio.timeout_at(deadline.at)
+    try:
+        async with waiting:
+            yield
+    except TimeoutError:
+        if not waiting.expired():
+            raise
+        raise deadline.missed() from None

@@ -1,0 +1,32 @@
+"""What every process asks for several times a second, in one reading: to ask costs more than the answers do."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.adapters.sql.room_book import rooms_in
+from stagedoor.adapters.sql.sale_switches import switches_in
+from stagedoor.adapters.sql.tables import outbox
+from stagedoor.seating.switch import SaleSwitches
+from stagedoor.waiting_room.room import Room, RoomDefaults
+
+_NEWEST_EVENT = select(func.max(outbox.c.sequence))
+
+
+class News(NamedTuple):
+    """The rooms, what the switches say, and the number of the newest event in the outbox, 0 where there is none."""
+
+    rooms: Sequence[Room]
+    switches: SaleSwitches
+    newest_event: int
+
+
+async def read_news(lanes: Lanes, defaults: RoomDefaults) -> News:
+    """Return what is so now, all of it at one instant; *defaults* stand where a room says nothing. Raises `Fault`."""
+
+    def read(connection: Connection) -> News:
+        return News(rooms_in(connection, defaults), switches_in(connection), connection.scalar(_NEWEST_EVENT) or 0)
+
+    return await lanes.reading(read)
