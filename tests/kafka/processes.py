@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.harness.server import PRODUCT, STOP_SECONDS, environment
+from tests.e2e.harness.until import until
+from tests.kafka.house import LOOKS
 
 
 class Process:
@@ -39,9 +41,17 @@ class Process:
         self._process.send_signal(number)
 
     async def stop(self) -> int:
-        """Ask it to stop and return its exit code."""
+        """Ask it to stop, once it can be asked, and return its exit code."""
+        await until(self._minds_sigterm, bool, looks=LOOKS)
         self.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self._process.wait, STOP_SECONDS)
+
+    async def _minds_sigterm(self) -> bool:
+        if not self.is_running:
+            return True  # its exit code says the rest
+        status = await asyncio.to_thread(Path(f"/proc/{self.pid}/status").read_text)
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     async def kill(self) -> None:
         """End it without any warning, stopped or not."""

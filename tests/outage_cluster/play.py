@@ -111,7 +111,7 @@ async def play_cell(house: House, cell: Cell, *, charged: int = 0) -> Played:
             healed, ended_at = time.monotonic(), now_ms()
         await crowd.go_on(RECOVERED_S_MAX, unless=lambda: is_quiet(house.facts, client, ended_at))
         await crowd.all_answered()
-        record = list(client.record)
+        record = [answer for answer in client.record if answer.sent_at >= began_at]
         await crowd.ask_again()
         wrong = [
             *crowd.defects,

@@ -50,7 +50,8 @@ def unguessable(random_bits: RandomBits, at: Instant) -> int:
     together lie together: a batch changes a few pages of a table, however
     large that is, and not one for each of its rows. The other 41 bits are
     anybody's guess. Moments come round again after some minutes, so that no
-    more ids are alike than if all bits were drawn.
+    more ids are alike than if all bits were drawn, unless most are of one
+    moment: whoever makes a million at once draws all of their bits.
     """
     return (at // _MOMENT_MS % _MOMENTS) << ID_RANDOM_BITS | random_bits(ID_RANDOM_BITS) or 1
 

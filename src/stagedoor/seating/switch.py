@@ -1,7 +1,7 @@
 """The sale's stop switch: one for everything, one for each performance; the stricter of the two holds."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -49,27 +49,41 @@ class SwitchDesk(Protocol):
 
 class ReadSwitches:
     """
-    The switches as this process last read them; whoever owns it refreshes it at least twice a second.
+    The switches as this process last read them.
 
     While they cannot be read, the last reading holds: a stopped sale does not open because a
     database is out.
     """
 
     def __init__(self, book: SwitchBook) -> None:
-        """Take everything for open before the first refresh."""
+        """Take everything for open before the first reading."""
         self._book = book
         self._now = ALL_OPEN
+        self._begun = 0
+        self._taken = 0
 
-    async def refresh(self) -> int:
-        """Read the switches again; return 1 if one was turned. Raises `Fault`."""
-        return self.take(await self._book.all())
+    async def refresh(self) -> None:
+        """Read the switches again. Raises `Fault`."""
+        take = self.reading()
+        take(await self._book.all())
 
-    def take(self, read: SaleSwitches) -> int:
-        """Go by what was *read* just now; return 1 if a switch was turned."""
-        if read == self._now:
-            return 0
-        self._now = read
-        return 1
+    def reading(self) -> Callable[[SaleSwitches], None]:
+        """
+        Begin a reading; return what has this process go by what it says.
+
+        One that began before another that was taken already says nothing new: a switch may have been turned since.
+        """
+        self._begun += 1
+        begun = self._begun
+
+        def take(read: SaleSwitches) -> None:
+            if begun < self._taken:
+                return
+            self._taken = begun
+            if read != self._now:
+                self._now = read
+
+        return take
 
     def now(self) -> SaleSwitches:
         """Return what the switches say: the same object until one is turned."""
@@ -86,7 +100,7 @@ class TurnSwitch:
     async def turn(self, state: SaleState, performance_id: PerformanceId | None, *, actor: str) -> SaleSwitches:
         """Return what the switches say then. Raises `UnknownPerformance` and `Fault`: then nothing was turned."""
         await self.desk.turn(state, performance_id, actor=actor)
-        # It is turned; where it cannot be read back right now, the next refresh does.
+        # It is turned; where it cannot be read back right now, the next reading says so.
         with contextlib.suppress(Fault):
             await self.switches.refresh()
         return self.switches.now()

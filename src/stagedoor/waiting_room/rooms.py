@@ -8,21 +8,20 @@ from stagedoor.waiting_room.room import Room
 
 
 class ReadRooms(Rooms):
-    """Keeps what the book said at the last refresh; whoever owns it refreshes it at least twice a second."""
+    """Keeps what the book said when it was read last."""
 
     def __init__(self, book: RoomBook) -> None:
-        """Know no rooms before the first refresh."""
+        """Know no rooms before the first reading."""
         self._book = book
         self._rooms: dict[RoomId, Room] = {}
 
-    async def refresh(self) -> int:
-        """Read the rooms again; return how many there are."""
-        return self.take(await self._book.all())
+    async def refresh(self) -> None:
+        """Read the rooms again. Raises `Fault`."""
+        self.take(await self._book.all())
 
-    def take(self, rooms: Sequence[Room]) -> int:
-        """Go by *rooms*, which were read just now; return how many there are."""
+    def take(self, rooms: Sequence[Room]) -> None:
+        """Go by *rooms*, which were read just now."""
         self._rooms = {room.id: room for room in rooms}
-        return len(self._rooms)
 
     def get(self, room_id: RoomId) -> Room | None:
         """Return the room, None if there is none of that name."""

@@ -23,8 +23,9 @@ class FollowNews:
 
     async def look(self) -> int:
         """Look once; there is never more to do at once. Raises `Fault`."""
+        turn_to = self.switches.reading()
         rooms, switches, newest_event = await self.read()
         self.rooms.take(rooms)
-        self.switches.take(switches)
+        turn_to(switches)
         self.hear(newest_event)
         return 0

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, create_engine, func, select
 
 from stagedoor.adapters.sql import schema, seeding, tables
 from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.ids import WIRE_ID_BITS
 from stagedoor.kernel.money import Won
 from stagedoor.wallet.model import FUNDING, TransferKind
 
@@ -47,6 +48,16 @@ def test_every_member_has_a_wallet_and_a_transfer(connection: Connection) -> Non
         (TransferKind.CHARGE, FUNDING, "wallet:2", 300_000, NOW),
         (TransferKind.CHARGE, FUNDING, "wallet:3", 300_000, NOW),
     ]
+
+
+def test_transfers_of_one_moment_share_nothing(connection: Connection) -> None:
+    # A million ids that share their first bits would meet; each bit is set in about half of these.
+    seed(connection, 1, 1_000)
+
+    ids = connection.scalars(select(tables.transfer.c.id)).all()
+
+    for bit in range(WIRE_ID_BITS):
+        assert 400 < sum(transfer_id >> bit & 1 for transfer_id in ids) < 600
 
 
 def test_who_is_a_member_already_is_left_alone(connection: Connection) -> None:

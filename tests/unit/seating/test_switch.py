@@ -62,13 +62,12 @@ async def test_what_was_read_last_holds_while_nothing_can_be_read() -> None:
     stored = Switches()
     switches = ReadSwitches(stored)
     await stored.turn(STOPPED, None, actor="ann")
-    turned, again = await switches.refresh(), await switches.refresh()
+    await switches.refresh()
 
     stored.is_out = True
     with pytest.raises(Fault, match="out"):
         await switches.refresh()
 
-    assert (turned, again) == (1, 0)
     assert switches.now().everywhere is STOPPED
 
 
@@ -101,3 +100,17 @@ async def test_what_is_turned_is_turned_even_if_it_cannot_be_read_back() -> None
     told = await TurnSwitch(desk=stored, switches=switches).turn(STOPPED, None, actor="ann")
 
     assert (told.everywhere, stored.stored.everywhere) == (OPEN, STOPPED)
+
+
+async def test_a_reading_that_began_before_the_turn_does_not_turn_it_back() -> None:
+    stored = Switches()
+    switches = ReadSwitches(stored)
+    take = switches.reading()
+    read_before = await stored.all()
+
+    told = await TurnSwitch(desk=stored, switches=switches).turn(STOPPED, None, actor="ann")
+    take(read_before)
+
+    assert told.everywhere is switches.now().everywhere is STOPPED
+    switches.reading()(ALL_OPEN)
+    assert switches.now() is ALL_OPEN

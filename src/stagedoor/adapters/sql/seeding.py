@@ -12,7 +12,7 @@ from stagedoor.adapters.sql.bulk import Bulk
 from stagedoor.adapters.sql.dialect import MAKE_ROOM_ONCE
 from stagedoor.adapters.sql.room_book import UNCHANGED_VERSION
 from stagedoor.kernel.clock import Instant
-from stagedoor.kernel.ids import WIRE_ID_MAX, BuyerId, PerformanceId, RoomId, unguessable
+from stagedoor.kernel.ids import WIRE_ID_BITS, WIRE_ID_MAX, BuyerId, PerformanceId, RoomId
 from stagedoor.kernel.money import CHARGE_WON_MAX, Won
 from stagedoor.waiting_room.room import RoomState
 from stagedoor.wallet.model import FUNDING, TransferKind, wallet_account
@@ -114,8 +114,8 @@ def seed_members(connection: Connection, ids: range, *, balance_won: Won, now: I
 
 
 def _charges(buyer_ids: Sequence[BuyerId], amount_won: Won, now: Instant) -> Iterator[tuple[int | str, ...]]:
-    # Sorted, random ids still fill an index from left to right.
-    ids = sorted(unguessable(secrets.randbits, now) for _ in buyer_ids)
+    # All bits are drawn: so many ids of one moment would meet. Sorted, they still fill an index from left to right.
+    ids = sorted(secrets.randbits(WIRE_ID_BITS) or 1 for _ in buyer_ids)
     kind = int(TransferKind.CHARGE)
     for transfer_id, buyer_id in zip(ids, buyer_ids, strict=True):
         yield transfer_id, buyer_id, kind, FUNDING, wallet_account(buyer_id), amount_won, now
