@@ -223,6 +223,11 @@ class Crowd:
         self._counts = True
         self._then: Callable[[], None] = lambda: None
 
+    @property
+    def size(self) -> int:
+        """How many there are who have not bought, and are not about to."""
+        return len(self._errands)
+
     def come(self, port: int, *, rate: float, seconds: float, cores: Cores) -> Tally:
         """Let *rate* arrivals a second come for so long, on the client's core."""
         return _run(self._come(port, rate=rate, seconds=seconds), cores)

@@ -18,7 +18,7 @@ async def test_it_is_what_the_books_say(lanes: Lanes) -> None:
 
     rooms, switches, newest_event = await read_news(lanes, DEFAULTS)
 
-    assert (rooms, switches) == (await SqlRoomBook(lanes, DEFAULTS).all(), await SqlSwitchBook(lanes).all())
+    assert (rooms(), switches) == (await SqlRoomBook(lanes, DEFAULTS).all(), await SqlSwitchBook(lanes).all())
     assert switches.state_of(PLAY) is SaleState.STOPPED
     assert newest_event == 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from stagedoor.adapters.redis.client import Reply
 from stagedoor.adapters.redis.line_store import StoreClock
-from stagedoor.kernel.clock import Instant, Outage, later
+from stagedoor.kernel.clock import Outage, later
 from stagedoor.waiting_room.model import PlaceState
 from tests.builders.line import a_ref, a_room
 from tests.integration_redis.lines import Process, Town, a_town
@@ -41,14 +41,11 @@ class Asked:
 @contextmanager
 def later_by(ms: int, process: Process, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let it be *ms* later to the process."""
-    now = StoreClock.now
-    clock = process.line._clock  # noqa: SLF001 -- nobody waits here
-
-    def moved(asked: StoreClock) -> Instant:
-        return later(now(asked), ms if asked is clock else 0)
+    own = process.line._clock.own  # noqa: SLF001 -- nobody waits here
+    now = own.now
 
     with monkeypatch.context() as patched:
-        patched.setattr(StoreClock, "now", moved)
+        patched.setattr(own, "now", lambda: later(now(), ms))
         yield
 
 
@@ -96,6 +93,22 @@ async def test_who_follows_leads_once_it_reads_that_nobody_does(town: Town, monk
 
     assert (early.admitted, late.admitted) == (0, 1)
     assert await follower.state(1) is PlaceState.ADMITTED
+
+
+async def test_who_follows_reads_on_while_the_stores_clock_that_was_set_back_stands(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, follower = town.start(), town.start(read_again_ms=READ_AGAIN_MS)
+    await leader.turn()
+    await follower.line.refresh()
+    asked = Asked(follower)
+    stands_at = follower.line._clock.now()  # noqa: SLF001 -- the store's time
+    monkeypatch.setattr(StoreClock, "now", lambda _: stands_at)
+
+    with later_by(READ_AGAIN_MS, follower, monkeypatch):
+        await follower.turn()
+
+    assert asked.count == 1
 
 
 async def test_an_outage_that_is_owed_is_told_before_any_time_passes(town: Town) -> None:

@@ -263,6 +263,8 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
             name="news",
             tick=_news(settings, stores).look,
             every_s=NEWS_EVERY_S_SHARED if settings.is_cluster else NEWS_EVERY_S,
+            # An order to stop is gone by within a second, whichever reading it is that fails.
+            failure_pause_s_max=NEWS_EVERY_S,
         ),
         relay_worker(Outlet.LINE, relay, stores.relay_wake),
         *(() if stores.line_lease is None else (lease_worker(stores.line_lease, stores.relay_wake.set),)),

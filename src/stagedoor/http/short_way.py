@@ -43,6 +43,7 @@ class ShortWayProtocol(PatientProtocol):
     _first_lines = b""
     _unsent: "list[tuple[ShortWayProtocol, bytes]]"
     """The answers of this round on all connections of a server."""
+    _has_unsent = False
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -128,6 +129,7 @@ class ShortWayProtocol(PatientProtocol):
         unsent = self._unsent
         if not unsent:
             self.loop.call_soon(_send_all, unsent)
+        self._has_unsent = True
         for words in self._in_pieces(answer, head):
             unsent.append((self, words))
 
@@ -180,7 +182,9 @@ class ShortWayProtocol(PatientProtocol):
         call = self.calls.begin(row, self._query_string, self._fields, self.client)
         if (told := self.calls.at_once(row, call)) is not None:
             answer, head = told
-            if answer.status == _GRANTED and not head.endswith(_CLOSE):
+            # Whoever asks on before she was answered is answered at once: unless it is sent, nobody sees that she takes
+            # nothing, and all that she asked in one breath would be kept for her.
+            if answer.status == _GRANTED and not self._has_unsent and not head.endswith(_CLOSE):
                 self._write_together(answer, head)
             else:
                 self.write_answer(answer, head)
@@ -204,6 +208,7 @@ def _send_all(unsent: list[tuple[ShortWayProtocol, bytes]]) -> None:
     answers = unsent.copy()
     unsent.clear()
     for protocol, words in answers:
+        protocol._has_unsent = False  # noqa: SLF001 -- one of its own class
         if not protocol.transport.is_closing():
             protocol.transport.write(words)
 

@@ -18,7 +18,7 @@ Fence = NewType("Fence", int)
 KEPT_EVERY_MS = 250
 """How often a holder moves the beat on, and those who wait look at one that stands still."""
 
-LOOKED_AT_AFTER_MS = 400
+LOOKED_AT_AFTER_MS = 300
 """So long after they saw it move those who wait do not look at it: with the next time to keep it that is 500 ms."""
 
 HELD_FOR_MS = 800

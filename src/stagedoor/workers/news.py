@@ -11,12 +11,12 @@ from stagedoor.waiting_room.rooms import ReadRooms
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowNews:
     """
-    Hand on what *read* returns: the rooms, what the switches say, and the number of the newest event.
+    Hand on what *read* returns: what makes the rooms, what the switches say, and the number of the newest event.
 
     *hear* is told of that number. While nothing can be read, all stays as it was read last.
     """
 
-    read: Callable[[], Awaitable[tuple[Sequence[Room], SaleSwitches, int]]]
+    read: Callable[[], Awaitable[tuple[Callable[[], Sequence[Room]], SaleSwitches, int]]]
     rooms: ReadRooms
     switches: ReadSwitches
     hear: Callable[[int], None]
@@ -25,7 +25,7 @@ class FollowNews:
         """Look once; there is never more to do at once. Raises `Fault`."""
         turn_to = self.switches.reading()
         rooms, switches, newest_event = await self.read()
-        self.rooms.take(rooms)
         turn_to(switches)
         self.hear(newest_event)
+        self.rooms.take(rooms())
         return 0

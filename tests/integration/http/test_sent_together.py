@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 from stagedoor.http.hot import HotCalls
 from stagedoor.http.protocol import Patience, PatientProtocol, protocol_with
 from stagedoor.http.short_way import short_way
+from tests.e2e.harness.until import until
 from tests.integration.http.stage import Stage, an_admitted_place
 
 RUBBISH = b"\x00 / HTTP/1.1\r\n\r\n"
@@ -40,6 +41,9 @@ class Wire:
     def can_write_eof(self) -> bool:
         return False
 
+    def pause_reading(self) -> None:
+        """Read no further."""
+
     def resume_reading(self) -> None:
         """Read on."""
 
@@ -60,6 +64,9 @@ class Server:
         self._state = ServerState()
         self._protocol = short_way(protocol_with((), Patience(), lambda _cause: None), HotCalls(stage.app))
 
+    async def answers(self) -> int:
+        return sum(words == OK for _, words in self.log)
+
     def connection(self, name: str) -> tuple[PatientProtocol, Wire]:
         protocol, wire = self._protocol(self._config, self._state, {}), Wire(name, self.log)
         made: Any = wire
@@ -72,6 +79,9 @@ async def server() -> Server:
     return Server()
 
 
+FITS, MORE = 5, 10
+"""So many answers until a client that takes none has to be waited for, and so many that she asks for."""
+
 OK, UNREADABLE = b"HTTP/1.1 200 OK", b"HTTP/1.1 400 Bad Request"
 
 
@@ -79,12 +89,32 @@ async def test_the_answers_of_a_round_go_out_at_its_end_in_their_order(server: S
     ann, ben = server.connection("ann")[0], server.connection("ben")[0]
 
     ben.data_received(server.check)
-    ann.data_received(server.check + server.check)
+    ann.data_received(server.check)
     before = list(server.log)
     await asyncio.sleep(0)
 
     assert before == []
-    assert server.log == [("ben", OK), ("ann", OK), ("ann", OK)]
+    assert server.log == [("ben", OK), ("ann", OK)]
+
+
+async def test_who_asks_on_before_her_answer_and_takes_none_is_read_no_further(server: Server) -> None:
+    ann, wire = server.connection("ann")
+    write = wire.write
+
+    def full_after(data: bytes) -> None:
+        write(data)
+        if len(server.log) == FITS:
+            ann.pause_writing()
+
+    with mock.patch.object(wire, "write", full_after):
+        ann.data_received(server.check * MORE)
+        await asyncio.sleep(0)
+        before = await server.answers()
+        ann.resume_writing()
+        await until(server.answers, lambda sent: sent == MORE)
+
+    # The second of two is written before it can be seen that she takes nothing.
+    assert before == FITS + 1
 
 
 async def test_a_refusal_does_not_overtake_the_answer_before_it(server: Server) -> None:

@@ -14,7 +14,7 @@ from stagedoor.adapters.redis.log_entries import Changed, UsedUp
 from stagedoor.adapters.redis.replica import Replica, recorded_numbers
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
 from stagedoor.adapters.redis.unrecorded import unrecorded
-from stagedoor.kernel.clock import Instant
+from stagedoor.kernel.clock import Clock, Instant
 from stagedoor.kernel.errors import Fault, Overloaded
 from stagedoor.kernel.ids import RoomId
 from stagedoor.waiting_room.admission_rate import AdmissionRate
@@ -39,26 +39,28 @@ class Leading:
     """
     Leads each room that nobody else leads: whoever holds its lease, under a fence that rises with every holder.
 
-    *candidate* names this process.
+    *candidate* names this process, *own_clock* is its own: the store's stands still while it is set back.
     """
 
-    def __init__(self, record: LineRecord, *, candidate: str) -> None:
+    def __init__(self, record: LineRecord, *, candidate: str, own_clock: Clock) -> None:
         """Lead nothing yet."""
         self._record = record
         self.candidate = candidate
+        self._own_clock = own_clock
         self._fences: dict[RoomId, tuple[int, int]] = {}
+        self._read_at: dict[RoomId, Instant] = {}
+        self._confirmed_at: dict[RoomId, Instant] = {}
 
     def leads(self, room_id: RoomId) -> bool:
         """Say whether this process led the room when it last looked."""
         return room_id in self._fences
 
-    @staticmethod
-    def was_read_within(line: RoomLine, ms: int) -> bool:
+    def was_read_within(self, line: RoomLine, ms: int) -> bool:
         """Say whether the line is as it was read less than *ms* ago, when its lease was asked for too."""
         replica = line.replica
         if replica is None or line.is_stale or line.owed or not line.goes_on_from(replica):
             return False
-        return line.now() - line.led_at < ms
+        return self._is_within(ms, self._read_at.get(line.room.id))
 
     @staticmethod
     def only_elapse(line: RoomLine, turn: Turn) -> None:
@@ -109,10 +111,10 @@ class Leading:
         Raises `StoreLost` or `Superseded`; nothing where the record is out of
         reach: nobody can begin another epoch then.
         """
-        if line.now() - line.confirmed_at < CONFIRM_EVERY_MS:
+        if self._is_within(CONFIRM_EVERY_MS, self._confirmed_at.get(line.room.id)):
             return
         try:
-            await line.confirm()
+            await self._confirm(line)
         except (StoreLost, Superseded):
             raise
         except Fault as fault:
@@ -124,10 +126,10 @@ class Leading:
 
         Whoever cannot `confirm` can let nobody in, and leaves the lease to those who can.
         """
-        asked_at = line.now()
-        is_confirmed = asked_at - line.confirmed_at < LEASE_MS
+        asked_at = self._own_clock.now()
+        is_confirmed = self._is_within(LEASE_MS, self._confirmed_at.get(line.room.id))
         tail = await line.catch_up(candidate=self.candidate if is_confirmed else "")
-        line.led_at = asked_at
+        self._read_at[line.room.id] = asked_at
         replica = await line.opened()
         held = (replica.epoch, tail.fence)
         if not tail.fence:
@@ -142,6 +144,13 @@ class Leading:
                     self._fences[line.room.id] = held
                     log.info("line.leading", room=line.room.id, epoch=replica.epoch, fence=tail.fence)
         return tail.fence
+
+    async def _confirm(self, line: RoomLine) -> None:
+        await line.confirm()
+        self._confirmed_at[line.room.id] = self._own_clock.now()
+
+    def _is_within(self, ms: int, instant: Instant | None) -> bool:
+        return instant is not None and self._own_clock.now() - instant < ms
 
     def _has_to_begin(self, replica: Replica, held: tuple[int, int]) -> bool:
         return self._fences.get(replica.room.id) != held or replica.applied is None
@@ -203,7 +212,7 @@ class Leading:
                 return change
             if change.admitted and not is_confirmed:
                 # Others may lead by now on a store that this process does not reach: they have said so in the record.
-                await line.confirm()
+                await self._confirm(line)
                 is_confirmed = True
                 continue
             entry = log_entries.changed(line.request(), change)

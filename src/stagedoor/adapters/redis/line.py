@@ -91,7 +91,7 @@ class RedisLine(WaitingLine, LineLeftovers):
         self._stands = stands
         self._read_again_ms = read_again_ms
         self._opening = Opening(client, record, clock, installation=installation, credit_max_ms=outage_credit_max_ms)
-        self._leading = Leading(record, candidate=secrets.token_hex(8))
+        self._leading = Leading(record, candidate=secrets.token_hex(8), own_clock=clock.own)
         self._lines: dict[RoomId, RoomLine] = {}
         self._forget_from: dict[RoomId, int] = {}
         self._scan_from: dict[RoomId, int] = {}

@@ -71,8 +71,6 @@ class RoomLine:
         self.is_current = False
         self._is_out_of_reach = False
         self._unfounded: frozenset[int] = frozenset()
-        self.confirmed_at = Instant(0)
-        self.led_at = Instant(0)
         self.quiet_since = Instant(0)
 
     @property
@@ -139,7 +137,6 @@ class RoomLine:
         """Return if the line is still in its present epoch, by the record. Raises `Fault`."""
         replica = await self.opened()
         await self.recorded(replica, self._record.confirm(self.room.id, epoch=replica.epoch))
-        self.confirmed_at = self._clock.now()
 
     async def catch_up(self, *, candidate: str = "") -> Tail:
         """Read everything there is; with *candidate* also take or keep the lease. Raises `Fault`."""

@@ -1,12 +1,12 @@
 """What every process asks for several times a second, in one reading: to ask costs more than the answers do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from stagedoor.adapters.sql.lanes import Lanes
-from stagedoor.adapters.sql.room_book import rooms_in
+from stagedoor.adapters.sql.room_book import room_of_row, room_rows
 from stagedoor.adapters.sql.sale_switches import switches_in
 from stagedoor.adapters.sql.tables import outbox
 from stagedoor.seating.switch import SaleSwitches
@@ -16,9 +16,13 @@ _NEWEST_EVENT = select(func.max(outbox.c.sequence))
 
 
 class News(NamedTuple):
-    """The rooms, what the switches say, and the number of the newest event in the outbox, 0 where there is none."""
+    """
+    The rooms, what the switches say, and the number of the newest event in the outbox, 0 where there is none.
 
-    rooms: Sequence[Room]
+    *rooms* makes them of their rows only now: one that makes no sense must not keep a switch from being heard.
+    """
+
+    rooms: Callable[[], Sequence[Room]]
     switches: SaleSwitches
     newest_event: int
 
@@ -27,6 +31,11 @@ async def read_news(lanes: Lanes, defaults: RoomDefaults) -> News:
     """Return what is so now, all of it at one instant; *defaults* stand where a room says nothing. Raises `Fault`."""
 
     def read(connection: Connection) -> News:
-        return News(rooms_in(connection, defaults), switches_in(connection), connection.scalar(_NEWEST_EVENT) or 0)
+        rows = room_rows(connection)
+        return News(
+            rooms=lambda: [room_of_row(row, defaults) for row in rows],
+            switches=switches_in(connection),
+            newest_event=connection.scalar(_NEWEST_EVENT) or 0,
+        )
 
     return await lanes.reading(read)

@@ -30,12 +30,12 @@ class SqlRoomBook(RoomBook):
 
     async def all(self) -> Sequence[Room]:
         """Return every room, ordered by id."""
-        return await self._lanes.reading(lambda connection: rooms_in(connection, self._defaults))
+        return [room_of_row(row, self._defaults) for row in await self._lanes.reading(room_rows)]
 
 
-def rooms_in(connection: Connection, defaults: RoomDefaults) -> Sequence[Room]:
-    """Return every room, ordered by id."""
-    return [room_of_row(row, defaults) for row in connection.execute(_ROOMS)]
+def room_rows(connection: Connection) -> Sequence[Row[*tuple[object, ...]]]:
+    """Return the row of every room, ordered by id."""
+    return connection.execute(_ROOMS).all()
 
 
 def room_of_row(row: Row[*tuple[object, ...]], defaults: RoomDefaults) -> Room:

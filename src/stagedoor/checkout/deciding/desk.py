@@ -100,6 +100,9 @@ class Desk:
 
     def open_hold(self, hold: Hold) -> None:
         """Take the hold's seats off sale."""
+        # Of two alike that were drawn for one batch the second would take the place of the first: each is then
+        # written alone, and the table refuses the second.
+        assert hold.id not in self.writes.holds_opened, "two holds of one batch have one id"
         self._holds[hold.id] = hold
         self._hold_ids_of[hold.buyer_id].append(hold.id)
         self.writes.holds_opened[hold.id] = hold
