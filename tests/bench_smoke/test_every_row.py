@@ -85,7 +85,7 @@ def test_the_guards_are_measured_beside_a_server_without(tmp_path: Path, row: Ro
 
 
 def test_a_server_without_guards_is_one(tmp_path: Path) -> None:
-    house = build(replace(crowd(SMALL), waiting=100, newcomers=0), tmp_path / "house")
+    house = build(replace(crowd(SMALL), waiting=100), tmp_path / "house")
     states = {}
     for program in (PRODUCT, UNGUARDED):
         with served(program, cores=CORES, settings=house.plan.settings(), log=house.folder / "server.log") as server:
@@ -116,7 +116,7 @@ def test_an_answer_with_another_body_makes_a_round_void(tmp_path: Path, floor: S
 
 
 def test_a_refusal_makes_a_round_void_and_in_the_end_the_run(tmp_path: Path, floor: Served, opened: Opened) -> None:
-    house = build(replace(crowd(SMALL), waiting=100, newcomers=0), tmp_path / "house")
+    house = build(replace(crowd(SMALL), waiting=100), tmp_path / "house")
     beside = floor_of(150, server=floor, cores=CORES, folder=tmp_path)
     with opened(house) as stage:
         call, _ = check_waiting(stage)

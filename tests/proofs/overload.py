@@ -37,7 +37,7 @@ def main() -> None:
     """Run both parts; exit 1 if one of them does not hold."""
     parser = argparse.ArgumentParser(description="Prove what happens beyond capacity.")
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--errands", type=int, default=400_000)
+    parser.add_argument("--errands", type=int, default=800_000)
     parser.add_argument("--times", type=float, nargs="+", default=[JUDGED, 1.5, 2.0, 5.0, 10.0])
     arguments = parser.parse_args()
     cores = Cores.choose()
