@@ -7,7 +7,6 @@ time is told beside what came of it.
 """
 
 import asyncio
-import gc
 import re
 import time
 from collections import Counter, deque
@@ -17,7 +16,7 @@ from typing import Any, cast
 
 import uvloop
 
-from scripts.bench.cores import Cores, pinned
+from scripts.bench.cores import Cores, driving
 from scripts.bench.orders import Errand
 from scripts.bench.paced import Ask
 
@@ -335,10 +334,5 @@ async def _swept(lines: _Lines) -> None:
 
 
 def _run(work: Coroutine[Any, Any, Tally], cores: Cores) -> Tally:
-    gc.collect()
-    gc.disable()  # what the collector takes would be counted as the server's
-    try:
-        with pinned(cores.client), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(work)
-    finally:
-        gc.enable()
+    with driving(cores), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from scripts.bench.cores import Cores, cpu_ns, pinned
+from scripts.bench.cores import Cores, cpu_ns, driving
 from scripts.bench.house import House
 from scripts.bench.served import Served
 from tests.overload import STALL
@@ -85,7 +85,7 @@ def ask_over_a_stall(house: House, server: Served, folder: Path, *, seconds: flo
         finally:
             (folder / STALL).unlink()
 
-    with pinned(cores.client), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with driving(cores), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(ask_over(stalled, house, port=server.port, pid=server.pid, seconds=seconds))
 
 

@@ -14,9 +14,12 @@ from stagedoor.resilience.priority import Priority
 
 log = structlog.get_logger(__name__)
 
-TARGET_S = 1.0
-LEAST = 64
+TARGET_S = 0.25
+LEAST = 256
 MOST = 10_000
+
+LATE = 2.0
+"""The loop is late when it is so many times later than calls may wait: it stumbles now and then, and catches up."""
 
 LOOK_EVERY_S = 0.05
 QUIET_LOOKS = 100
@@ -42,9 +45,9 @@ class Load:
     """
 
     def __init__(self, metrics: Metrics, *, target_s: float = TARGET_S, least: int = LEAST, most: int = MOST) -> None:
-        """Aim at calls that wait no longer than *target_s*, half of it for the loop."""
+        """Aim at calls that wait no longer than *target_s*."""
         self._metrics = metrics
-        self._lag = LagLevel(target_s=target_s / 2)
+        self._lag = LagLevel(target_s=LATE * target_s)
         self._limit = ConcurrencyLimit(target_s=target_s, least=least, most=most)
         self._come_back = count()
         self._looked_at: float | None = None

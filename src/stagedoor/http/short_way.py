@@ -5,9 +5,9 @@ A request goes it if it arrived whole, is for a hot call, and nothing else is
 under way before it on its connection. Until all that is known it is kept
 here, and then either answered or handed to uvicorn as if it came just now.
 
-Polls and lists that are answered in one round of the event loop are sent at its
-end, one right behind the other; what is refused or was waited for is sent at
-once. To send wakes whoever waits for it, and to wake a core that sleeps can
+What is answered without waiting in one round of the event loop is sent at its
+end, one right behind the other; what was waited for is sent at once. To send
+wakes whoever waits for it, and to wake a core that sleeps can
 cost more than the answer did; who was woken by the first is awake for the rest.
 """
 
@@ -27,7 +27,6 @@ from stagedoor.http.protocol import HEAD_FIELDS_MAX, PatientProtocol
 _JOINED_BYTES_MAX = 65_536
 """Up to here it is cheaper to copy a body behind its head than to hand over two pieces."""
 
-_GRANTED = 200
 _CLOSE = b"connection: close\r\n\r\n"
 
 
@@ -184,7 +183,7 @@ class ShortWayProtocol(PatientProtocol):
             answer, head = told
             # Whoever asks on before she was answered is answered at once: unless it is sent, nobody sees that she takes
             # nothing, and all that she asked in one breath would be kept for her.
-            if answer.status == _GRANTED and not self._has_unsent and not head.endswith(_CLOSE):
+            if not self._has_unsent and not head.endswith(_CLOSE):
                 self._write_together(answer, head)
             else:
                 self.write_answer(answer, head)

@@ -183,7 +183,7 @@ class Settings(IdentitySettings, RoomSettings, LimitSettings, KafkaSettings):
 
     wait_target_seconds: float = setting(
         kinds.seconds(0.01, 60),
-        default=1.0,
+        default=0.25,
         meaning="How long calls may stand in a queue that does not drain, before further ones are put off with 503, "
         "the least important first.",
         group=OVERLOAD,
