@@ -94,7 +94,7 @@ def a_room(*, state: RoomState = RoomState.OPEN, opens_at: Instant | None = None
 def lag(load: Load) -> None:
     """Have the loop found late until nobody more is put off for it."""
     for _ in range(100):
-        load._lag.observe(60)  # noqa: SLF001 -- to be really late takes as long
+        load._lag.observe(1_000)  # noqa: SLF001 -- to be really late takes as long
 
 
 def a_supply(*, free: int = 812, held: int = 96, next_hold_ends_at: Instant | None = None) -> RoomSupply:
