@@ -117,22 +117,10 @@ class Edge:
             self._under_way -= 1
 
     async def _in_time(self, call: Call, work: Callable[[], Awaitable[T]], *, changes: bool) -> T:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None
-        deadline = self._services.deadlines.of(call.scope["headers"], loop.time(), changes=changes)
-        watched = self._overdue.watch(deadline.at + LATE_S, task.cancel)
-        try:
-            with due(deadline):
-                return await work()
-        except asyncio.CancelledError:
-            if not watched.is_over or task.cancelling() > 1:
-                raise
-            raise deadline.missed() from None
-        finally:
-            if watched.is_over:
-                task.uncancel()
-            watched.is_over = True
+        now = asyncio.get_running_loop().time()
+        deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
+        with due(deadline):
+            return await self._overdue.in_time(work(), deadline.at + LATE_S, deadline.missed)
 
     def shed(self, call: Call, method: str) -> tuple[Answer[Any], bytes]:
         """Put the call off; return the answer that says so, and its head."""

@@ -1,9 +1,12 @@
 """Whoever has waited long enough is told so: one timer, for whoever is next, serves all."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from itertools import count
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Watched:
@@ -45,6 +48,26 @@ class Overdue:
             self._timer.cancel()
             self._look_at(until)
         return watched
+
+    async def in_time(self, work: Awaitable[T], until: float, missed: Callable[[], Exception]) -> T:
+        """
+        Return what *work* returns, awaited in the caller's own task; at *until* cut it off and raise *missed*.
+
+        Where somebody else cuts the caller off in the same round, she has missed it all the same.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        watched = self.watch(until, task.cancel)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not watched.is_over:
+                raise
+            raise missed() from None
+        finally:
+            if watched.is_over:
+                task.uncancel()
+            watched.is_over = True
 
     def _look_at(self, instant: float) -> None:
         # Not asked of the timer: for an instant that has come, uvloop gives one that does not know.

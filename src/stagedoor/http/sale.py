@@ -96,6 +96,8 @@ async def reserve_seats(data: JSONBody[ReserveBody], scope: Scope) -> Answer[Res
             call=call.name,
             key=key,
             guard=services.breakers.of(Instance.SALE),
+            # Of a hold that nobody waited for the line is told by its event, as of an order.
+            is_one_step=True,
         )
     except StillWaiting as rejection:
         raise ReservedTooEarly from rejection
@@ -173,6 +175,7 @@ async def pay(data: JSONBody[PayBody], scope: Scope) -> Answer[Payment]:
         call=call.name,
         key=key,
         guard=services.breakers.of(Instance.SALE),
+        is_one_step=True,
     )
     receipt = settled.receipt
     assert isinstance(receipt, OrderReceipt)

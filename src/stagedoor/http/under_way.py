@@ -45,7 +45,7 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, T] | asyncio.Future[T | Rejec
 """
 Begins something that goes on to its end, whoever waits for it.
 
-A coroutine gets a task of its own. A future is what a batch has for this
+A coroutine gets a task of its own, unless it is one step. A future is what a batch has for this
 caller: to cancel it stops nothing, and a rejection that it ends with is raised.
 """
 
@@ -71,7 +71,7 @@ class UnderWay:
         self._running: dict[Scope, int] = {}
         self._overdue = Overdue()
 
-    async def settle(
+    async def settle(  # noqa: PLR0913 -- whose call it is, and how it may end
         self,
         work: Work[T],
         *,
@@ -79,9 +79,14 @@ class UnderWay:
         call: str,
         key: IdempotencyKey | None,
         guard: CircuitBreaker | None = None,
+        is_one_step: bool = False,
     ) -> T:
         """
         Begin *work* and return what it returns, at the deadline at the latest.
+
+        *is_one_step* says that what it changes is one command of a batch, and
+        that nothing is lost where it is cut off before it or behind it: without
+        a key it is awaited as it is, which costs no task.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -95,26 +100,29 @@ class UnderWay:
         """
         scope = None if key is None else (buyer_id, call, key)
         if guard is None:
-            return await self._answer(work, scope)
+            return await self._answer(work, scope, is_one_step=is_one_step)
         with guard.call():
             try:
-                return await self._answer(work, scope)
+                return await self._answer(work, scope, is_one_step=is_one_step)
             except Rejection as rejection:
                 if guard.state is not State.HALF_OPEN or isinstance(rejection, _SAYS_NOTHING):
                     raise
                 refusal = rejection
         raise refusal
 
-    async def _answer(self, work: Work[T], scope: Scope | None) -> T:
+    async def _answer(self, work: Work[T], scope: Scope | None, *, is_one_step: bool) -> T:
         loop = asyncio.get_running_loop()
         deadline = current()
         if deadline is None:
             with due(Deadline(loop.time() + self._deadline_s)):
-                return await self._answer(work, scope)
+                return await self._answer(work, scope, is_one_step=is_one_step)
         begun = work()
-        if scope is None and isinstance(begun, asyncio.Future):
-            assert not isinstance(begun, asyncio.Task)
-            return await self._outcome(begun, deadline)
+        if scope is None:
+            if isinstance(begun, asyncio.Future):
+                assert not isinstance(begun, asyncio.Task)
+                return await self._outcome(begun, deadline)
+            if is_one_step:
+                return await self._overdue.in_time(begun, deadline.at, deadline.missed)
         late = StillRunning if scope in self._running else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.

@@ -114,7 +114,7 @@ async def test_her_own_deadline_is_kept_where_it_is_shorter(way: str, call: tupl
 
 async def test_what_was_begun_goes_on_without_her(way: str) -> None:
     async with silence(way) as (stage, silent, port):
-        await everything(port, request(stage, *RESERVE))
+        await everything(port, request(stage, *RESERVE, idempotency_key="once"))
         assert silent.ended == 0
 
     assert silent.ended == 1

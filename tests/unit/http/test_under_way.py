@@ -374,3 +374,85 @@ async def test_an_answer_of_the_round_in_which_she_is_cut_off_counts() -> None:
     caller.cancel()
 
     assert await caller == "done"
+
+
+class Step:
+    """One command of a batch, and what its caller does before and behind it."""
+
+    def __init__(self) -> None:
+        self.may_end = asyncio.Event()
+        self.handled: list[int] = []
+        self.batcher = Batcher[int, str](self._handle, batch_max=1, waiting_max=1)
+        self.told: list[str] = []
+
+    async def _handle(self, numbers: Sequence[int]) -> Sequence[str]:
+        await self.may_end.wait()
+        self.handled.extend(numbers)
+        return ["done" for _ in numbers]
+
+    async def __call__(self) -> str:
+        outcome = await self.batcher(1)
+        self.told.append(outcome)
+        return outcome
+
+    async def handle_the_rest(self) -> None:
+        self.may_end.set()
+        self.batcher.close()
+        await self.batcher.run()
+
+
+async def one_step(step: Step, guard: CircuitBreaker, *, deadline_ms: int = 1) -> str:
+    under_way = UnderWay(deadline_ms)
+    return await under_way.settle(step, buyer_id=ALICE, call="pay", key=None, guard=guard, is_one_step=True)
+
+
+async def test_one_step_is_awaited_by_its_caller(guard: CircuitBreaker) -> None:
+    step = Step()
+    caller = asyncio.ensure_future(one_step(step, guard, deadline_ms=60_000))
+    await asyncio.sleep(0)
+
+    others = asyncio.all_tasks() - {caller, asyncio.current_task()}
+    await step.handle_the_rest()
+
+    assert others == set()
+    assert (await caller, step.told) == ("done", ["done"])
+
+
+async def test_one_step_goes_on_in_its_batch_when_its_caller_has_missed_it(guard: CircuitBreaker) -> None:
+    step = Step()
+    handling = asyncio.ensure_future(step.batcher.run())
+
+    with pytest.raises(DeadlineMissed):
+        await one_step(step, guard)
+    await step.handle_the_rest()
+    await handling
+
+    assert (step.handled, step.told) == ([1], [])
+    assert guard.snapshot().failed_calls == 1
+
+
+async def test_one_step_that_is_cut_off_too_late_was_missed_all_the_same(guard: CircuitBreaker) -> None:
+    step, loop = Step(), asyncio.get_running_loop()
+    caller = asyncio.ensure_future(one_step(step, guard))
+    await asyncio.sleep(0)
+    loop.call_at(loop.time() + 0.002, caller.cancel)
+    time.sleep(0.01)  # noqa: ASYNC251 -- the lag with which both come in one round of the loop
+
+    with pytest.raises(DeadlineMissed):
+        await caller
+    await step.handle_the_rest()
+
+    assert guard.snapshot().failed_calls == 1
+
+
+async def test_one_step_whose_caller_hangs_up_goes_on_and_says_nothing(guard: CircuitBreaker) -> None:
+    step = Step()
+    caller = asyncio.ensure_future(one_step(step, guard, deadline_ms=60_000))
+    await asyncio.sleep(0)
+
+    caller.cancel()
+    await asyncio.wait([caller])
+    await step.handle_the_rest()
+
+    assert (caller.cancelled(), step.handled) == (True, [1])
+    assert guard.snapshot().buffered_calls == 0
