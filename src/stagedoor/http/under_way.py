@@ -85,8 +85,9 @@ class UnderWay:
         Begin *work* and return what it returns, at the deadline at the latest.
 
         *is_one_step* says that what it changes is one command of a batch, and
-        that nothing is lost where it is cut off before it or behind it: without
-        a key it is awaited as it is, which costs no task.
+        that nothing is lost where it is cut off before it or behind it. Without
+        a key it is awaited as it is, which costs no task, until the caller's
+        own task is cut off, as the edge does a moment after the deadline.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -100,29 +101,35 @@ class UnderWay:
         """
         scope = None if key is None else (buyer_id, call, key)
         if guard is None:
-            return await self._answer(work, scope, is_one_step=is_one_step)
+            return await self._answer(work, scope)
+        is_cut_off = is_one_step and scope is None
         with guard.call():
             try:
-                return await self._answer(work, scope, is_one_step=is_one_step)
+                if not is_cut_off:
+                    return await self._answer(work, scope)
+                begun = work()
+                assert not isinstance(begun, asyncio.Future)
+                return await begun
+            except asyncio.CancelledError:
+                if is_cut_off and (missed := _missed()) is not None:
+                    raise missed from None
+                raise
             except Rejection as rejection:
                 if guard.state is not State.HALF_OPEN or isinstance(rejection, _SAYS_NOTHING):
                     raise
                 refusal = rejection
         raise refusal
 
-    async def _answer(self, work: Work[T], scope: Scope | None, *, is_one_step: bool) -> T:
+    async def _answer(self, work: Work[T], scope: Scope | None) -> T:
         loop = asyncio.get_running_loop()
         deadline = current()
         if deadline is None:
             with due(Deadline(loop.time() + self._deadline_s)):
-                return await self._answer(work, scope, is_one_step=is_one_step)
+                return await self._answer(work, scope)
         begun = work()
-        if scope is None:
-            if isinstance(begun, asyncio.Future):
-                assert not isinstance(begun, asyncio.Task)
-                return await self._outcome(begun, deadline)
-            if is_one_step:
-                return await self._overdue.in_time(begun, deadline.at, deadline.missed)
+        if scope is None and isinstance(begun, asyncio.Future):
+            assert not isinstance(begun, asyncio.Task)
+            return await self._outcome(begun, deadline)
         late = StillRunning if scope in self._running else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
@@ -180,6 +187,14 @@ class UnderWay:
             answer.set_exception(outcome)
         else:
             answer.set_result(outcome)
+
+
+def _missed() -> Fault | None:
+    """Return what ends a call whose deadline is over by now, None where it is not."""
+    deadline = current()
+    if deadline is None or not deadline.is_over(asyncio.get_running_loop().time()):
+        return None
+    return deadline.missed()
 
 
 def _tell(answer: asyncio.Future[Any], late: Callable[[], Exception]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stagedoor.adapters.batching import Batcher
+from stagedoor.http.overdue import Overdue
 from stagedoor.http.rejections import StillRunning
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import Instant, ManualClock
@@ -401,14 +402,17 @@ class Step:
         await self.batcher.run()
 
 
-async def one_step(step: Step, guard: CircuitBreaker, *, deadline_ms: int = 1) -> str:
-    under_way = UnderWay(deadline_ms)
-    return await under_way.settle(step, buyer_id=ALICE, call="pay", key=None, guard=guard, is_one_step=True)
+async def one_step(step: Step, guard: CircuitBreaker, *, deadline_s: float = 0.001) -> str:
+    """Take it as the edge has it taken."""
+    deadline = Deadline(asyncio.get_running_loop().time() + deadline_s)
+    with due(deadline):
+        settling = UnderWay().settle(step, buyer_id=ALICE, call="pay", key=None, guard=guard, is_one_step=True)
+        return await Overdue().in_time(settling, deadline.at, deadline.missed)
 
 
 async def test_one_step_is_awaited_by_its_caller(guard: CircuitBreaker) -> None:
     step = Step()
-    caller = asyncio.ensure_future(one_step(step, guard, deadline_ms=60_000))
+    caller = asyncio.ensure_future(one_step(step, guard, deadline_s=60.0))
     await asyncio.sleep(0)
 
     others = asyncio.all_tasks() - {caller, asyncio.current_task()}
@@ -447,7 +451,7 @@ async def test_one_step_that_is_cut_off_too_late_was_missed_all_the_same(guard: 
 
 async def test_one_step_whose_caller_hangs_up_goes_on_and_says_nothing(guard: CircuitBreaker) -> None:
     step = Step()
-    caller = asyncio.ensure_future(one_step(step, guard, deadline_ms=60_000))
+    caller = asyncio.ensure_future(one_step(step, guard, deadline_s=60.0))
     await asyncio.sleep(0)
 
     caller.cancel()
