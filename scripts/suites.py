@@ -8,8 +8,8 @@ A suite may hold a file suite.toml:
     parts = 3                 # its files wait more than they work, so they are dealt to so many processes
     alone = true              # it measures time, so nothing may run beside it
     tier = "ci"               # it takes long, so it runs where it is named or the tier is asked for (.ci/run does)
-    again = true              # it goes by the wall clock (engines are stopped, killed, slow): a part that fails is run
-                              # once more, and the table says so; not for a suite that is about who wins a race
+    again = true              # it goes by the wall clock (engines killed, disks filled, servers timed): a part that
+                              # fails is run once more, and the table says so; not where it is about who wins a race
 """
 
 import argparse
