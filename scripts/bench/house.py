@@ -7,6 +7,7 @@ was admitted by a turn. Tokens are issued by the product's own `QueueTokens` und
 """
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,8 +90,9 @@ class House:
         return {**self.plan.settings(), **self.engines}
 
     def copied_to(self, folder: Path) -> Path:
-        """Copy the data for a server of its own; return its working folder."""
+        """Copy the data for a server of its own, all the way to the disk; return its working folder."""
         shutil.copytree(self.folder, folder)
+        os.sync()  # or the kernel writes it while something is measured
         return folder
 
 
