@@ -25,10 +25,23 @@ _run = RedisClient.run
 _published = SqlOutbox.published
 
 
+def ask_one_to_sleep(folders: Sequence[Path], where: str) -> None:
+    """
+    Have whichever of the processes in these *folders* comes there first fall asleep.
+
+    Only one: while a lease changes hands two may come there, and nobody would be left to follow.
+    """
+    request, *others = (folder / where for folder in folders)
+    for each in others:
+        each.unlink(missing_ok=True)
+        each.symlink_to(request)
+    request.touch()
+
+
 def sleep_if_asked(where: str) -> None:
     """Stop until somebody wakes this process, and then go on as if nothing had been."""
     try:
-        Path(where).unlink()
+        Path(where).resolve().unlink()
     except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.SIGSTOP)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from scripts.services.server import Server as Engine
-from tests.cluster.falls_asleep import NOTE, TURN
+from tests.cluster.falls_asleep import NOTE, TURN, ask_one_to_sleep
 from tests.cluster.house import House, Part
 from tests.cluster.rush import SALE_LOOKS, Need, Rush
 from tests.cluster.truth import Stored, contradictions, read
@@ -136,13 +136,10 @@ async def asleep(parts: Sequence[Part], where: str, *, followed: Followed, refus
     It wakes up *seconds* later, and not before another one has *followed* it
     since; *refused* says how often the store has refused a part.
     """
-    for part in parts:
-        (part.folder / where).touch()
+    ask_one_to_sleep([part.folder for part in parts], where)
     sleeper = await until(partial(_sleeper, parts), lambda found: found is not None, looks=SALE_LOOKS)
     assert sleeper is not None
     began_at = now_ms()
-    for part in parts:
-        (part.folder / where).unlink(missing_ok=True)
     before = await refused(sleeper)
     await asyncio.sleep(seconds)
     await until(partial(followed, sleeper, began_at), bool, looks=SALE_LOOKS)

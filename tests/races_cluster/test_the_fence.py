@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scripts.services import MariaDB, PostgreSQL
 from tests.cluster.disturbed import SLEEPY, UNFENCED
-from tests.cluster.falls_asleep import TURN
+from tests.cluster.falls_asleep import TURN, ask_one_to_sleep
 from tests.cluster.log_record import passes_in
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.server import Server
@@ -24,13 +24,9 @@ async def sleep_over_a_turn(stage: Stage) -> Server:
     """Have whoever leads sleep until another has let somebody in, and then do what it was about to; return it."""
     async with stage.cluster.client() as client:
         await asyncio.gather(*(fan.join() for fan in stage.cluster.fans(CROWD, client, DOOR.id)))
-    asked = [process.log.with_name(TURN) for process in stage.cluster.servers]
-    for each in asked:
-        each.touch()
+    ask_one_to_sleep([process.log.parent for process in stage.cluster.servers], TURN)
     sleeper = await until(lambda: _sleeper(stage), lambda found: found is not None, looks=LOOKS)
     assert sleeper is not None
-    for each in asked:
-        each.unlink(missing_ok=True)
     await _lets_somebody_in(stage)
     sleeper.send_signal(signal.SIGCONT)
     return sleeper
