@@ -15,6 +15,7 @@ from stagedoor.adapters.sql.seeding import seed_members
 from stagedoor.adapters.sql.server_lanes import COMMAND, ServerLanes
 from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.money import Won
+from tests.cluster.falls_asleep import is_asleep
 from tests.e2e.harness.answers import NOBODY, Answer, now_ms
 from tests.e2e.harness.client import Client
 from tests.e2e.harness.evening import OPENING_BALANCE_WON
@@ -52,6 +53,7 @@ async def lay_out(database_url: str, rooms: Sequence[RoomPlan], *, members: int 
 
 
 UNAVAILABLE = 503
+LAST_LINES = 15
 PUT_OFF_MAX = 60
 COME_BACK_S = 0.25
 
@@ -149,9 +151,20 @@ class Cluster:
             for server in cluster.servers:
                 assert server.port
             yield cluster
+        except BaseException as error:
+            error.add_note(cluster.last_words())
+            raise
         finally:
             for server in cluster.servers:
                 server.close()
+
+    def last_words(self) -> str:
+        """Return what each process logged last, for whoever looks into a story that went wrong."""
+        lines = []
+        for server in self.servers:
+            state = "gone" if not server.is_running else "asleep" if is_asleep(server.pid) else "awake"
+            lines += [f"{server.log}, {state}:", *server.log.read_text().splitlines()[-LAST_LINES:]]
+        return "\n".join(lines)
 
     def start(self, *, program: Sequence[str] = PRODUCT, **figures: str) -> Server:
         """Start one more process, and do not wait for it."""

@@ -38,6 +38,11 @@ def ask_one_to_sleep(folders: Sequence[Path], where: str) -> None:
     request.touch()
 
 
+def is_asleep(pid: int) -> bool:
+    """Say whether the process is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def sleep_if_asked(where: str) -> None:
     """Stop until somebody wakes this process, and then go on as if nothing had been."""
     try:

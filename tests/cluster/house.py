@@ -21,6 +21,7 @@ from scripts.services.server import HOST, free_port
 from stagedoor.adapters.sql.server_lanes import COMMAND, ServerLanes
 from stagedoor.adapters.sql.tables import admission_pass
 from tests.cluster.evening import Cluster, lay_out, settings_for
+from tests.cluster.falls_asleep import is_asleep
 from tests.e2e.harness.programme import RoomPlan
 from tests.e2e.harness.server import PRODUCT, ROOT
 from tests.kafka.house import EventsHouse, leader_of
@@ -54,7 +55,7 @@ class Part(Member):
     @property
     def sleeps(self) -> bool:
         """Whether its process is stopped."""
-        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return is_asleep(self.pid)
 
     def said(self, event: str) -> list[dict[str, object]]:
         """Return the lines that it logged of *event*; the last one of a killed process may not be whole."""

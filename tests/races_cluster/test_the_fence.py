@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scripts.services import MariaDB, PostgreSQL
 from tests.cluster.disturbed import SLEEPY, UNFENCED
-from tests.cluster.falls_asleep import TURN, ask_one_to_sleep
+from tests.cluster.falls_asleep import TURN, ask_one_to_sleep, is_asleep
 from tests.cluster.log_record import passes_in
 from tests.e2e.harness.programme import a_room, a_show
 from tests.e2e.harness.server import Server
@@ -33,11 +33,7 @@ async def sleep_over_a_turn(stage: Stage) -> Server:
 
 
 async def _sleeper(stage: Stage) -> Server | None:
-    return next((process for process in stage.cluster.servers if _is_stopped(process)), None)
-
-
-def _is_stopped(process: Server) -> bool:
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return next((process for process in stage.cluster.servers if is_asleep(process.pid)), None)
 
 
 async def _lets_somebody_in(stage: Stage) -> None:
