@@ -16,6 +16,7 @@ from stagedoor.checkout.outcomes import HoldReceipt
 from stagedoor.http.app import create_app
 from stagedoor.http.deadlines import LATE_S
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PerformanceId, SeatId
+from stagedoor.resilience.breakers import Instance
 from tests.builders.line import taken
 from tests.builders.sale import BALANCE
 from tests.builders.store import before_the_sale
@@ -160,6 +161,16 @@ def test_a_caller_may_wait_less(tmp_path: Path) -> None:
     run(tmp_path, story)
 
 
+async def stall_in_the_next_batch(server: Server) -> None:
+    """Return once a batch of the sale has its transaction, and the database says no more."""
+    registry, labels = server.services.metrics.registry, {"batch": "settle"}
+    before = registry.get_sample_value("stagedoor_batch_commands_count", labels)
+    while registry.get_sample_value("stagedoor_batch_commands_count", labels) == before:  # noqa: ASYNC110
+        await asyncio.sleep(LATENCY_S)
+    await asyncio.sleep(LATENCY_S)
+    stall(server)
+
+
 async def charge_over_a_stall(caller: Caller) -> tuple[int, int]:
     """
     Charge one won five times over a stall that ends after everybody has gone.
@@ -173,11 +184,7 @@ async def charge_over_a_stall(caller: Caller) -> tuple[int, int]:
         return await caller.asks("POST", "/user/amount", json={"amount": 1}, authorization=ann)
 
     first = asyncio.ensure_future(charge())
-    registry = services.metrics.registry
-    while not registry.get_sample_value("stagedoor_batch_commands_count", {"batch": "settle"}):  # noqa: ASYNC110
-        await asyncio.sleep(LATENCY_S)
-    await asyncio.sleep(LATENCY_S)
-    stall(caller.server)
+    await stall_in_the_next_batch(caller.server)
     rest = [asyncio.ensure_future(charge()) for _ in range(4)]
     replies = [await first, *[await one for one in rest]]
     assert {reply.status for reply in replies} == {503}
@@ -261,3 +268,51 @@ def test_a_longer_deadline_than_ours_is_ours(tmp_path: Path) -> None:
         caller.server.disk.latency_s = 0.0
 
     run(tmp_path, story, deadline_read_seconds=2)
+
+
+async def cut_off(caller: Caller, path: str, json: object, token: str) -> Reply:
+    """Ask without a key, and be answered before the database, which falls silent over it, has come to itself."""
+    asking = asyncio.ensure_future(caller.asks("POST", path, json=json, authorization=token))
+    await stall_in_the_next_batch(caller.server)
+    reply = await asking
+    caller.server.disk.latency_s = 0.0
+    await asyncio.sleep(10 * STALL_S)
+    return reply
+
+
+def test_a_payment_whose_caller_was_cut_off_is_made_and_her_place_used_up(tmp_path: Path) -> None:
+    async def story(caller: Caller) -> None:
+        ann = await caller.enters(ANN)
+        held = await caller.holds(ANN, ann, 1)
+
+        reply = await cut_off(caller, "/concerts/payment", {"reservationId": held}, ann)
+
+        guard = caller.server.services.breakers.of(Instance.SALE).snapshot()
+        orders = await caller.asks("GET", "/user/orders", authorization=ann)
+        place = await caller.asks("POST", "/queue/token/check", authorization=ann)
+        assert (reply.status, reply.seconds) == (503, CHANGE_S)
+        assert (guard.failed_calls, guard.buffered_calls) == (1, 1)
+        assert [item["reservationId"] for item in orders.body["data"]] == [held]
+        assert place.body["data"]["status"] == "DONE"
+
+    run(tmp_path, story)
+
+
+def test_a_reserve_whose_caller_was_cut_off_holds_her_seats_and_keeps_her_pass(tmp_path: Path) -> None:
+    async def story(caller: Caller) -> None:
+        ann = await caller.enters(ANN)
+
+        reply = await cut_off(caller, "/concerts/reserve", {"scheduleId": 1, "seatId": 2}, ann)
+
+        guard = caller.server.services.breakers.of(Instance.SALE).snapshot()
+        held = await caller.asks("GET", "/user/reservations", authorization=ann)
+        [reservation] = held.body["data"]
+        paid = await caller.asks(
+            "POST", "/concerts/payment", json={"reservationId": reservation["reservationId"]}, authorization=ann
+        )
+        assert (reply.status, reply.seconds) == (503, CHANGE_S)
+        assert guard.failed_calls == 1
+        assert reservation["status"] == "TEMP_RESERVED"
+        assert paid.status == 200
+
+    run(tmp_path, story)

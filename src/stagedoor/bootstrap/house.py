@@ -41,7 +41,7 @@ from stagedoor.outbox.model import Outlet
 from stagedoor.outbox.ports import OutboxBacklog, Subscriber
 from stagedoor.resilience.breaker import MonotonicNs
 from stagedoor.resilience.breakers import Breakers, Instance
-from stagedoor.resilience.deadline import regardless
+from stagedoor.resilience.deadline import hearing, regardless
 from stagedoor.seating.switch import TurnSwitch
 from stagedoor.settings import Settings
 from stagedoor.settings.units import hours_in_ms
@@ -203,10 +203,10 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         recognize_place=RecognizePlace(line=line),
         leave_line=LeaveLine(end=stores.end, close_place=close_place),
         reserve_seats=ReserveSeats(
-            line=line, settle=stores.disk.sparing(stores.settle), new_id=new_id, clock=stores.clock
+            line=line, settle=hearing(stores.disk.sparing(stores.settle)), new_id=new_id, clock=stores.clock
         ),
         release_seats=ReleaseSeats(settle=settle),
-        pay=Pay(settle=settle, new_id=new_id, mark_used_up=stores.line.mark_used_up),
+        pay=Pay(settle=hearing(settle), new_id=new_id, mark_used_up=stores.line.mark_used_up),
         charge=Charge(settle=settle, new_id=new_id, fans_may_charge=settings.fans_may_charge),
         wallets=SqlWallets(lanes),
         buyer_records=stores.records,

@@ -96,8 +96,9 @@ async def reserve_seats(data: JSONBody[ReserveBody], scope: Scope) -> Answer[Res
             call=call.name,
             key=key,
             guard=services.breakers.of(Instance.SALE),
-            # Of a hold that nobody waited for the line is told by its event, as of an order.
-            is_one_step=True,
+            # Of a hold that nobody waited for the line is told by its event, as of an order; if there is none, the
+            # note of it lapses.
+            may_be_cut_off=True,
         )
     except StillWaiting as rejection:
         raise ReservedTooEarly from rejection
@@ -175,7 +176,7 @@ async def pay(data: JSONBody[PayBody], scope: Scope) -> Answer[Payment]:
         call=call.name,
         key=key,
         guard=services.breakers.of(Instance.SALE),
-        is_one_step=True,
+        may_be_cut_off=True,
     )
     receipt = settled.receipt
     assert isinstance(receipt, OrderReceipt)

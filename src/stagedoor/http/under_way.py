@@ -1,4 +1,4 @@
-"""A caller waits only so long for her answer; the work itself is never cut short by that."""
+"""A caller waits only so long for her answer; what she has begun is not lost by that."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -13,7 +13,7 @@ from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.observability.unheard import tell_of
 from stagedoor.resilience.breaker import CircuitBreaker, State
-from stagedoor.resilience.deadline import Deadline, current, due
+from stagedoor.resilience.deadline import Deadline, current, due, heard
 from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownBuyer, UnknownPlace, UnknownRoom
 from stagedoor.wallet.rejections import ChargeNotAllowed
 
@@ -45,7 +45,7 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, T] | asyncio.Future[T | Rejec
 """
 Begins something that goes on to its end, whoever waits for it.
 
-A coroutine gets a task of its own, unless it is one step. A future is what a batch has for this
+A coroutine gets a task of its own, unless it may be cut off. A future is what a batch has for this
 caller: to cancel it stops nothing, and a rejection that it ends with is raised.
 """
 
@@ -61,7 +61,7 @@ class UnderWay:
     Work whose caller has given up goes on to its end, so that its effect is
     whole: a task, or what is in a batch with a key, here, where `drain` waits
     for it; what is in a batch without a key there, where whoever runs the
-    batches does.
+    batches does. Only of what may be cut off no more is begun.
     """
 
     def __init__(self, deadline_ms: int = DEADLINE_MS) -> None:
@@ -79,15 +79,14 @@ class UnderWay:
         call: str,
         key: IdempotencyKey | None,
         guard: CircuitBreaker | None = None,
-        is_one_step: bool = False,
+        may_be_cut_off: bool = False,
     ) -> T:
         """
         Begin *work* and return what it returns, at the deadline at the latest.
 
-        *is_one_step* says that what it changes is one command of a batch, and
-        that nothing is lost where it is cut off before it or behind it. Without
-        a key it is awaited as it is, which costs no task, until the caller's
-        own task is cut off, as the edge does a moment after the deadline.
+        *may_be_cut_off* says that nothing is lost where *work* ends before the
+        command that it has for a batch, or behind it. Without a key it is
+        awaited in the caller's own task then, which costs none.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -101,35 +100,29 @@ class UnderWay:
         """
         scope = None if key is None else (buyer_id, call, key)
         if guard is None:
-            return await self._answer(work, scope)
-        is_cut_off = is_one_step and scope is None
+            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
         with guard.call():
             try:
-                if not is_cut_off:
-                    return await self._answer(work, scope)
-                begun = work()
-                assert not isinstance(begun, asyncio.Future)
-                return await begun
-            except asyncio.CancelledError:
-                if is_cut_off and (missed := _missed()) is not None:
-                    raise missed from None
-                raise
+                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
             except Rejection as rejection:
                 if guard.state is not State.HALF_OPEN or isinstance(rejection, _SAYS_NOTHING):
                     raise
                 refusal = rejection
         raise refusal
 
-    async def _answer(self, work: Work[T], scope: Scope | None) -> T:
+    async def _answer(self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool) -> T:
         loop = asyncio.get_running_loop()
         deadline = current()
         if deadline is None:
             with due(Deadline(loop.time() + self._deadline_s)):
-                return await self._answer(work, scope)
+                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
         begun = work()
         if scope is None and isinstance(begun, asyncio.Future):
             assert not isinstance(begun, asyncio.Task)
             return await self._outcome(begun, deadline)
+        if scope is None and may_be_cut_off:
+            assert not isinstance(begun, asyncio.Future)
+            return await self._overdue.in_time(begun, deadline.at, deadline.missed)
         late = StillRunning if scope in self._running else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
@@ -139,24 +132,14 @@ class UnderWay:
             self._running[scope] = self._running.get(scope, 0) + 1
         watched = self._overdue.watch(deadline.at, partial(_tell, answer, late))
         running.add_done_callback(partial(self._ended, answer, scope, watched))
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            # Where the loop is late, the edge gives up in the same round in which she has her answer: that one counts.
-            if answer.cancelled() or not answer.done():
-                raise
-            return answer.result()
+        return await heard(answer)
 
     async def _outcome(self, of_batch: asyncio.Future[T | Rejection], deadline: Deadline) -> T:
         # Without a second future between her and the batch: every join would pay for it. A key needs one, for it is
         # known as long as its request is under way.
         watched = self._overdue.watch(deadline.at, partial(_tell, of_batch, deadline.missed))
         try:
-            outcome = await of_batch
-        except asyncio.CancelledError:
-            if of_batch.cancelled() or not of_batch.done():
-                raise
-            outcome = of_batch.result()
+            outcome = await heard(of_batch)
         finally:
             watched.is_over = True
         if isinstance(outcome, Rejection):
@@ -164,7 +147,7 @@ class UnderWay:
         return outcome
 
     async def drain(self) -> None:
-        """Return when everything but what is in a batch without a key has ended, however it did."""
+        """Return when everything with a task of its own or a key has ended, however it did."""
         if self._under_way:
             await asyncio.wait(self._under_way)
 
@@ -187,14 +170,6 @@ class UnderWay:
             answer.set_exception(outcome)
         else:
             answer.set_result(outcome)
-
-
-def _missed() -> Fault | None:
-    """Return what ends a call whose deadline is over by now, None where it is not."""
-    deadline = current()
-    if deadline is None or not deadline.is_over(asyncio.get_running_loop().time()):
-        return None
-    return deadline.missed()
 
 
 def _tell(answer: asyncio.Future[Any], late: Callable[[], Exception]) -> None:

@@ -1,11 +1,15 @@
 """Who waits is told at her instant, in order, once, and not at all if she is done before."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
+import pytest
 import uvloop
 
 from stagedoor.http.overdue import Overdue
+from stagedoor.kernel.errors import DeadlineMissed
+from stagedoor.resilience.deadline import Deadline
 from tests.simulation.virtual_time import VirtualLoop
 
 
@@ -65,3 +69,19 @@ def test_on_the_loop_that_serves_an_instant_that_has_come_is_one_like_any_other(
         runner.run(run())
 
     assert heard == ["before", "now", "later"]
+
+
+async def test_whoever_is_cut_off_by_another_in_the_same_round_has_missed_it_and_keeps_the_others_cut() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def wait() -> None:
+        with pytest.raises(DeadlineMissed):
+            await Overdue().in_time(asyncio.sleep(60.0), loop.time() + 0.001, Deadline(0.0).missed)
+
+    waiting = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    loop.call_at(loop.time() + 0.002, waiting.cancel)
+    time.sleep(0.01)  # noqa: ASYNC251 -- both come in one round
+
+    await waiting
+    assert waiting.cancelling() == 1
