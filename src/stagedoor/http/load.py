@@ -15,7 +15,13 @@ from stagedoor.resilience.priority import Priority
 log = structlog.get_logger(__name__)
 
 TARGET_S = 0.25
-LEAST = 256
+LEAST = 600
+"""
+The share of reserves in it is two full batches: one is being committed while the next one gathers.
+
+With fewer, a store that is slow and keeps up (300 ms a commit) would have half of its buyers put off, and no queue.
+"""
+
 MOST = 10_000
 
 LATE = 2.0

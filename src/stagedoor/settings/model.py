@@ -185,7 +185,7 @@ class Settings(IdentitySettings, RoomSettings, LimitSettings, KafkaSettings):
         kinds.seconds(0.01, 60),
         default=0.25,
         meaning="How long calls may stand in a queue that does not drain, before further ones are put off with 503, "
-        "the least important first.",
+        "the least important first; well above what one order takes alone.",
         group=OVERLOAD,
     )
     deadline_change_seconds: float = setting(

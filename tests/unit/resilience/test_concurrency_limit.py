@@ -1,19 +1,26 @@
 """The limit of calls under way: a burst is let through, a queue that stands is cut to what is answered in time."""
 
+from collections import deque
 from itertools import pairwise
 
 import pytest
 
+from stagedoor.http import load
 from stagedoor.resilience.concurrency_limit import SAFE, SAMPLES_MIN, SHARES, WINDOW_S, ConcurrencyLimit
 from stagedoor.resilience.priority import Priority
 from tests.builders.sale_under_load import ORDERS_PER_SECOND, PATIENCE_S, Sale
 
 TARGET_S = 1.0
 LEAST, MOST = 64, 10_000
+"""Easy to count with; what the product has is in `as_served`."""
 
 
 def a_limit() -> ConcurrencyLimit:
     return ConcurrencyLimit(target_s=TARGET_S, least=LEAST, most=MOST)
+
+
+def as_served(*, least: int = load.LEAST) -> ConcurrencyLimit:
+    return ConcurrencyLimit(target_s=load.TARGET_S, least=least, most=load.MOST)
 
 
 def let_in(limit: ConcurrencyLimit, priority: Priority, now: float, *, calls: int) -> int:
@@ -219,7 +226,7 @@ def test_few_samples_say_nothing() -> None:
 
 @pytest.mark.parametrize("times", [1.5, 2, 3, 5, 10])
 def test_beyond_its_capacity_a_sale_sells_as_much_as_it_can(times: float) -> None:
-    sale = Sale(a_limit())
+    sale = Sale(as_served())
 
     tally = sale.run(rate=times * ORDERS_PER_SECOND, seconds=20)
 
@@ -230,7 +237,7 @@ def test_beyond_its_capacity_a_sale_sells_as_much_as_it_can(times: float) -> Non
 
 @pytest.mark.parametrize("times", [0.5, 0.9, 1.0])
 def test_within_its_capacity_nobody_is_refused(times: float) -> None:
-    tally = Sale(a_limit()).run(rate=times * ORDERS_PER_SECOND, seconds=20)
+    tally = Sale(as_served()).run(rate=times * ORDERS_PER_SECOND, seconds=20)
 
     assert tally.paid == tally.came
 
@@ -240,16 +247,43 @@ def test_without_the_limit_hardly_anybody_is_answered_in_time() -> None:
         def has_room(self, priority: Priority, now: float) -> bool:
             return True
 
-    tally = Sale(Everybody(target_s=TARGET_S, least=LEAST, most=MOST)).run(rate=3 * ORDERS_PER_SECOND, seconds=20)
+    tally = Sale(Everybody(target_s=load.TARGET_S, least=load.LEAST, most=load.MOST)).run(
+        rate=3 * ORDERS_PER_SECOND, seconds=20
+    )
 
     assert tally.paid < 0.5 * 20 * ORDERS_PER_SECOND
     assert tally.failed > tally.paid
 
 
 def test_after_a_stall_the_sale_goes_on_at_once() -> None:
-    sale = Sale(a_limit(), stalls=(5.0, 15.0))
+    sale = Sale(as_served(), stalls=(5.0, 15.0))
 
     tally = sale.run(rate=0.8 * ORDERS_PER_SECOND, seconds=30, counted_from=17.0)
 
     assert tally.paid == tally.came
     assert sale.under_way_most < 1_500
+
+
+def put_off_by_a_slow_store(limit: ConcurrencyLimit, *, takes_s: float) -> int:
+    """Return how many of 1,500 reserves a second, over eight, are put off where each is answered *takes_s* later."""
+    under_way, put_off = deque[float](), 0
+    for nth in range(12_000):
+        now = nth / 1_500
+        while under_way and under_way[0] + takes_s <= now:
+            came = under_way.popleft()
+            limit.end(Priority.RESERVE, came, came + takes_s)
+        if limit.has_room(Priority.RESERVE, now):
+            limit.begin(Priority.RESERVE, now)
+            under_way.append(now)
+        else:
+            put_off += 1
+    return put_off
+
+
+@pytest.mark.parametrize("takes_s", [0.2, 0.3])
+def test_a_store_that_is_slow_and_keeps_up_is_no_overload(takes_s: float) -> None:
+    assert put_off_by_a_slow_store(as_served(), takes_s=takes_s) == 0
+
+
+def test_it_would_be_with_room_for_less_than_two_batches() -> None:
+    assert put_off_by_a_slow_store(as_served(least=256), takes_s=0.3) > 4_000
