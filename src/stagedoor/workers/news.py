@@ -24,8 +24,8 @@ class FollowNews:
     async def look(self) -> int:
         """Look once; there is never more to do at once. Raises `Fault`."""
         turn_to = self.switches.reading()
-        rooms, switches, newest_event = await self.read()
+        make_rooms, switches, newest_event = await self.read()
         turn_to(switches)
         self.hear(newest_event)
-        self.rooms.take(rooms())
+        self.rooms.take(make_rooms())
         return 0

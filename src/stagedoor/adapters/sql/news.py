@@ -19,10 +19,11 @@ class News(NamedTuple):
     """
     The rooms, what the switches say, and the number of the newest event in the outbox, 0 where there is none.
 
-    *rooms* makes them of their rows only now: one that makes no sense must not keep a switch from being heard.
+    *make_rooms* makes them of their rows only when called: one that makes no sense must not keep a switch from being
+    heard.
     """
 
-    rooms: Callable[[], Sequence[Room]]
+    make_rooms: Callable[[], Sequence[Room]]
     switches: SaleSwitches
     newest_event: int
 
@@ -33,7 +34,7 @@ async def read_news(lanes: Lanes, defaults: RoomDefaults) -> News:
     def read(connection: Connection) -> News:
         rows = room_rows(connection)
         return News(
-            rooms=lambda: [room_of_row(row, defaults) for row in rows],
+            make_rooms=lambda: [room_of_row(row, defaults) for row in rows],
             switches=switches_in(connection),
             newest_event=connection.scalar(_NEWEST_EVENT) or 0,
         )
