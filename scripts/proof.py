@@ -23,6 +23,9 @@ PROOFS = ROOT / "tests" / "proofs"
 REPORTS = ROOT / "build" / "proof"
 EVIDENCE = ROOT / "docs" / "evidence"
 
+MISSED = "**missed**"
+"""Stands in the line of a table whose goal was not reached."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -121,10 +124,13 @@ def page(this: Run) -> str:
 
 
 def verdict(this: Run) -> str:
-    """Say in words how the proof ended."""
+    """Say in words how the proof ended; one that only measures may miss goals, which its table marks."""
     if this.status == 0 and not this.holds:
         return "does not hold (it found nothing to say)"
-    return "holds" if this.holds else f"does not hold (exit status {this.status})"
+    if not this.holds:
+        return f"does not hold (exit status {this.status})"
+    missed = this.findings.count(MISSED)
+    return f"the figures are sound, goals missed: {missed}" if missed else "holds"
 
 
 def commit_here() -> str:

@@ -37,6 +37,12 @@ def test_a_page_says_how_to_run_the_proof_again() -> None:
     ]
 
 
+def test_a_page_that_measures_says_how_many_goals_were_missed() -> None:
+    slow = dataclasses.replace(A_RUN, findings="| check | 0.55 | 0.60 **missed** |\n| orders | 3,000 | 1,600 |")
+
+    assert "| verdict | the figures are sound, goals missed: 1 |" in page(slow)
+
+
 def test_a_proof_that_holds_is_evidence(tmp_path: Path) -> None:
     assert keep(A_RUN, reports=tmp_path / "reports", evidence=tmp_path / "evidence")
 
