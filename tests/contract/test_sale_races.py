@@ -329,3 +329,26 @@ async def test_a_seller_and_a_crowd(house: House) -> None:
     assert (left.free, left.held, left.sold) == (0, 0, 50)
     assert kinds([await house.one(reserve(200, 1, hold_id=1))]) == ["SoldOut"]
     await house.check()
+
+
+class TestOneIdDrawnTwice:
+    """Ids are drawn by chance; where two holds get the same, the first has hers and the second has nothing."""
+
+    PAIR = (reserve(ANN, 1, hold_id=7), reserve(BOB, 2, hold_id=7))
+
+    async def test_a_batch_of_them_does_nothing_so_that_each_is_tried_alone(self, house: House) -> None:
+        with pytest.raises(AssertionError, match="one id"):
+            await house.batch(*self.PAIR)
+
+        assert await house.records.holds_of(ANN, limit=10) == []
+        await house.check()
+
+    async def test_alone_the_second_is_refused_by_the_table(self, house: House) -> None:
+        first, second = self.PAIR
+        assert kinds([await house.one(first)]) == ["Settled"]
+
+        with pytest.raises((IntegrityError, AssertionError)):
+            await house.one(second)
+
+        assert await house.records.holds_of(BOB, limit=10) == []
+        await house.check()
