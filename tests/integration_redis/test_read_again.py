@@ -38,6 +38,15 @@ class Asked:
         return await self._run(script, keys, arguments, server=server)
 
 
+async def who_follows_one_that_waits(town: Town) -> Process:
+    """Return a process that has read what the leader's did: somebody waits."""
+    leader, follower = town.start(), town.start(read_again_ms=READ_AGAIN_MS)
+    await leader.turn()
+    await leader.join(7)
+    await follower.line.refresh()
+    return follower
+
+
 @contextmanager
 def later_by(ms: int, process: Process, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let it be *ms* later to the process."""
@@ -81,10 +90,7 @@ async def test_who_follows_reads_once_for_its_turns_and_its_refreshes(
 
 
 async def test_who_follows_leads_once_it_reads_that_nobody_does(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    leader, follower = town.start(), town.start(read_again_ms=READ_AGAIN_MS)
-    await leader.turn()
-    await leader.join(7)
-    await follower.line.refresh()
+    follower = await who_follows_one_that_waits(town)
     await town.leave_lease()
 
     early = await follower.turn()
@@ -112,10 +118,7 @@ async def test_who_follows_reads_on_while_the_stores_clock_that_was_set_back_sta
 
 
 async def test_an_outage_that_is_owed_is_told_before_any_time_passes(town: Town) -> None:
-    leader, follower = town.start(), town.start(read_again_ms=READ_AGAIN_MS)
-    await leader.turn()
-    await leader.join(7)
-    await follower.line.refresh()
+    follower = await who_follows_one_that_waits(town)
     now = follower.line.look_at_once(a_ref(1), telling=True)
     assert now is not None
     asked = Asked(follower)
