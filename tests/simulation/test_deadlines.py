@@ -13,8 +13,10 @@ import pytest
 
 from stagedoor.adapters import batching
 from stagedoor.checkout.outcomes import HoldReceipt
+from stagedoor.checkout.use_cases import RESERVING_MS
 from stagedoor.http.app import create_app
 from stagedoor.http.deadlines import LATE_S
+from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PerformanceId, SeatId
 from stagedoor.resilience.breakers import Instance
 from tests.builders.line import taken
@@ -316,3 +318,30 @@ def test_a_reserve_whose_caller_was_cut_off_holds_her_seats_and_keeps_her_pass(t
         assert paid.status == 200
 
     run(tmp_path, story)
+
+
+SESSION_S = 5
+
+
+def test_who_reserves_in_a_hurry_again_and_again_stays_no_longer_for_that(tmp_path: Path) -> None:
+    """She notes that she may be about to hold seats, and is gone before the sale has heard of it."""
+
+    async def story(caller: Caller) -> None:
+        ann, bob = await caller.enters(ANN), await caller.enters(BOB)
+
+        async def bobs_status() -> object:
+            place = await caller.asks("POST", "/queue/token/check", authorization=bob)
+            return place.body["data"]["status"]
+
+        assert await bobs_status() == "WAITING"
+        caller.server.disk.latency_s = 0.01
+        until_s = caller.server.loop.time() + SESSION_S + RESERVING_MS / SECOND_MS + 2.0
+        while caller.server.loop.time() < until_s:
+            seat = {"scheduleId": 1, "seatId": 1}
+            await caller.asks("POST", "/concerts/reserve", json=seat, authorization=ann, stagedoor_deadline_ms="1")
+            await asyncio.sleep(0.5)
+            await bobs_status()
+
+        assert await bobs_status() == "PROGRESS"
+
+    run(tmp_path, story, max_active=1, session_max_seconds=SESSION_S)

@@ -41,7 +41,12 @@ from stagedoor.wallet.rejections import ChargeNotAllowed
 EVENT_ID_RANDOM_BITS = 80
 
 RESERVING_MS = 15 * SECOND_MS
-"""How long the line takes a pass for one that holds seats while the sale has not answered yet."""
+"""
+How long the line takes a pass for one that holds seats while the sale has not answered yet.
+
+Never longer than that beyond the end of the session: who asks again and again and never hears, because she is in such a
+hurry, would stay inside for ever.
+"""
 
 Settle = Callable[[SaleCommand], Awaitable[Outcome]]
 
@@ -153,7 +158,8 @@ class ReserveSeats:
         # Told before the sale is asked, so that the line cannot end the pass between her call and her hold. Where the
         # sale gives no answer, nobody knows whether she holds seats: then the note is left to lapse.
         now = self.clock.now()
-        await self._note(command, later(now, RESERVING_MS), known_at=now)
+        until = later(now if command.session_ends_at is None else min(now, command.session_ends_at), RESERVING_MS)
+        await self._note(command, until, known_at=now)
         place = self.line.look_at_once(command.place)
         if place is not None and place.standing is not Standing.ADMITTED:
             # Another process may have ended the pass before the note came to the line's store.

@@ -18,7 +18,7 @@ from stagedoor.checkout.use_cases import (
 )
 from stagedoor.holds.rejections import SeatsTaken, UnknownHold
 from stagedoor.kernel.clock import Instant, ManualClock, Outage, later
-from stagedoor.kernel.errors import Fault, Rejection
+from stagedoor.kernel.errors import Fault, Rejection, TooLate
 from stagedoor.kernel.ids import HoldId, OrderId, PlaceRef, RoomId, SeatId
 from stagedoor.kernel.money import Won
 from stagedoor.waiting_room.model import LineView, PlaceState, PlaceView, SignedPlace
@@ -147,8 +147,8 @@ class SaleOverAnOutage(Sale):
         return PlaceIsOver() if command.session_ends_at == SESSION_END else kept(command.hold_id)
 
 
-async def reserve(sale: Sale, ref: PlaceRef = HERS) -> Settled:
-    use_case = ReserveSeats(line=sale.line, settle=sale.settle, new_id=seven, clock=ManualClock(NOON))
+async def reserve(sale: Sale, ref: PlaceRef = HERS, *, clock: ManualClock | None = None) -> Settled:
+    use_case = ReserveSeats(line=sale.line, settle=sale.settle, new_id=seven, clock=clock or ManualClock(NOON))
     return await use_case.reserve(ref=ref, buyer_id=ANN, performance_id=PLAY, seat_ids=[SeatId(1)], key=None)
 
 
@@ -194,6 +194,19 @@ class TestReserving:
 
         assert sale.noted_before == [later(NOON, RESERVING_MS)]
         assert sale.line.notes == [later(NOON, RESERVING_MS), DEADLINE]
+
+    @pytest.mark.parametrize("since_its_end_ms", [-1_000, 0, 5_000])
+    async def test_a_note_keeps_nobody_inside_for_longer_than_that_after_her_session(
+        self, since_its_end_ms: int
+    ) -> None:
+        """Another note may keep her in by then; whoever writes one after the other must not stay for ever."""
+        sale = Sale(answer=TooLate("the caller's deadline had passed"))
+        clock = ManualClock(later(SESSION_END, since_its_end_ms))
+
+        with pytest.raises(TooLate):
+            await reserve(sale, clock=clock)
+
+        assert sale.line.notes == [later(SESSION_END, min(since_its_end_ms, 0) + RESERVING_MS)]
 
     async def test_whoever_is_inside_buys_on_while_the_line_can_tell_nobody_else(self) -> None:
         sale = Sale(answer=kept(7), line=Line(store_is_away=True))
