@@ -9,7 +9,6 @@ from msgspec import UNSET
 from stagedoor.http.answer import Answer, Cache, success, success_json
 from stagedoor.http.call import Call, call_of
 from stagedoor.http.contract import Entry, Field, Needs
-from stagedoor.http.deadlines import in_time
 from stagedoor.http.keys import key_of
 from stagedoor.http.limits import LimitedCall
 from stagedoor.http.problems import LINE_FULL, NO_BUYER, NO_ROOM, NOT_YOURS, ROOM_CLOSED, TOO_MANY
@@ -117,9 +116,15 @@ async def check_token(scope: Scope) -> Answer[PlaceReport]:
     if (told := check_at_once(call)) is not None:
         return told
     claims = call.claims()
-    with call.services.breakers.of(Instance.QUEUE).call():
-        async with in_time():
-            await call.services.check_place.settled(claims.ref, signed=claims)
+    services = call.services
+    await services.under_way.settle(
+        lambda: services.check_place.settled(claims.ref, signed=claims),
+        buyer_id=claims.buyer_id,
+        call=call.name,
+        key=None,
+        guard=services.breakers.of(Instance.QUEUE),
+        may_be_cut_off=True,
+    )
     return _checked(call, claims)
 
 

@@ -38,6 +38,9 @@ anything: thousands of ids that nobody has must not end the trial of a store tha
 knows no such buyer it costs a trial, and no more.
 """
 
+_TRIES: Final = (State.OPEN, State.HALF_OPEN)
+"""Where a call that is let in is a trial."""
+
 Scope = tuple[BuyerId | None, str, IdempotencyKey]
 """Buyer, call, key: the same request, sent more than once."""
 
@@ -92,6 +95,7 @@ class UnderWay:
         failure whatever becomes of the work; while it is open nothing is begun,
         and `CallNotPermitted` is raised. A rejection counts as nothing, save on
         trial: there a store that says no by the rules has shown that it answers.
+        A trial goes on when its caller has gone, until our own deadline.
 
         A second call with the same key finds its turn in the store, where the
         first is before it, and so gets the first one's answer. Raises
@@ -101,11 +105,21 @@ class UnderWay:
         scope = None if key is None else (buyer_id, call, key)
         if guard is None:
             return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+        if guard.state in _TRIES and not guard.refuses:
+            trial = partial(self._try, work, guard, may_be_cut_off=may_be_cut_off)
+            return await self._answer(trial, scope, may_be_cut_off=False)
         with guard.call():
+            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+
+    async def _try(self, work: Work[T], guard: CircuitBreaker, *, may_be_cut_off: bool) -> T:
+        # With as long as we wait, however long she does: those who are in a hurry would take every trial and show
+        # nothing, and the sale stay shut for as long as they come.
+        ours = Deadline(asyncio.get_running_loop().time() + self._deadline_s)
+        with due(ours), guard.call():
             try:
-                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+                return await self._answer(work, None, may_be_cut_off=may_be_cut_off)
             except Rejection as rejection:
-                if guard.state is not State.HALF_OPEN or isinstance(rejection, _SAYS_NOTHING):
+                if isinstance(rejection, _SAYS_NOTHING):
                     raise
                 refusal = rejection
         raise refusal

@@ -151,8 +151,13 @@ async def test_a_timeout_inside_the_work_is_its_own() -> None:
 
 
 @pytest.fixture
-def guard() -> CircuitBreaker:
-    return a_breaker(ManualClock(Instant(0)))
+def clock() -> ManualClock:
+    return ManualClock(Instant(0))
+
+
+@pytest.fixture
+def guard(clock: ManualClock) -> CircuitBreaker:
+    return a_breaker(clock)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +316,47 @@ async def test_what_is_refused_without_the_store_says_nothing_on_trial(
     assert guard.state is State.HALF_OPEN
     assert guard.snapshot().buffered_calls == 0
     assert not guard.refuses
+
+
+async def in_a_hurry(under_way: UnderWay, step: "Step", guard: CircuitBreaker, key: IdempotencyKey | None) -> None:
+    """Ask with a deadline of a millisecond of her own."""
+    with due(Deadline(asyncio.get_running_loop().time() + 0.001, is_callers=True)):
+        await under_way.settle(step, buyer_id=ALICE, call="pay", key=key, guard=guard, may_be_cut_off=True)
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("state", [State.OPEN, State.HALF_OPEN])
+async def test_a_trial_goes_on_when_its_caller_was_in_a_hurry(
+    clock: ManualClock, guard: CircuitBreaker, state: State, key: IdempotencyKey | None
+) -> None:
+    guard.transition_to(State.OPEN)
+    clock.advance(2 * guard.settings.wait_duration_in_open_state_ms)
+    if state is State.HALF_OPEN:
+        guard.transition_to(state)
+    under_way, step = UnderWay(), Step()
+    handling = asyncio.ensure_future(step.batcher.run())
+
+    with pytest.raises(CallersDeadlineMissed):
+        await in_a_hurry(under_way, step, guard, key)
+    meanwhile = guard.snapshot().buffered_calls
+    await step.handle_the_rest()
+    await handling
+    await under_way.drain()
+
+    assert (meanwhile, guard.snapshot().buffered_calls, guard.snapshot().failed_calls) == (0, 1, 0)
+
+
+async def test_a_trial_ends_at_our_own_deadline(guard: CircuitBreaker) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    under_way, step = UnderWay(deadline_ms=5), Step()
+
+    with pytest.raises(CallersDeadlineMissed):
+        await in_a_hurry(under_way, step, guard, None)
+    await under_way.drain()
+    await step.handle_the_rest()
+
+    assert guard.snapshot().failed_calls == 1
 
 
 async def test_what_is_under_way_already_is_waited_for_and_its_refusal_raised() -> None:
