@@ -26,6 +26,8 @@ from stagedoor.http.problems import UNAVAILABLE, UNREADABLE
 HEAD_BYTES_MAX = 65_536
 """Counted in the pieces in which a head arrives; one that arrives whole is whole."""
 
+_END_OF_HEAD = b"\r\n\r\n"
+
 HEAD_FIELDS_MAX = 100
 PIPELINED_MAX = 64
 """How many requests may come before the first of them is answered; what comes behind them is not read."""
@@ -164,7 +166,9 @@ class PatientProtocol(HttpToolsProtocol):
             else:
                 self._fed()
                 if self._in_head:
-                    self._head_bytes += len(data)
+                    # Without the requests before it in this piece: a head that is not all here has no empty line.
+                    before = data.rfind(_END_OF_HEAD)
+                    self._head_bytes += len(data) - (before + len(_END_OF_HEAD) if before >= 0 else 0)
                     if self._head_bytes > HEAD_BYTES_MAX:
                         self._refuse()
                 return

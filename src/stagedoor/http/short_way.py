@@ -121,6 +121,8 @@ class ShortWayProtocol(PatientProtocol):
         for words in self._in_pieces(answer, head):
             self.transport.write(words)
         if head.endswith(_CLOSE):
+            # What was asked behind it in the same breath would be done, and nobody told.
+            self._is_deaf = True
             self.transport.close()
 
     def _write_together(self, answer: Answer[Any], head: bytes) -> None:

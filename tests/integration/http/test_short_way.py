@@ -17,6 +17,7 @@ from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call
 from stagedoor.http.hot import HotCall, HotCalls
 from stagedoor.http.listings import PROGRAMME_GOOD_MS
+from stagedoor.http.protocol import HEAD_BYTES_MAX
 from stagedoor.http.rejections import Unreadable
 from stagedoor.kernel.ids import RoomId
 from stagedoor.waiting_room.model import PlaceState
@@ -417,3 +418,31 @@ async def test_a_draining_server_says_so_and_closes(ways: Ways) -> None:
 
         assert short == long
         assert b"connection: close\r\n" in short
+
+
+async def test_what_is_asked_in_one_breath_behind_a_last_answer_is_not_done(ways: Ways) -> None:
+    """Nobody would be told of it."""
+    ways.both(lambda stage: setattr(stage, "is_draining", True))
+    check = a_request(CHECK, token=ways.short.token())
+    release = a_request(b"DELETE " + BASE + b"/concerts/reserve/%d" % HOLD, token=HERS)
+
+    before = [len(stage.till.asked) for stage in (ways.short, ways.long)]
+
+    answers = [await to_the_end(port, check + release) for port in ways.ports]
+    await asyncio.gather(*(stage.services.under_way.drain() for stage in (ways.short, ways.long)))
+
+    assert [re.findall(rb"HTTP/1.1 (\d+)", each) for each in answers] == [[b"200"]] * 2
+    assert [len(stage.till.asked) for stage in (ways.short, ways.long)] == before
+
+
+async def test_as_many_requests_in_one_breath_as_one_likes_are_answered(ways: Ways) -> None:
+    """They arrive in pieces that end in the middle of a head, and only the rest of that one counts as its own."""
+    many = 100
+    long_head = b"X-Trace: " + b"t" * 3_000
+    requests = a_request(SCHEDULE, long_head, token=HERS) * many + a_request(SCHEDULE, b"Connection: close", token=HERS)
+    assert len(requests) > 4 * HEAD_BYTES_MAX
+    await ways.answers(a_request(SCHEDULE, token=HERS))
+
+    answers = await to_the_end(ways.ports[0], requests)
+
+    assert answers.count(b"HTTP/1.1 200 ") == many + 1
