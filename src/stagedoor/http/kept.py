@@ -114,10 +114,19 @@ class Kept(Generic[T]):
         if (value := self.at_once()) is not None:
             return Given(value)
         try:
+            if self._guard.tries:
+                # Not in her time: those who are in a hurry would take every trial, and show nothing.
+                with due(None):
+                    trial = asyncio.get_running_loop().create_task(self._try_to_read())
+                return Given(await to_its_end(trial))
             with self._guard.call():
                 return Given(await self._read_again())
         except Fault as fault:
             return self._last_good(fault)
+
+    async def _try_to_read(self) -> T:
+        with self._guard.call():
+            return await self._read_again()
 
     def _last_good(self, fault: Fault) -> Given[T]:
         """Return the value that *fault* kept from being read again. Raises *fault* where there is none, or too old."""

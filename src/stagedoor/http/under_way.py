@@ -12,7 +12,7 @@ from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.observability.unheard import tell_of
-from stagedoor.resilience.breaker import CircuitBreaker, State
+from stagedoor.resilience.breaker import CircuitBreaker
 from stagedoor.resilience.deadline import Deadline, current, due, heard
 from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownBuyer, UnknownPlace, UnknownRoom
 from stagedoor.wallet.rejections import ChargeNotAllowed
@@ -37,9 +37,6 @@ Most of it from memory. Who joins is looked for among the members, by a read, be
 anything: thousands of ids that nobody has must not end the trial of a store that is away. Where it is the sale that
 knows no such buyer it costs a trial, and no more.
 """
-
-_TRIES: Final = (State.OPEN, State.HALF_OPEN)
-"""Where a call that is let in is a trial."""
 
 Scope = tuple[BuyerId | None, str, IdempotencyKey]
 """Buyer, call, key: the same request, sent more than once."""
@@ -105,7 +102,7 @@ class UnderWay:
         scope = None if key is None else (buyer_id, call, key)
         if guard is None:
             return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
-        if guard.state in _TRIES and not guard.refuses:
+        if guard.tries:
             trial = partial(self._try, work, guard, may_be_cut_off=may_be_cut_off)
             return await self._answer(trial, scope, may_be_cut_off=False)
         with guard.call():

@@ -8,6 +8,7 @@ from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Fallback, Kept
 from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
 from stagedoor.kernel.errors import DeadlineMissed, Fault
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
+from stagedoor.resilience.deadline import Deadline, due
 from tests.builders.guards import a_breaker
 
 AGED_MS_MAX = 60_000
@@ -345,3 +346,23 @@ async def test_while_the_guard_is_open_nothing_is_read(clock: ManualClock) -> No
     assert fresh.fault is None
     assert (old.value, type(old.fault)) == ("first", CallNotPermitted)
     assert store.reads == 1
+
+
+async def test_a_trial_goes_on_when_whoever_began_it_has_gone(clock: ManualClock) -> None:
+    store, guard = Store(), a_breaker(clock)
+    value = kept(store, clock, guard=guard)
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    store.gate.clear()
+    with due(Deadline(0.0, is_callers=True)):
+        hurried = await begun(got(value))
+
+    hurried.cancel()
+    await asyncio.wait([hurried])
+    meanwhile = guard.snapshot().buffered_calls
+    store.gate.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert hurried.cancelled()
+    assert (meanwhile, guard.snapshot().buffered_calls, guard.snapshot().failed_calls) == (0, 1, 0)

@@ -110,6 +110,11 @@ class CircuitBreaker:
             case _:
                 return False
 
+    @property
+    def tries(self) -> bool:
+        """Whether the next call would be a trial, if it came now: looking changes nothing."""
+        return self._state in {State.OPEN, State.HALF_OPEN} and not self.refuses
+
     def snapshot(self) -> BreakerSnapshot:
         """Return the state with its numbers as of now."""
         failure_rate, slow_call_rate = rates_of(self._window)
