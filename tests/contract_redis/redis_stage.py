@@ -106,7 +106,6 @@ class RedisStage(Stage):
             audit_pen=SqlAuditPen(file),
             rooms=self.rooms,
             clock=SetClock(self.clock),
-            machine_clock=self.clock,
             # Time that the test's own machine loses is none of the stage's.
             outage_credit_max_ms=0,
         )

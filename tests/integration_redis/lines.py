@@ -51,7 +51,6 @@ class Process:
             audit_pen=self.audit_pen,
             rooms=rooms,
             clock=StoreClock(SystemClock()),
-            machine_clock=SystemClock(),
             outage_credit_max_ms=30 * MINUTE_MS,
             read_again_ms=read_again_ms,
         )

@@ -50,11 +50,11 @@ async def who_follows_one_that_waits(town: Town) -> Process:
 @contextmanager
 def later_by(ms: int, process: Process, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let it be *ms* later to the process."""
-    machine_clock = process.line._leading._machine_clock  # noqa: SLF001 -- nobody waits here
-    now = machine_clock.now
+    own = process.line._clock.own  # noqa: SLF001 -- nobody waits here
+    now = own.now
 
     with monkeypatch.context() as patched:
-        patched.setattr(machine_clock, "now", lambda: later(now(), ms))
+        patched.setattr(own, "now", lambda: later(now(), ms))
         yield
 
 
@@ -101,7 +101,7 @@ async def test_who_follows_leads_once_it_reads_that_nobody_does(town: Town, monk
     assert await follower.state(1) is PlaceState.ADMITTED
 
 
-async def test_who_follows_reads_on_while_clocks_of_servers_that_were_set_back_stand(
+async def test_who_follows_reads_on_while_the_stores_clock_that_was_set_back_stands(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leader, follower = town.start(), town.start(read_again_ms=READ_AGAIN_MS)
@@ -110,8 +110,6 @@ async def test_who_follows_reads_on_while_clocks_of_servers_that_were_set_back_s
     asked = Asked(follower)
     stands_at = follower.line._clock.now()  # noqa: SLF001 -- the store's time
     monkeypatch.setattr(StoreClock, "now", lambda _: stands_at)
-    # So does the clock of the service, which goes by the database's.
-    monkeypatch.setattr(follower.line._clock._clock, "now", lambda: stands_at)  # noqa: SLF001
 
     with later_by(READ_AGAIN_MS, follower, monkeypatch):
         await follower.turn()

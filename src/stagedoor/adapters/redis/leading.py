@@ -39,15 +39,14 @@ class Leading:
     """
     Leads each room that nobody else leads: whoever holds its lease, under a fence that rises with every holder.
 
-    *candidate* names this process. What was a moment ago is judged by *machine_clock*, which never stands still: the
-    store's and the database's do while they are set back.
+    *candidate* names this process, *own_clock* is its own: the store's stands still while it is set back.
     """
 
-    def __init__(self, record: LineRecord, *, candidate: str, machine_clock: Clock) -> None:
+    def __init__(self, record: LineRecord, *, candidate: str, own_clock: Clock) -> None:
         """Lead nothing yet."""
         self._record = record
         self.candidate = candidate
-        self._machine_clock = machine_clock
+        self._own_clock = own_clock
         self._fences: dict[RoomId, tuple[int, int]] = {}
         self._read_at: dict[RoomId, Instant] = {}
         self._confirmed_at: dict[RoomId, Instant] = {}
@@ -127,7 +126,7 @@ class Leading:
 
         Whoever cannot `confirm` can let nobody in, and leaves the lease to those who can.
         """
-        asked_at = self._machine_clock.now()
+        asked_at = self._own_clock.now()
         is_confirmed = self._is_within(LEASE_MS, self._confirmed_at.get(line.room.id))
         tail = await line.catch_up(candidate=self.candidate if is_confirmed else "")
         self._read_at[line.room.id] = asked_at
@@ -148,10 +147,10 @@ class Leading:
 
     async def _confirm(self, line: RoomLine) -> None:
         await line.confirm()
-        self._confirmed_at[line.room.id] = self._machine_clock.now()
+        self._confirmed_at[line.room.id] = self._own_clock.now()
 
     def _is_within(self, ms: int, instant: Instant | None) -> bool:
-        return instant is not None and self._machine_clock.now() - instant < ms
+        return instant is not None and self._own_clock.now() - instant < ms
 
     def _has_to_begin(self, replica: Replica, held: tuple[int, int]) -> bool:
         return self._fences.get(replica.room.id) != held or replica.applied is None

@@ -21,7 +21,7 @@ from stagedoor.adapters.redis.line_store import StoreClock
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import Replica
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
-from stagedoor.kernel.clock import GAP_MS, Clock, Instant, Outage, later
+from stagedoor.kernel.clock import GAP_MS, Instant, Outage, later
 from stagedoor.kernel.errors import Fault, Overloaded, Rejection
 from stagedoor.kernel.idempotency import KEY_KEPT_MS
 from stagedoor.kernel.ids import BuyerId, PlaceRef, QueueNumber, RoomId
@@ -73,7 +73,6 @@ class RedisLine(WaitingLine, LineLeftovers):
         audit_pen: AuditPen,
         rooms: Rooms,
         clock: StoreClock,
-        machine_clock: Clock,
         keys_kept_ms: int = KEY_KEPT_MS,
         outage_credit_max_ms: int,
         stands: Callable[[], bool] = _never,
@@ -92,7 +91,7 @@ class RedisLine(WaitingLine, LineLeftovers):
         self._stands = stands
         self._read_again_ms = read_again_ms
         self._opening = Opening(client, record, clock, installation=installation, credit_max_ms=outage_credit_max_ms)
-        self._leading = Leading(record, candidate=secrets.token_hex(8), machine_clock=machine_clock)
+        self._leading = Leading(record, candidate=secrets.token_hex(8), own_clock=clock.own)
         self._lines: dict[RoomId, RoomLine] = {}
         self._forget_from: dict[RoomId, int] = {}
         self._scan_from: dict[RoomId, int] = {}

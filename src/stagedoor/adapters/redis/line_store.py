@@ -78,26 +78,27 @@ class StoreClock(Clock):
     """
     The store's clock as a process can know it: never ahead of it, and behind by the way of an answer at most.
 
-    While the store's clock is set back, it stands still.
+    While the store's clock is set back, it stands still. *own* is the process's,
+    which does not: what happened a moment ago is judged by that.
     """
 
     def __init__(self, clock: Clock) -> None:
         """Go by *clock* until the store has been heard."""
-        self._clock = clock
+        self.own = clock
         self._offset_ms = 0
         self._set_at = -_OFFSET_KEPT_MS
         self._said = Instant(0)
 
     def heard(self, now: Instant) -> None:
         """Learn that the store's clock said *now* when it sent an answer that arrives at this moment."""
-        here = self._clock.now()
+        here = self.own.now()
         offset_ms = now - here
         if offset_ms > self._offset_ms or here - self._set_at >= _OFFSET_KEPT_MS:
             self._offset_ms, self._set_at = offset_ms, here
 
     def now(self) -> Instant:
         """Return the present instant."""
-        self._said = max(self._said, later(self._clock.now(), self._offset_ms))
+        self._said = max(self._said, later(self.own.now(), self._offset_ms))
         return self._said
 
 

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 
-from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.redis.client import Guard, RedisClient
 from stagedoor.adapters.redis.line import RedisLine
 from stagedoor.adapters.redis.line_store import StoreClock
@@ -35,7 +34,7 @@ async def opened_line(  # noqa: PLR0913 -- two stores, two clocks' worth of sett
     """
     Return the line on the Redis at *url*, and give what it leads to the other processes in the end.
 
-    *clock* is the service's; leases are judged by the store's own, which is
+    *clock* is the machine's; leases are judged by the store's own, which is
     followed by it. *lanes* write the record, and *audit_pen* what operators did
     to places. While *stands* says that the service does, the line takes no
     turn. What was read less than *read_again_ms* ago is not read again by a
@@ -50,7 +49,6 @@ async def opened_line(  # noqa: PLR0913 -- two stores, two clocks' worth of sett
         audit_pen=audit_pen,
         rooms=rooms,
         clock=StoreClock(clock),
-        machine_clock=SystemClock(),
         keys_kept_ms=keys_kept_ms,
         outage_credit_max_ms=outage_credit_max_ms,
         stands=stands,
