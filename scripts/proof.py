@@ -24,7 +24,7 @@ REPORTS = ROOT / "build" / "proof"
 EVIDENCE = ROOT / "docs" / "evidence"
 
 MISSED = "**missed**"
-"""Stands in the line of a table whose goal was not reached."""
+"""Stands in a table behind a goal that was not reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 Figures = Mapping[str, float]
 
+MISSED = "**missed**"
+"""Stands behind a goal that was not reached; `make proof` counts it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
@@ -19,7 +22,7 @@ class Goal:
 
     def verdict(self, figures: Figures, others: Mapping[str, Figures]) -> str:
         """Return the goal, and that it was missed if it was."""
-        return f"{self.text} **missed**" if self.reached(figures, others) is False else self.text
+        return f"{self.text} {MISSED}" if self.reached(figures, others) is False else self.text
 
 
 def at_least(figure: str, least: float, *, text: str) -> Goal:

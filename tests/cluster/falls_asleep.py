@@ -32,6 +32,7 @@ def ask_one_to_sleep(folders: Sequence[Path], where: str) -> None:
     Only one: while a lease changes hands two may come there, and nobody would be left to follow.
     """
     request, *others = (folder / where for folder in folders)
+    request.unlink(missing_ok=True)
     for each in others:
         each.unlink(missing_ok=True)
         each.symlink_to(request)

@@ -18,7 +18,9 @@ from stagedoor.http.app import create_app
 from stagedoor.http.deadlines import LATE_S
 from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PerformanceId, SeatId
+from stagedoor.resilience.breaker import State
 from stagedoor.resilience.breakers import Instance
+from stagedoor.resilience.deadline import Deadline, due
 from tests.builders.line import taken
 from tests.builders.sale import BALANCE
 from tests.builders.store import before_the_sale
@@ -345,3 +347,25 @@ def test_who_reserves_in_a_hurry_again_and_again_stays_no_longer_for_that(tmp_pa
         assert await bobs_status() == "PROGRESS"
 
     run(tmp_path, story, max_active=1, session_max_seconds=SESSION_S)
+
+
+def test_a_trial_may_take_as_long_as_the_operator_lets_callers_wait(tmp_path: Path) -> None:
+    """A sale whose orders take longer than ours usually do would never reopen otherwise."""
+
+    async def story(caller: Caller) -> None:
+        services, loop = caller.server.services, caller.server.loop
+        guard = services.breakers.of(Instance.SALE)
+        guard.transition_to(State.OPEN)
+        guard.transition_to(State.HALF_OPEN)
+
+        async def order() -> str:
+            await asyncio.sleep(2 * CHANGE_S)
+            return "done"
+
+        with due(Deadline(loop.time() + 3 * CHANGE_S)):
+            answer = await services.under_way.settle(order, buyer_id=ANN, call="pay", key=None, guard=guard)
+
+        assert answer == "done"
+        assert guard.snapshot().failed_calls == 0
+
+    run(tmp_path, story, deadline_change_seconds=3 * CHANGE_S)

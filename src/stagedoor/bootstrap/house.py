@@ -34,6 +34,7 @@ from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
+from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.operators.steering import SteerBreakers
@@ -44,7 +45,7 @@ from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.resilience.deadline import hearing, regardless
 from stagedoor.seating.switch import TurnSwitch
 from stagedoor.settings import Settings
-from stagedoor.settings.units import hours_in_ms
+from stagedoor.settings.units import hours_in_ms, milliseconds
 from stagedoor.waiting_room.revoking import RevokePlace
 from stagedoor.waiting_room.use_cases import (
     AdmitNext,
@@ -193,6 +194,7 @@ def _services(settings: Settings, house: House, queue_tokens: QueueTokens, login
         limits=Limits(limit_policy(settings)),
         metrics=stores.metrics,
         load=house.load,
+        under_way=UnderWay(milliseconds(settings.deadline_change_seconds)),
         scrape=stores.metrics.scrape,
         deadlines=Deadlines(change_s=settings.deadline_change_seconds, read_s=settings.deadline_read_seconds),
         listings=stores.listings,

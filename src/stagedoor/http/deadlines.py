@@ -1,13 +1,11 @@
 """How long a caller waits: as long as the settings say for a call of her kind, or less, if she says so herself."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stagedoor.http.rejections import Unreadable
 from stagedoor.kernel.clock import SECOND_MS
-from stagedoor.resilience.deadline import Deadline, current
+from stagedoor.resilience.deadline import Deadline
 
 HEADER = b"stagedoor-deadline-ms"
 NAME = "Stagedoor-Deadline-Ms"
@@ -40,20 +38,6 @@ class Deadlines:
                 if hers_s < ours_s:
                     return Deadline(now + hers_s, is_callers=True)
         return Deadline(now + ours_s)
-
-
-@asynccontextmanager
-async def in_time() -> AsyncIterator[None]:
-    """End what is waited for inside at the current deadline. Raises `DeadlineMissed` or `CallersDeadlineMissed`."""
-    deadline = current()
-    waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
-    try:
-        async with waiting:
-            yield
-    except TimeoutError:
-        if deadline is None or not waiting.expired():
-            raise
-        raise deadline.missed() from None
 
 
 def _milliseconds(value: bytes) -> int:

@@ -15,7 +15,7 @@ from stagedoor.resilience.priority import Priority
 log = structlog.get_logger(__name__)
 
 TARGET_S = 0.25
-LEAST = 600
+LEAST = 605
 """
 The share of reserves in it is two full batches: one is being committed while the next one gathers.
 

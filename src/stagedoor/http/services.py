@@ -178,6 +178,7 @@ class Services:
     limits: Limits
     metrics: Metrics
     load: Load
+    under_way: UnderWay
     scrape: Callable[[str | None], Awaitable[tuple[bytes, str]]]
     listings: Listings
     issue_token: IssuesTokens
@@ -203,4 +204,3 @@ class Services:
     time_zone: str = VENUE_TIME_ZONE
     body_bytes_max: int = BODY_BYTES_MAX
     deadlines: Deadlines = field(default_factory=Deadlines)
-    under_way: UnderWay = field(default_factory=UnderWay)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
+from stagedoor.http.deadlines import CHANGE_S
 from stagedoor.http.overdue import Overdue, Watched
 from stagedoor.http.rejections import StillRunning
 from stagedoor.kernel.clock import SECOND_MS
@@ -18,8 +19,6 @@ from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownB
 from stagedoor.wallet.rejections import ChargeNotAllowed
 
 T = TypeVar("T")
-
-DEADLINE_MS = 10_000
 
 _SAYS_NOTHING: Final = (
     StillRunning,
@@ -45,8 +44,8 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, T] | asyncio.Future[T | Rejec
 """
 Begins something that goes on to its end, whoever waits for it.
 
-A coroutine gets a task of its own, unless it may be cut off. A future is what a batch has for this
-caller: to cancel it stops nothing, and a rejection that it ends with is raised.
+A coroutine gets a task of its own, unless it may be cut off and came without a key. A future is what a batch has for
+this caller: to cancel it stops nothing, and a rejection that it ends with is raised.
 """
 
 
@@ -64,8 +63,8 @@ class UnderWay:
     batches does. Only of what may be cut off no more is begun.
     """
 
-    def __init__(self, deadline_ms: int = DEADLINE_MS) -> None:
-        """Give each caller *deadline_ms* to wait, unless she comes with a deadline."""
+    def __init__(self, deadline_ms: float = CHANGE_S * SECOND_MS) -> None:
+        """Give each caller *deadline_ms* to wait, unless she comes with a deadline, and each trial."""
         self._deadline_s = deadline_ms / SECOND_MS
         self._under_way: set[asyncio.Future[Any]] = set()
         self._running: dict[Scope, int] = {}
@@ -92,7 +91,7 @@ class UnderWay:
         failure whatever becomes of the work; while it is open nothing is begun,
         and `CallNotPermitted` is raised. A rejection counts as nothing, save on
         trial: there a store that says no by the rules has shown that it answers.
-        A trial goes on when its caller has gone, until our own deadline.
+        A trial goes on when its caller has gone, until the deadline of all who bring none.
 
         A second call with the same key finds its turn in the store, where the
         first is before it, and so gets the first one's answer. Raises
@@ -103,30 +102,32 @@ class UnderWay:
         if guard is None:
             return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
         if guard.tries:
-            trial = partial(self._try, work, guard, may_be_cut_off=may_be_cut_off)
-            return await self._answer(trial, scope, may_be_cut_off=False)
+            trial = partial(self._try, work, scope, guard, may_be_cut_off=may_be_cut_off)
+            return await self._answer(trial, None, is_repeated=scope in self._running)
         with guard.call():
             return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
 
-    async def _try(self, work: Work[T], guard: CircuitBreaker, *, may_be_cut_off: bool) -> T:
+    async def _try(self, work: Work[T], scope: Scope | None, guard: CircuitBreaker, *, may_be_cut_off: bool) -> T:
         # With as long as we wait, however long she does: those who are in a hurry would take every trial and show
         # nothing, and the sale stay shut for as long as they come.
         ours = Deadline(asyncio.get_running_loop().time() + self._deadline_s)
         with due(ours), guard.call():
             try:
-                return await self._answer(work, None, may_be_cut_off=may_be_cut_off)
+                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
             except Rejection as rejection:
                 if isinstance(rejection, _SAYS_NOTHING):
                     raise
                 refusal = rejection
         raise refusal
 
-    async def _answer(self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool) -> T:
+    async def _answer(
+        self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool = False, is_repeated: bool = False
+    ) -> T:
         loop = asyncio.get_running_loop()
         deadline = current()
         if deadline is None:
             with due(Deadline(loop.time() + self._deadline_s)):
-                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
         begun = work()
         if scope is None and isinstance(begun, asyncio.Future):
             assert not isinstance(begun, asyncio.Task)
@@ -134,7 +135,7 @@ class UnderWay:
         if scope is None and may_be_cut_off:
             assert not isinstance(begun, asyncio.Future)
             return await self._overdue.in_time(begun, deadline.at, deadline.missed)
-        late = StillRunning if scope in self._running else deadline.missed
+        late = StillRunning if is_repeated or scope in self._running else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
         answer: asyncio.Future[T] = loop.create_future()
@@ -159,7 +160,7 @@ class UnderWay:
 
     async def drain(self) -> None:
         """Return when everything with a task of its own or a key has ended, however it did."""
-        if self._under_way:
+        while self._under_way:
             await asyncio.wait(self._under_way)
 
     def _ended(

@@ -36,6 +36,7 @@ from stagedoor.http.ops import ops_router
 from stagedoor.http.ops_desk import OpsDesk
 from stagedoor.http.services import Mates, Services
 from stagedoor.http.tokens import QueueTokens, signing_key
+from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.ids import BuyerId, RoomId
 from stagedoor.observability.metrics import Metrics
@@ -166,6 +167,7 @@ def _services(  # noqa: PLR0913 -- what an operator touches
         limits=Limits(LimitPolicy()),
         metrics=metrics,
         load=Load(metrics, target_s=60),
+        under_way=UnderWay(),
         scrape=metrics.scrape,
         listings=NEVER,
         issue_token=NEVER,

@@ -4,12 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-import uvloop
 from structlog.testing import capture_logs
 
 from stagedoor.adapters.batching import Batcher
-from stagedoor.http.deadlines import LATE_S
-from stagedoor.http.overdue import Overdue
 from stagedoor.http.rejections import StillRunning
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import Instant, ManualClock
@@ -17,9 +14,8 @@ from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Fault
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
-from stagedoor.resilience.deadline import Deadline, current, due, hearing
-from stagedoor.waiting_room.rejections import UnknownBuyer, UnknownPlace
-from stagedoor.wallet.rejections import ChargeNotAllowed
+from stagedoor.resilience.deadline import Deadline, current, due
+from stagedoor.waiting_room.rejections import UnknownPlace
 from tests.builders.guards import a_breaker
 
 ALICE = BuyerId(1)
@@ -283,82 +279,6 @@ async def test_a_callers_own_deadline_says_nothing_to_the_guard(guard: CircuitBr
     assert guard.snapshot().buffered_calls == 0
 
 
-async def refused(under_way: UnderWay, guard: CircuitBreaker, rejection: Rejection) -> None:
-    async def work() -> None:
-        raise rejection
-
-    with pytest.raises(type(rejection)):
-        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
-
-
-async def test_a_store_that_says_no_by_the_rules_closes_the_guard_after_its_trial(guard: CircuitBreaker) -> None:
-    guard.transition_to(State.OPEN)
-    guard.transition_to(State.HALF_OPEN)
-
-    for _ in range(guard.settings.permitted_number_of_calls_in_half_open_state):
-        await refused(UnderWay(), guard, Rejection())
-    await refused(UnderWay(), guard, Rejection())
-
-    assert guard.state is State.CLOSED
-    assert guard.snapshot().buffered_calls == 0
-
-
-@pytest.mark.parametrize("rejection", [StillRunning(), ChargeNotAllowed(), UnknownBuyer(), UnknownPlace()])
-async def test_what_is_refused_without_the_store_says_nothing_on_trial(
-    guard: CircuitBreaker, rejection: Rejection
-) -> None:
-    guard.transition_to(State.OPEN)
-    guard.transition_to(State.HALF_OPEN)
-
-    for _ in range(guard.settings.permitted_number_of_calls_in_half_open_state):
-        await refused(UnderWay(), guard, rejection)
-
-    assert guard.state is State.HALF_OPEN
-    assert guard.snapshot().buffered_calls == 0
-    assert not guard.refuses
-
-
-async def in_a_hurry(under_way: UnderWay, step: "Step", guard: CircuitBreaker, key: IdempotencyKey | None) -> None:
-    """Ask with a deadline of a millisecond of her own."""
-    with due(Deadline(asyncio.get_running_loop().time() + 0.001, is_callers=True)):
-        await under_way.settle(step, buyer_id=ALICE, call="pay", key=key, guard=guard, may_be_cut_off=True)
-
-
-@pytest.mark.parametrize("key", [None, KEY], ids=["without a key", "with a key"])
-@pytest.mark.parametrize("state", [State.OPEN, State.HALF_OPEN])
-async def test_a_trial_goes_on_when_its_caller_was_in_a_hurry(
-    clock: ManualClock, guard: CircuitBreaker, state: State, key: IdempotencyKey | None
-) -> None:
-    guard.transition_to(State.OPEN)
-    clock.advance(2 * guard.settings.wait_duration_in_open_state_ms)
-    if state is State.HALF_OPEN:
-        guard.transition_to(state)
-    under_way, step = UnderWay(), Step()
-    handling = asyncio.ensure_future(step.batcher.run())
-
-    with pytest.raises(CallersDeadlineMissed):
-        await in_a_hurry(under_way, step, guard, key)
-    meanwhile = guard.snapshot().buffered_calls
-    await step.handle_the_rest()
-    await handling
-    await under_way.drain()
-
-    assert (meanwhile, guard.snapshot().buffered_calls, guard.snapshot().failed_calls) == (0, 1, 0)
-
-
-async def test_a_trial_ends_at_our_own_deadline(guard: CircuitBreaker) -> None:
-    guard.transition_to(State.OPEN)
-    guard.transition_to(State.HALF_OPEN)
-    under_way, step = UnderWay(deadline_ms=5), Step()
-
-    with pytest.raises(CallersDeadlineMissed):
-        await in_a_hurry(under_way, step, guard, None)
-    await under_way.drain()
-    await step.handle_the_rest()
-
-    assert guard.snapshot().failed_calls == 1
-
-
 async def test_what_is_under_way_already_is_waited_for_and_its_refusal_raised() -> None:
     def begun(outcome: str | Rejection) -> Callable[[], asyncio.Future[str | Rejection]]:
         future: asyncio.Future[str | Rejection] = asyncio.get_running_loop().create_future()
@@ -423,112 +343,3 @@ async def test_an_answer_of_the_round_in_which_she_is_cut_off_counts() -> None:
     caller.cancel()
 
     assert await caller == "done"
-
-
-class Step:
-    """One command of a batch, and what its caller does before and behind it."""
-
-    def __init__(self) -> None:
-        self.is_in_hand = asyncio.Event()
-        self.may_end = asyncio.Event()
-        self.handled: list[int] = []
-        self.batcher = Batcher[int, str](self._handle, batch_max=1, waiting_max=1)
-        self.told: list[str] = []
-
-    async def _handle(self, numbers: Sequence[int]) -> Sequence[str]:
-        self.is_in_hand.set()
-        await self.may_end.wait()
-        self.handled.extend(numbers)
-        return ["done" for _ in numbers]
-
-    async def __call__(self) -> str:
-        outcome = await hearing(self.batcher)(1)
-        self.told.append(outcome)
-        return outcome
-
-    async def handle_the_rest(self) -> None:
-        self.may_end.set()
-        self.batcher.close()
-        await self.batcher.run()
-
-
-async def one_step(step: Step, guard: CircuitBreaker, *, deadline_s: float = 0.001) -> str:
-    """Take it as the edge has it taken."""
-    deadline = Deadline(asyncio.get_running_loop().time() + deadline_s)
-    with due(deadline):
-        settling = UnderWay().settle(step, buyer_id=ALICE, call="pay", key=None, guard=guard, may_be_cut_off=True)
-        return await Overdue().in_time(settling, deadline.at + LATE_S, deadline.missed)
-
-
-async def test_one_step_is_awaited_by_its_caller(guard: CircuitBreaker) -> None:
-    step = Step()
-    caller = asyncio.ensure_future(one_step(step, guard, deadline_s=60.0))
-    await asyncio.sleep(0)
-
-    others = asyncio.all_tasks() - {caller, asyncio.current_task()}
-    await step.handle_the_rest()
-
-    assert others == set()
-    assert (await caller, step.told) == ("done", ["done"])
-
-
-async def test_one_step_goes_on_in_its_batch_when_its_caller_has_missed_it(guard: CircuitBreaker) -> None:
-    step = Step()
-    handling = asyncio.ensure_future(step.batcher.run())
-
-    caller = asyncio.ensure_future(one_step(step, guard, deadline_s=0.05))
-    await step.is_in_hand.wait()
-    with pytest.raises(DeadlineMissed):
-        await caller
-    await step.handle_the_rest()
-    await handling
-
-    assert (step.handled, step.told) == ([1], [])
-    assert guard.snapshot().failed_calls == 1
-
-
-async def test_one_step_that_somebody_else_cuts_off_too_late_was_missed_all_the_same(guard: CircuitBreaker) -> None:
-    step, loop = Step(), asyncio.get_running_loop()
-    caller = asyncio.ensure_future(one_step(step, guard))
-    await asyncio.sleep(0)
-    loop.call_at(loop.time() + 0.002, caller.cancel)
-    time.sleep(0.01)  # noqa: ASYNC251 -- the lag with which both come in one round of the loop
-
-    with pytest.raises(DeadlineMissed):
-        await caller
-    await step.handle_the_rest()
-
-    assert guard.snapshot().failed_calls == 1
-
-
-def test_one_step_whose_answer_is_there_when_she_is_cut_off_hears_it_and_goes_on(guard: CircuitBreaker) -> None:
-    async def story() -> None:
-        step = Step()
-        handling = asyncio.ensure_future(step.batcher.run())
-        caller = asyncio.ensure_future(one_step(step, guard, deadline_s=0.05))
-        await step.is_in_hand.wait()
-        # The round that brings the answer ends after her deadline, and the loop that serves looks at its timers first.
-        step.may_end.set()
-        await asyncio.sleep(0)
-        time.sleep(0.06)  # noqa: ASYNC251 -- as above
-
-        assert (await caller, step.told, caller.cancelling()) == ("done", ["done"], 0)
-        assert guard.snapshot().failed_calls == 0
-        step.batcher.close()
-        await handling
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(story())
-
-
-async def test_one_step_whose_caller_hangs_up_goes_on_and_says_nothing(guard: CircuitBreaker) -> None:
-    step = Step()
-    caller = asyncio.ensure_future(one_step(step, guard, deadline_s=60.0))
-    await asyncio.sleep(0)
-
-    caller.cancel()
-    await asyncio.wait([caller])
-    await step.handle_the_rest()
-
-    assert (caller.cancelled(), step.handled) == (True, [1])
-    assert guard.snapshot().buffered_calls == 0

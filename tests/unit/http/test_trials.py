@@ -1,0 +1,144 @@
+"""What a call shows on trial, and that it shows it whoever asked, and in what hurry."""
+
+import asyncio
+
+import pytest
+
+from stagedoor.http.rejections import StillRunning
+from stagedoor.http.under_way import UnderWay
+from stagedoor.kernel.clock import Instant, ManualClock
+from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Rejection
+from stagedoor.kernel.idempotency import IdempotencyKey
+from stagedoor.kernel.ids import BuyerId
+from stagedoor.resilience.breaker import CircuitBreaker, State
+from stagedoor.resilience.deadline import Deadline, due
+from stagedoor.waiting_room.rejections import UnknownBuyer, UnknownPlace
+from stagedoor.wallet.rejections import ChargeNotAllowed
+from tests.builders.guards import a_breaker
+from tests.unit.http.test_cut_off import Step
+from tests.unit.http.test_under_way import Work
+
+ALICE = BuyerId(1)
+KEY = IdempotencyKey(value="k", fingerprint="f")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(Instant(0))
+
+
+@pytest.fixture
+def guard(clock: ManualClock) -> CircuitBreaker:
+    return a_breaker(clock)
+
+
+async def refused(under_way: UnderWay, guard: CircuitBreaker, rejection: Rejection) -> None:
+    async def work() -> None:
+        raise rejection
+
+    with pytest.raises(type(rejection)):
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
+
+
+async def test_a_store_that_says_no_by_the_rules_closes_the_guard_after_its_trial(guard: CircuitBreaker) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+
+    for _ in range(guard.settings.permitted_number_of_calls_in_half_open_state):
+        await refused(UnderWay(), guard, Rejection())
+    await refused(UnderWay(), guard, Rejection())
+
+    assert guard.state is State.CLOSED
+    assert guard.snapshot().buffered_calls == 0
+
+
+@pytest.mark.parametrize("rejection", [StillRunning(), ChargeNotAllowed(), UnknownBuyer(), UnknownPlace()])
+async def test_what_is_refused_without_the_store_says_nothing_on_trial(
+    guard: CircuitBreaker, rejection: Rejection
+) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+
+    for _ in range(guard.settings.permitted_number_of_calls_in_half_open_state):
+        await refused(UnderWay(), guard, rejection)
+
+    assert guard.state is State.HALF_OPEN
+    assert guard.snapshot().buffered_calls == 0
+    assert not guard.refuses
+
+
+async def in_a_hurry(under_way: UnderWay, step: Step, guard: CircuitBreaker, key: IdempotencyKey | None) -> None:
+    """Ask with a deadline of a millisecond of her own."""
+    with due(Deadline(asyncio.get_running_loop().time() + 0.001, is_callers=True)):
+        await under_way.settle(step, buyer_id=ALICE, call="pay", key=key, guard=guard, may_be_cut_off=True)
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("state", [State.OPEN, State.HALF_OPEN])
+async def test_a_trial_goes_on_when_its_caller_was_in_a_hurry(
+    clock: ManualClock, guard: CircuitBreaker, state: State, key: IdempotencyKey | None
+) -> None:
+    guard.transition_to(State.OPEN)
+    clock.advance(2 * guard.settings.wait_duration_in_open_state_ms)
+    if state is State.HALF_OPEN:
+        guard.transition_to(state)
+    under_way, step = UnderWay(), Step()
+    handling = asyncio.ensure_future(step.batcher.run())
+
+    with pytest.raises(CallersDeadlineMissed):
+        await in_a_hurry(under_way, step, guard, key)
+    meanwhile = guard.snapshot().buffered_calls
+    await step.handle_the_rest()
+    await handling
+    await under_way.drain()
+
+    assert (meanwhile, guard.snapshot().buffered_calls, guard.snapshot().failed_calls) == (0, 1, 0)
+
+
+async def test_on_trial_too_a_repeated_call_is_told_that_the_first_still_runs(guard: CircuitBreaker) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    under_way, first, second = UnderWay(deadline_ms=5), Work(), Work()
+
+    async def ask(work: Work) -> str:
+        return await under_way.settle(work, buyer_id=ALICE, call="charge", key=KEY, guard=guard)
+
+    with pytest.raises(DeadlineMissed):
+        await ask(first)
+    with pytest.raises(StillRunning):
+        await ask(second)
+
+    assert guard.snapshot().failed_calls == guard.snapshot().buffered_calls == 1
+    for work in (first, second):
+        work.may_end.set()
+    await under_way.drain()
+    assert (first.ended, second.ended) == (1, 1)
+
+
+async def test_what_a_trial_has_begun_is_waited_for_at_the_end(guard: CircuitBreaker) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    under_way, work = UnderWay(), Work()
+    asking = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="charge", key=None, guard=guard))
+    await asyncio.sleep(0)
+
+    # In the round in which the trial has begun, and nothing of it.
+    draining = asyncio.ensure_future(under_way.drain())
+    await asyncio.sleep(0)
+    work.may_end.set()
+    await draining
+
+    assert (work.ended, await asking) == (1, "done")
+
+
+async def test_a_trial_ends_at_our_own_deadline(guard: CircuitBreaker) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    under_way, step = UnderWay(deadline_ms=5), Step()
+
+    with pytest.raises(CallersDeadlineMissed):
+        await in_a_hurry(under_way, step, guard, None)
+    await under_way.drain()
+    await step.handle_the_rest()
+
+    assert guard.snapshot().failed_calls == 1
