@@ -13,7 +13,7 @@ from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.clock import later
 from stagedoor.kernel.ids import BuyerId, PerformanceId, SeatId
 from stagedoor.kernel.money import Won
-from stagedoor.resilience.deadline import hearing
+from stagedoor.observability.unheard import hearing
 from tests.builders.line import a_ref
 from tests.integration_redis.lines import Process, Sleeping, Town
 

@@ -37,12 +37,13 @@ from stagedoor.http.tokens import QueueTokens
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.lease import OnlyProcess
+from stagedoor.observability.unheard import hearing
 from stagedoor.operators.steering import SteerBreakers
 from stagedoor.outbox.model import Outlet
 from stagedoor.outbox.ports import OutboxBacklog, Subscriber
 from stagedoor.resilience.breaker import MonotonicNs
 from stagedoor.resilience.breakers import Breakers, Instance
-from stagedoor.resilience.deadline import hearing, regardless
+from stagedoor.resilience.deadline import regardless
 from stagedoor.seating.switch import TurnSwitch
 from stagedoor.settings import Settings
 from stagedoor.settings.units import hours_in_ms, milliseconds

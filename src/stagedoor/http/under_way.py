@@ -12,9 +12,9 @@ from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
-from stagedoor.observability.unheard import tell_of
+from stagedoor.observability.unheard import heard, tell_of
 from stagedoor.resilience.breaker import CircuitBreaker
-from stagedoor.resilience.deadline import Deadline, current, due, heard
+from stagedoor.resilience.deadline import Deadline, current, due
 from stagedoor.waiting_room.rejections import LineIsFull, RoomIsClosed, UnknownBuyer, UnknownPlace, UnknownRoom
 from stagedoor.wallet.rejections import ChargeNotAllowed
 

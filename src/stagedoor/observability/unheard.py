@@ -1,6 +1,7 @@
-"""What goes on to its end though its caller may have gone; a defect of which nobody would hear is told in the log."""
+"""What goes on though its caller may have gone, and what she hears all the same; a defect nobody hears of is logged."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from stagedoor.kernel.errors import Fault, Rejection
 
 T = TypeVar("T")
+Asked = TypeVar("Asked")
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,30 @@ async def to_its_end(task: asyncio.Task[T]) -> T:
         task.remove_done_callback(tell_of)
         task.add_done_callback(tell_of)
         raise
+
+
+async def heard(answer: asyncio.Future[T]) -> T:
+    """
+    Return the answer of a change.
+
+    A loop that is late comes to the deadline and to the answer in one round, and to the deadline first: whoever is cut
+    off while the answer is there hears it.
+    """
+    try:
+        return await answer
+    except asyncio.CancelledError:
+        if answer.cancelled() or not answer.done():
+            raise
+        return answer.result()
+
+
+def hearing(call: Callable[[Asked], asyncio.Future[T]]) -> Callable[[Asked], Awaitable[T]]:
+    """Return *call* for what is done in its caller's own task, so that she goes on from an answer that is there."""
+
+    async def called(asked: Asked) -> T:
+        return await heard(call(asked))
+
+    return called
 
 
 def tell_of(ended: asyncio.Future[Any]) -> None:

@@ -6,7 +6,6 @@ for the request, and the tasks begun for it, find it with `current`. Instants
 are seconds of the event loop's clock, which never goes back.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
@@ -84,29 +83,5 @@ def regardless(call: Callable[[Asked], Awaitable[Answer]]) -> Callable[[Asked], 
     async def called(asked: Asked) -> Answer:
         with due(None):
             return await call(asked)
-
-    return called
-
-
-async def heard(answer: asyncio.Future[Answer]) -> Answer:
-    """
-    Return the answer of a change.
-
-    A loop that is late comes to the deadline and to the answer in one round, and to the deadline first: whoever is cut
-    off while the answer is there hears it.
-    """
-    try:
-        return await answer
-    except asyncio.CancelledError:
-        if answer.cancelled() or not answer.done():
-            raise
-        return answer.result()
-
-
-def hearing(call: Callable[[Asked], asyncio.Future[Answer]]) -> Callable[[Asked], Awaitable[Answer]]:
-    """Return *call* for what is done in its caller's own task, so that she goes on from an answer that is there."""
-
-    async def called(asked: Asked) -> Answer:
-        return await heard(call(asked))
 
     return called

@@ -15,8 +15,9 @@ from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import DeadlineMissed
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
+from stagedoor.observability.unheard import hearing
 from stagedoor.resilience.breaker import CircuitBreaker
-from stagedoor.resilience.deadline import Deadline, due, hearing
+from stagedoor.resilience.deadline import Deadline, due
 from tests.builders.guards import a_breaker
 
 ALICE = BuyerId(1)
