@@ -1,7 +1,8 @@
 """A value read from a store and kept for as long as nothing says that it has changed; and what to do in an outage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -118,7 +119,8 @@ class Kept(Generic[T]):
                 # Not in her time: those who are in a hurry would take every trial, and show nothing.
                 with due(None):
                     trial = asyncio.get_running_loop().create_task(self._try_to_read())
-                return Given(await to_its_end(trial))
+                async with _in_her_time():
+                    return Given(await to_its_end(trial))
             with self._guard.call():
                 return Given(await self._read_again())
         except Fault as fault:
@@ -207,3 +209,17 @@ class Kept(Generic[T]):
         self._value = [value]
         self._value_good_until = self._good_until(value)
         self._stale_since = self._changed_while_reading_at
+
+
+@asynccontextmanager
+async def _in_her_time() -> AsyncIterator[None]:
+    """End what is waited for inside at the current deadline. Raises what ends a call that has missed it."""
+    deadline = current()
+    waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
+    try:
+        async with waiting:
+            yield
+    except TimeoutError:
+        if deadline is None or not waiting.expired():
+            raise
+        raise deadline.missed() from None

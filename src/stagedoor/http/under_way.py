@@ -85,7 +85,7 @@ class UnderWay:
 
         *may_be_cut_off* says that nothing is lost where *work* ends before the
         command that it has for a batch, or behind it. Without a key it is
-        awaited in the caller's own task then, which costs none.
+        awaited in the caller's own task then, which costs none, save on trial.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -102,18 +102,28 @@ class UnderWay:
         if guard is None:
             return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
         if guard.tries:
-            trial = partial(self._try, work, scope, guard, may_be_cut_off=may_be_cut_off)
-            return await self._answer(trial, None, is_repeated=scope in self._running)
+            # Looked up once: the trial itself and what is begun in it are both known under the key.
+            repeated = scope in self._running
+            trial = partial(self._try, work, scope, guard, may_be_cut_off=may_be_cut_off, is_repeated=repeated)
+            return await self._answer(trial, scope, is_repeated=repeated)
         with guard.call():
             return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
 
-    async def _try(self, work: Work[T], scope: Scope | None, guard: CircuitBreaker, *, may_be_cut_off: bool) -> T:
+    async def _try(
+        self,
+        work: Work[T],
+        scope: Scope | None,
+        guard: CircuitBreaker,
+        *,
+        may_be_cut_off: bool,
+        is_repeated: bool,
+    ) -> T:
         # With as long as we wait, however long she does: those who are in a hurry would take every trial and show
         # nothing, and the sale stay shut for as long as they come.
         ours = Deadline(asyncio.get_running_loop().time() + self._deadline_s)
         with due(ours), guard.call():
             try:
-                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
             except Rejection as rejection:
                 if isinstance(rejection, _SAYS_NOTHING):
                     raise
@@ -121,7 +131,7 @@ class UnderWay:
         raise refusal
 
     async def _answer(
-        self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool = False, is_repeated: bool = False
+        self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool = False, is_repeated: bool | None = None
     ) -> T:
         loop = asyncio.get_running_loop()
         deadline = current()
@@ -135,7 +145,9 @@ class UnderWay:
         if scope is None and may_be_cut_off:
             assert not isinstance(begun, asyncio.Future)
             return await self._overdue.in_time(begun, deadline.at, deadline.missed)
-        late = StillRunning if is_repeated or scope in self._running else deadline.missed
+        if is_repeated is None:
+            is_repeated = scope in self._running
+        late = StillRunning if is_repeated else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
         answer: asyncio.Future[T] = loop.create_future()

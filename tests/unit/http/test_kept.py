@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Fallback, Kept
 from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
-from stagedoor.kernel.errors import DeadlineMissed, Fault
+from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Fault
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, due
 from tests.builders.guards import a_breaker
@@ -354,7 +354,7 @@ async def test_a_trial_goes_on_when_whoever_began_it_has_gone(clock: ManualClock
     guard.transition_to(State.OPEN)
     guard.transition_to(State.HALF_OPEN)
     store.gate.clear()
-    with due(Deadline(0.0, is_callers=True)):
+    with due(Deadline(asyncio.get_running_loop().time() + 60.0, is_callers=True)):
         hurried = await begun(got(value))
 
     hurried.cancel()
@@ -366,3 +366,20 @@ async def test_a_trial_goes_on_when_whoever_began_it_has_gone(clock: ManualClock
 
     assert hurried.cancelled()
     assert (meanwhile, guard.snapshot().buffered_calls, guard.snapshot().failed_calls) == (0, 1, 0)
+
+
+async def test_on_trial_too_whoever_is_in_a_hurry_is_given_the_last_good_value(clock: ManualClock) -> None:
+    store, guard = Store(), a_breaker(clock)
+    value = kept(store, clock, guard=guard)
+    await got(value)
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    value.changed()
+    clock.advance(STALE_MS_MAX + 1)
+    store.gate.clear()
+
+    with due(Deadline(asyncio.get_running_loop().time() + 0.01, is_callers=True)):
+        given = await value.get()
+
+    assert (given.value, type(given.fault)) == ("first", CallersDeadlineMissed)
+    store.gate.set()

@@ -115,6 +115,22 @@ async def test_on_trial_too_a_repeated_call_is_told_that_the_first_still_runs(gu
     assert (first.ended, second.ended) == (1, 1)
 
 
+async def test_on_trial_too_one_that_is_sent_twice_at_once_is_told_that_the_first_still_runs(
+    guard: CircuitBreaker,
+) -> None:
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    under_way, work = UnderWay(deadline_ms=5), Work()
+    asked = [under_way.settle(work, buyer_id=ALICE, call="charge", key=KEY, guard=guard) for _ in range(2)]
+
+    first, second = await asyncio.gather(*asked, return_exceptions=True)
+    work.may_end.set()
+    await under_way.drain()
+
+    assert (type(first), type(second)) == (DeadlineMissed, StillRunning)
+    assert guard.snapshot().buffered_calls == 1
+
+
 async def test_what_a_trial_has_begun_is_waited_for_at_the_end(guard: CircuitBreaker) -> None:
     guard.transition_to(State.OPEN)
     guard.transition_to(State.HALF_OPEN)

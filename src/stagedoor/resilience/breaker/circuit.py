@@ -113,7 +113,9 @@ class CircuitBreaker:
     @property
     def tries(self) -> bool:
         """Whether the next call would be a trial, if it came now: looking changes nothing."""
-        return self._state in {State.OPEN, State.HALF_OPEN} and not self.refuses
+        if self._state is State.HALF_OPEN:
+            return self._trials_left > 0 and not self._is_trial_overdue()
+        return self._state is State.OPEN and not self.refuses
 
     def snapshot(self) -> BreakerSnapshot:
         """Return the state with its numbers as of now."""
