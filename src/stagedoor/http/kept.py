@@ -119,7 +119,7 @@ class Kept(Generic[T]):
                 # Not in her time: those who are in a hurry would take every trial, and show nothing.
                 with due(None):
                     trial = asyncio.get_running_loop().create_task(self._try_to_read())
-                async with _in_her_time():
+                async with _until(current()):
                     return Given(await to_its_end(trial))
             with self._guard.call():
                 return Given(await self._read_again())
@@ -146,19 +146,13 @@ class Kept(Generic[T]):
         ends, deadline = now + self._patience_s(), current()
         if deadline is None or deadline.at > ends:
             deadline = Deadline(ends)
-        waiting = asyncio.timeout_at(deadline.at)
-        try:
-            async with waiting:
-                while True:
-                    task, version = self._reading_task()
-                    await to_its_end(task)
-                    # A read that began after the last change she can know of shows all that she can know of.
-                    if version >= asked_version or self._may_be_given():
-                        break
-        except TimeoutError:
-            if not waiting.expired():
-                raise
-            raise deadline.missed() from None
+        async with _until(deadline):
+            while True:
+                task, version = self._reading_task()
+                await to_its_end(task)
+                # A read that began after the last change she can know of shows all that she can know of.
+                if version >= asked_version or self._may_be_given():
+                    break
         return self._value[0]
 
     def _patience_s(self) -> float:
@@ -212,9 +206,8 @@ class Kept(Generic[T]):
 
 
 @asynccontextmanager
-async def _in_her_time() -> AsyncIterator[None]:
-    """End what is waited for inside at the current deadline. Raises what ends a call that has missed it."""
-    deadline = current()
+async def _until(deadline: Deadline | None) -> AsyncIterator[None]:
+    """End what is waited for inside at *deadline*. Raises what ends a call that has missed it."""
     waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
     try:
         async with waiting:
