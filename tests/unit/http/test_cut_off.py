@@ -11,27 +11,13 @@ from stagedoor.adapters.batching import Batcher
 from stagedoor.http.deadlines import LATE_S
 from stagedoor.http.overdue import Overdue
 from stagedoor.http.under_way import UnderWay
-from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import DeadlineMissed
-from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.observability.unheard import hearing
 from stagedoor.resilience.breaker import CircuitBreaker
 from stagedoor.resilience.deadline import Deadline, due
-from tests.builders.guards import a_breaker
 
 ALICE = BuyerId(1)
-KEY = IdempotencyKey(value="k", fingerprint="f")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(Instant(0))
-
-
-@pytest.fixture
-def guard(clock: ManualClock) -> CircuitBreaker:
-    return a_breaker(clock)
 
 
 class Step:

@@ -6,7 +6,7 @@ import pytest
 
 from stagedoor.http.rejections import StillRunning
 from stagedoor.http.under_way import UnderWay
-from stagedoor.kernel.clock import Instant, ManualClock
+from stagedoor.kernel.clock import ManualClock
 from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
@@ -14,22 +14,11 @@ from stagedoor.resilience.breaker import CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, due
 from stagedoor.waiting_room.rejections import UnknownBuyer, UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
-from tests.builders.guards import a_breaker
 from tests.unit.http.test_cut_off import Step
 from tests.unit.http.test_under_way import Work
 
 ALICE = BuyerId(1)
 KEY = IdempotencyKey(value="k", fingerprint="f")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(Instant(0))
-
-
-@pytest.fixture
-def guard(clock: ManualClock) -> CircuitBreaker:
-    return a_breaker(clock)
 
 
 async def refused(under_way: UnderWay, guard: CircuitBreaker, rejection: Rejection) -> None:

@@ -9,14 +9,12 @@ from structlog.testing import capture_logs
 from stagedoor.adapters.batching import Batcher
 from stagedoor.http.rejections import StillRunning
 from stagedoor.http.under_way import UnderWay
-from stagedoor.kernel.clock import Instant, ManualClock
 from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Fault, Rejection
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
 from stagedoor.waiting_room.rejections import UnknownPlace
-from tests.builders.guards import a_breaker
 
 ALICE = BuyerId(1)
 KEY = IdempotencyKey(value="k", fingerprint="f")
@@ -144,16 +142,6 @@ async def test_a_timeout_inside_the_work_is_its_own() -> None:
 
     with pytest.raises(TimeoutError, match="inside"):
         await UnderWay().settle(slow, buyer_id=ALICE, call="pay", key=None)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(Instant(0))
-
-
-@pytest.fixture
-def guard(clock: ManualClock) -> CircuitBreaker:
-    return a_breaker(clock)
 
 
 @pytest.mark.parametrize(
