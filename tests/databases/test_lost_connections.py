@@ -15,6 +15,7 @@ from stagedoor.adapters.sql.server_lanes import SERVING, TRIES_MAX, ServerLanes
 from stagedoor.kernel.errors import DeadlineMissed, Fault, TooLate, TurnedAway
 from stagedoor.resilience.deadline import Deadline, due
 from stagedoor.resilience.retry import RetryBudget
+from tests.builders.deadlines import hers
 from tests.builders.sale import ANN, BALANCE
 from tests.databases.moments import Once, lock_wallet, sleep
 from tests.databases.test_server_lanes import balance, set_balance
@@ -183,11 +184,11 @@ class TestDeadlines:
     """Of the caller: a connection is waited for until then; what was begun on it is finished."""
 
     async def test_nobody_waits_for_a_connection_beyond_her_deadline(self, proxy: Proxy, spoilt: ServerLanes) -> None:
-        hers = Deadline(asyncio.get_running_loop().time() + 0.1, is_callers=True)
+        soon = hers(0.1)
         with proxy.toxic(Timeout(stream=DOWN)):
-            with due(hers), pytest.raises(TurnedAway):
+            with due(soon), pytest.raises(TurnedAway):
                 await spoilt.reading(balance)
-            with due(hers), pytest.raises(TurnedAway):
+            with due(soon), pytest.raises(TurnedAway):
                 await _charge(spoilt, 1)
             # The control: who has none waits as long as the lanes do, which says something of the server.
             with pytest.raises(DeadlineMissed):

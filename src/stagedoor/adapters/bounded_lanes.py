@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
-from stagedoor.observability.unheard import to_its_end
+from stagedoor.observability.unheard import to_its_end, until
 from stagedoor.resilience.bulkhead import Bulkhead
 from stagedoor.resilience.deadline import Deadline, current
 
@@ -53,14 +53,8 @@ class BoundedLanes(Lanes):
         task = asyncio.ensure_future(self._lanes.reading(step))
         self._reading.add(task)
         task.add_done_callback(self._read)
-        waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
-        try:
-            async with waiting:
-                return await to_its_end(task)
-        except TimeoutError:
-            if deadline is None or not waiting.expired():
-                raise
-            raise deadline.missed() from None
+        async with until(deadline):
+            return await to_its_end(task)
 
     def _read(self, task: "asyncio.Task[object]") -> None:
         self._reading.discard(task)
@@ -74,18 +68,15 @@ async def _enter(bulkhead: Bulkhead[Visitor], deadline: Deadline | None) -> None
     visitor: Visitor = loop.create_future()
     if bulkhead.enter(visitor):
         return
-    waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
     try:
-        async with waiting:
+        async with until(deadline):
             await visitor
-    except BaseException as error:
+    except BaseException:
         if visitor.cancelled():
             bulkhead.give_up(visitor)
         else:
             # She was let in just as she gave up.
             _leave(bulkhead)
-        if deadline is not None and isinstance(error, TimeoutError) and waiting.expired():
-            raise deadline.missed() from None
         raise
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from stagedoor.observability.unheard import until
 from stagedoor.resilience.deadline import current
 
 
@@ -16,15 +17,7 @@ async def in_time() -> AsyncIterator[None]:
     or `CallersDeadlineMissed` where it is in the middle of it.
     """
     deadline = current()
-    if deadline is None:
+    if deadline is not None:
+        deadline.begin(asyncio.get_running_loop().time())
+    async with until(deadline):
         yield
-        return
-    deadline.begin(asyncio.get_running_loop().time())
-    waiting = asyncio.timeout_at(deadline.at)
-    try:
-        async with waiting:
-            yield
-    except TimeoutError:
-        if not waiting.expired():
-            raise
-        raise deadline.missed() from None

@@ -1,14 +1,13 @@
 """A value read from a store and kept for as long as nothing says that it has changed; and what to do in an outage."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
 from stagedoor.kernel.errors import Fault
-from stagedoor.observability.unheard import to_its_end
+from stagedoor.observability.unheard import to_its_end, until
 from stagedoor.resilience.breaker import CircuitBreaker
 from stagedoor.resilience.deadline import Deadline, current, due
 
@@ -53,8 +52,8 @@ class Kept(Generic[T]):
 
     However many ask at once, one read serves them; while the store can be
     read, nobody gets a value older than `STALE_MS_MAX` before she asked. Where
-    it cannot, or takes longer than `PATIENCE_MS`, the last good value is given
-    and says so, as *fallback* allows. Beyond that a read that fails, fails
+    it cannot, or takes longer than `PATIENCE_MS` or than she waits, the last
+    good value is given and says so, as *fallback* allows. Beyond that a read that fails, fails
     those who waited for it; the next asks again.
     """
 
@@ -110,16 +109,17 @@ class Kept(Generic[T]):
         """
         Return the value, read again if need be.
 
-        Raises `CallNotPermitted`, `DeadlineMissed` and whatever the read raises.
+        Raises `CallNotPermitted`, `DeadlineMissed`, `CallersDeadlineMissed` and whatever the read raises.
         """
         if (value := self.at_once()) is not None:
             return Given(value)
         try:
             if self._guard.tries:
                 # Not in her time: those who are in a hurry would take every trial, and show nothing.
-                with due(None):
+                hers = current()
+                with due(None if hers is None else hers.ours()):
                     trial = asyncio.get_running_loop().create_task(self._try_to_read())
-                async with _until(current()):
+                async with until(hers):
                     return Given(await to_its_end(trial))
             with self._guard.call():
                 return Given(await self._read_again())
@@ -146,7 +146,7 @@ class Kept(Generic[T]):
         ends, deadline = now + self._patience_s(), current()
         if deadline is None or deadline.at > ends:
             deadline = Deadline(ends)
-        async with _until(deadline):
+        async with until(deadline):
             while True:
                 task, version = self._reading_task()
                 await to_its_end(task)
@@ -203,16 +203,3 @@ class Kept(Generic[T]):
         self._value = [value]
         self._value_good_until = self._good_until(value)
         self._stale_since = self._changed_while_reading_at
-
-
-@asynccontextmanager
-async def _until(deadline: Deadline | None) -> AsyncIterator[None]:
-    """End what is waited for inside at *deadline*. Raises what ends a call that has missed it."""
-    waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
-    try:
-        async with waiting:
-            yield
-    except TimeoutError:
-        if deadline is None or not waiting.expired():
-            raise
-        raise deadline.missed() from None

@@ -33,7 +33,8 @@ too many seats (007), sold out (002) or taken (004), the balance (005). HEAD and
 
 A call that has to wait for something is answered by its deadline at the latest. `Stagedoor-Deadline-Ms` says that you
 wait less: a whole number of milliseconds, counted from when all of the request has arrived. What comes too late is not
-begun; what was begun goes on, and a repeat with the same `Idempotency-Key` tells how it ended.
+begun, save what tries whether a store is back after an outage; what was begun goes on, and a repeat with the same
+`Idempotency-Key` tells how it ended.
 """
 
 SECURITY_SCHEMES: Json = {

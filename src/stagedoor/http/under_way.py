@@ -60,11 +60,11 @@ class UnderWay:
     Work whose caller has given up goes on to its end, so that its effect is
     whole: a task, or what is in a batch with a key, here, where `drain` waits
     for it; what is in a batch without a key there, where whoever runs the
-    batches does. Only of what may be cut off no more is begun.
+    batches does. Only of what may be cut off no more is begun, save on trial.
     """
 
     def __init__(self, deadline_ms: float = CHANGE_S * SECOND_MS) -> None:
-        """Give each caller *deadline_ms* to wait, unless she comes with a deadline, and each trial."""
+        """Give each caller *deadline_ms* to wait, unless she comes with a deadline."""
         self._deadline_s = deadline_ms / SECOND_MS
         self._under_way: set[asyncio.Future[Any]] = set()
         self._running: dict[Scope, int] = {}
@@ -91,39 +91,32 @@ class UnderWay:
         failure whatever becomes of the work; while it is open nothing is begun,
         and `CallNotPermitted` is raised. A rejection counts as nothing, save on
         trial: there a store that says no by the rules has shown that it answers.
-        A trial goes on when its caller has gone, until the deadline of all who bring none.
+        A trial goes on when its caller has gone, for as long as we wait.
 
         A second call with the same key finds its turn in the store, where the
         first is before it, and so gets the first one's answer. Raises
-        `StillRunning` when it cannot wait longer, `DeadlineMissed` for a call
-        that was not repeated.
+        `StillRunning` when it cannot wait longer, `DeadlineMissed` or
+        `CallersDeadlineMissed` for a call that was not repeated.
         """
         scope = None if key is None else (buyer_id, call, key)
+        is_repeated = scope in self._running
         if guard is None:
-            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
         if guard.tries:
-            # Looked up once: the trial itself and what is begun in it are both known under the key.
-            repeated = scope in self._running
-            trial = partial(self._try, work, scope, guard, may_be_cut_off=may_be_cut_off, is_repeated=repeated)
-            return await self._answer(trial, scope, is_repeated=repeated)
+            trial = partial(self._try, work, scope, guard, may_be_cut_off=may_be_cut_off)
+            return await self._answer(trial, scope, is_repeated=is_repeated)
         with guard.call():
-            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
 
-    async def _try(
-        self,
-        work: Work[T],
-        scope: Scope | None,
-        guard: CircuitBreaker,
-        *,
-        may_be_cut_off: bool,
-        is_repeated: bool,
-    ) -> T:
+    async def _try(self, work: Work[T], scope: Scope | None, guard: CircuitBreaker, *, may_be_cut_off: bool) -> T:
+        hers = current()
+        assert hers is not None
         # With as long as we wait, however long she does: those who are in a hurry would take every trial and show
         # nothing, and the sale stay shut for as long as they come.
-        ours = Deadline(asyncio.get_running_loop().time() + self._deadline_s)
-        with due(ours), guard.call():
+        with due(hers.ours()), guard.call():
             try:
-                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
+                # Not as a repeat, whatever she is told: to the guard one that takes too long has failed.
+                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
             except Rejection as rejection:
                 if isinstance(rejection, _SAYS_NOTHING):
                     raise
@@ -131,7 +124,7 @@ class UnderWay:
         raise refusal
 
     async def _answer(
-        self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool = False, is_repeated: bool | None = None
+        self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool = False, is_repeated: bool = False
     ) -> T:
         loop = asyncio.get_running_loop()
         deadline = current()
@@ -145,8 +138,6 @@ class UnderWay:
         if scope is None and may_be_cut_off:
             assert not isinstance(begun, asyncio.Future)
             return await self._overdue.in_time(begun, deadline.at, deadline.missed)
-        if is_repeated is None:
-            is_repeated = scope in self._running
         late = StillRunning if is_repeated else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.

@@ -20,12 +20,12 @@ class Deadline(NamedTuple):
     """
     From *at* on an answer comes too late; exclusive.
 
-    *is_callers*: it was set by the caller and is shorter than ours. To miss it
-    says nothing about what was waited for: anybody can be in such a hurry.
+    *ours_at*: ours, where *at* was set by the caller and is earlier. To miss
+    hers says nothing about what was waited for: anybody can be in such a hurry.
     """
 
     at: float
-    is_callers: bool = False
+    ours_at: float | None = None
 
     def is_over(self, now: float) -> bool:
         """Say whether it has passed at *now*."""
@@ -33,9 +33,13 @@ class Deadline(NamedTuple):
 
     def missed(self) -> Fault:
         """Return what ends a call that has waited until now."""
-        if self.is_callers:
+        if self.ours_at is not None:
             return CallersDeadlineMissed("the work was not done before the caller's own deadline")
         return DeadlineMissed("the work was not done before the caller's deadline")
+
+    def ours(self) -> "Deadline":
+        """Return how long we would wait, however long the caller does."""
+        return self if self.ours_at is None else Deadline(self.ours_at)
 
     def begin(self, now: float) -> None:
         """Return if there is still time to begin anything. Raises `TooLate`: then nothing has happened."""

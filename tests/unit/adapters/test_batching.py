@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from stagedoor.adapters.batching import GATHERING_ROUNDS, Batcher, Late
 from stagedoor.kernel.errors import Fault, Overloaded, TooLate
 from stagedoor.resilience.deadline import Deadline, current, due
+from tests.builders.deadlines import hers, ours
 
 
 class Doubling:
@@ -217,18 +218,14 @@ async def test_what_keeps_coming_holds_nobody_up() -> None:
     assert [number for batch in handler.batches for number in batch] == list(range(coming))
 
 
-def later_than_now(seconds: float, *, is_callers: bool = False) -> Deadline:
-    return Deadline(asyncio.get_running_loop().time() + seconds, is_callers)
-
-
 async def test_who_is_too_late_is_left_out_and_nothing_of_her_happens() -> None:
     handler, late = Doubling(), list[int]()
     async with running(handler, late=lambda: late.append(1)) as batcher:
         first = asyncio.ensure_future(batcher(1))
         await turns()
-        with due(later_than_now(0.0)):
+        with due(ours(0.0)):
             too_late = asyncio.ensure_future(batcher(2))
-        with due(later_than_now(3_600)):
+        with due(ours(3_600)):
             in_time = asyncio.ensure_future(batcher(3))
         await turns()
         handler.gate.set()
@@ -244,7 +241,7 @@ async def test_who_is_too_late_is_left_out_and_nothing_of_her_happens() -> None:
 async def test_a_batch_of_whom_all_are_too_late_is_no_batch() -> None:
     handler = Doubling()
     async with running(handler) as batcher:
-        with due(later_than_now(0.0)), pytest.raises(TooLate):
+        with due(ours(0.0)), pytest.raises(TooLate):
             await batcher(1)
 
         handler.gate.set()
@@ -258,7 +255,7 @@ async def test_who_went_before_she_was_left_out_is_not_missed() -> None:
     async with running(handler, late=lambda: late.append(1)) as batcher:
         first = asyncio.ensure_future(batcher(1))
         await turns()
-        with due(later_than_now(0.0)):
+        with due(ours(0.0)):
             gone = asyncio.ensure_future(batcher(2))
         await turns()
         gone.cancel()
@@ -277,10 +274,10 @@ async def test_a_batch_is_done_in_the_time_of_whoever_waits_longest() -> None:
         return numbers
 
     batcher = Batcher(note, batch_max=10, waiting_max=100)
-    longest = later_than_now(7_200)
+    longest = ours(7_200)
     async with asyncio.TaskGroup() as group:
         asked = []
-        for deadline in (later_than_now(3_600), longest, later_than_now(1_800, is_callers=True)):
+        for deadline in (ours(3_600), longest, hers(1_800)):
             with due(deadline):
                 asked.append(asyncio.ensure_future(batcher(1)))
         await turns()

@@ -11,7 +11,8 @@ from stagedoor.adapters.bounded_lanes import BoundedLanes, Visitor
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Fault, TooLate
 from stagedoor.resilience.bulkhead import Bulkhead, BulkheadFull
-from stagedoor.resilience.deadline import Deadline, due
+from stagedoor.resilience.deadline import due
+from tests.builders.deadlines import hers, ours
 
 READ: Step[str] = lambda _: "read"  # noqa: E731 -- a step is a function
 NEVER = None
@@ -75,10 +76,6 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def a_deadline(seconds: float, *, is_callers: bool = False) -> Deadline:
-    return Deadline(asyncio.get_running_loop().time() + seconds, is_callers)
-
-
 Do = Callable[[Bounded], Awaitable[str]]
 both = pytest.mark.parametrize("do", [Bounded.read, Bounded.write], ids=["read", "write"])
 
@@ -114,7 +111,7 @@ async def test_what_comes_too_late_is_not_begun(do: Do) -> None:
     bounded = Bounded()
     bounded.held.may_go.set()
 
-    with due(a_deadline(0.0)), pytest.raises(TooLate):
+    with due(ours(0.0)), pytest.raises(TooLate):
         await do(bounded)
 
     assert bounded.held.began == 0
@@ -128,7 +125,7 @@ async def test_who_waits_for_her_turn_waits_until_her_deadline(do: Do, whose: st
     first = asyncio.ensure_future(do(bounded))
     await turns()
 
-    with due(a_deadline(0.1, is_callers=whose == "hers")), pytest.raises(told):
+    with due(hers(0.1) if whose == "hers" else ours(0.1)), pytest.raises(told):
         await do(bounded)
 
     assert bounded.held.began == 1
@@ -143,7 +140,7 @@ async def test_a_bug_of_a_read_that_nobody_waits_for_is_told_in_the_log() -> Non
     bounded.held.bug = KeyError("a bug")
 
     with capture_logs() as lines:
-        with due(a_deadline(0.1)), pytest.raises(DeadlineMissed):
+        with due(ours(0.1)), pytest.raises(DeadlineMissed):
             await bounded.read()
         bounded.held.may_go.set()
         await turns()
@@ -154,7 +151,7 @@ async def test_a_bug_of_a_read_that_nobody_waits_for_is_told_in_the_log() -> Non
 async def test_a_read_keeps_its_place_until_it_has_really_ended() -> None:
     bounded = Bounded()
 
-    with due(a_deadline(0.1)), pytest.raises(DeadlineMissed):
+    with due(ours(0.1)), pytest.raises(DeadlineMissed):
         await bounded.read()
     assert bounded.places_taken == (1, 0, 0, 0)
 
@@ -166,7 +163,7 @@ async def test_a_read_keeps_its_place_until_it_has_really_ended() -> None:
 async def test_a_read_that_fails_after_everybody_has_gone_is_nobodys_error() -> None:
     bounded = Bounded()
     bounded.held.fails = True
-    with due(a_deadline(0.1)), pytest.raises(DeadlineMissed):
+    with due(ours(0.1)), pytest.raises(DeadlineMissed):
         await bounded.read()
 
     bounded.held.may_go.set()
@@ -180,7 +177,7 @@ async def test_a_transaction_that_got_its_lock_too_late_is_not_begun() -> None:
     entered = []
 
     async def write() -> None:
-        with due(a_deadline(0.05)):
+        with due(ours(0.05)):
             async with bounded.lanes.writing():
                 entered.append(True)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stagedoor.kernel.clock import Instant, ManualClock
-from stagedoor.resilience.breaker import CircuitBreaker
+from stagedoor.resilience.breaker import CircuitBreaker, State
 from tests.builders.guards import a_breaker
 
 
@@ -17,3 +17,11 @@ def clock() -> ManualClock:
 def guard(clock: ManualClock) -> CircuitBreaker:
     """A closed breaker."""
     return a_breaker(clock)
+
+
+@pytest.fixture
+def on_trial(guard: CircuitBreaker) -> CircuitBreaker:
+    """The same breaker, HALF_OPEN."""
+    guard.transition_to(State.OPEN)
+    guard.transition_to(State.HALF_OPEN)
+    return guard

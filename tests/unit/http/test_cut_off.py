@@ -2,49 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 
 import pytest
 import uvloop
 
-from stagedoor.adapters.batching import Batcher
 from stagedoor.http.deadlines import LATE_S
 from stagedoor.http.overdue import Overdue
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.errors import DeadlineMissed
 from stagedoor.kernel.ids import BuyerId
-from stagedoor.observability.unheard import hearing
 from stagedoor.resilience.breaker import CircuitBreaker
 from stagedoor.resilience.deadline import Deadline, due
+from tests.builders.work import Step
 
 ALICE = BuyerId(1)
-
-
-class Step:
-    """One command of a batch, and what its caller does before and behind it."""
-
-    def __init__(self) -> None:
-        self.is_in_hand = asyncio.Event()
-        self.may_end = asyncio.Event()
-        self.handled: list[int] = []
-        self.batcher = Batcher[int, str](self._handle, batch_max=1, waiting_max=1)
-        self.told: list[str] = []
-
-    async def _handle(self, numbers: Sequence[int]) -> Sequence[str]:
-        self.is_in_hand.set()
-        await self.may_end.wait()
-        self.handled.extend(numbers)
-        return ["done" for _ in numbers]
-
-    async def __call__(self) -> str:
-        outcome = await hearing(self.batcher)(1)
-        self.told.append(outcome)
-        return outcome
-
-    async def handle_the_rest(self) -> None:
-        self.may_end.set()
-        self.batcher.close()
-        await self.batcher.run()
 
 
 async def cut_off_at(step: Step, guard: CircuitBreaker, *, deadline_s: float = 0.001) -> str:

@@ -8,7 +8,8 @@ from stagedoor.http.kept import READS_AT_ONCE, STALE_MS_MAX, Fallback, Kept
 from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
 from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Fault
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
-from stagedoor.resilience.deadline import Deadline, due
+from stagedoor.resilience.deadline import due
+from tests.builders.deadlines import hers, ours
 from tests.builders.guards import a_breaker
 
 AGED_MS_MAX = 60_000
@@ -61,9 +62,13 @@ async def got(value: Kept[str]) -> str:
 async def begun(call: Awaitable[str]) -> asyncio.Future[str]:
     """Start *call* and return once it waits for something."""
     task = asyncio.ensure_future(call)
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await turns()
     return task
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def test_it_is_read_once_for_all(clock: ManualClock) -> None:
@@ -348,38 +353,52 @@ async def test_while_the_guard_is_open_nothing_is_read(clock: ManualClock) -> No
     assert store.reads == 1
 
 
-async def test_a_trial_goes_on_when_whoever_began_it_has_gone(clock: ManualClock) -> None:
-    store, guard = Store(), a_breaker(clock)
-    value = kept(store, clock, guard=guard)
-    guard.transition_to(State.OPEN)
-    guard.transition_to(State.HALF_OPEN)
+async def test_a_trial_goes_on_when_whoever_began_it_has_gone(clock: ManualClock, on_trial: CircuitBreaker) -> None:
+    store = Store()
+    value = kept(store, clock, guard=on_trial)
     store.gate.clear()
-    with due(Deadline(asyncio.get_running_loop().time() + 60.0, is_callers=True)):
+    with due(hers(60.0)):
         hurried = await begun(got(value))
 
     hurried.cancel()
     await asyncio.wait([hurried])
-    meanwhile = guard.snapshot().buffered_calls
+    meanwhile = on_trial.snapshot().buffered_calls
     store.gate.set()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await turns()
 
     assert hurried.cancelled()
-    assert (meanwhile, guard.snapshot().buffered_calls, guard.snapshot().failed_calls) == (0, 1, 0)
+    assert (meanwhile, on_trial.snapshot().buffered_calls, on_trial.snapshot().failed_calls) == (0, 1, 0)
 
 
-async def test_on_trial_too_whoever_is_in_a_hurry_is_given_the_last_good_value(clock: ManualClock) -> None:
-    store, guard = Store(), a_breaker(clock)
-    value = kept(store, clock, guard=guard)
+async def test_on_trial_too_whoever_is_in_a_hurry_is_given_the_last_good_value(
+    clock: ManualClock, on_trial: CircuitBreaker
+) -> None:
+    store = Store()
+    value = kept(store, clock, guard=on_trial)
     await got(value)
-    guard.transition_to(State.OPEN)
-    guard.transition_to(State.HALF_OPEN)
+    on_trial.transition_to(State.HALF_OPEN)  # anew: that was a trial
     value.changed()
     clock.advance(STALE_MS_MAX + 1)
     store.gate.clear()
 
-    with due(Deadline(asyncio.get_running_loop().time() + 0.01, is_callers=True)):
+    with due(hers(0.01)):
         given = await value.get()
 
     assert (given.value, type(given.fault)) == ("first", CallersDeadlineMissed)
+    assert on_trial.snapshot().buffered_calls == 0
+    store.gate.set()
+    await turns()
+    assert (on_trial.snapshot().buffered_calls, on_trial.snapshot().failed_calls) == (1, 0)
+
+
+async def test_a_trial_ends_at_our_own_deadline(clock: ManualClock, on_trial: CircuitBreaker) -> None:
+    store = Store()
+    value = kept(store, clock, guard=on_trial)
+    store.gate.clear()
+
+    with due(ours(0.01)), pytest.raises(DeadlineMissed):
+        await value.get()
+    await turns()
+
+    assert on_trial.snapshot().failed_calls == 1
     store.gate.set()

@@ -15,22 +15,11 @@ from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
 from stagedoor.waiting_room.rejections import UnknownPlace
+from tests.builders.deadlines import hers
+from tests.builders.work import Work
 
 ALICE = BuyerId(1)
 KEY = IdempotencyKey(value="k", fingerprint="f")
-
-
-class Work:
-    """Something that takes until it is released."""
-
-    def __init__(self) -> None:
-        self.may_end = asyncio.Event()
-        self.ended = 0
-
-    async def __call__(self) -> str:
-        await self.may_end.wait()
-        self.ended += 1
-        return "done"
 
 
 async def test_the_answer_is_the_works() -> None:
@@ -213,14 +202,10 @@ async def test_while_the_guard_is_open_nothing_is_begun(guard: CircuitBreaker) -
     assert work.ended == 0
 
 
-def a_deadline(seconds: float) -> Deadline:
-    return Deadline(asyncio.get_running_loop().time() + seconds, is_callers=True)
-
-
 async def test_who_comes_with_a_deadline_waits_no_longer_than_that() -> None:
     work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
 
-    with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
+    with due(hers(0.001)), pytest.raises(CallersDeadlineMissed):
         await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
     work.may_end.set()
     await under_way.drain()
@@ -231,13 +216,13 @@ async def test_who_comes_with_a_deadline_waits_no_longer_than_that() -> None:
 async def test_whose_deadline_comes_first_goes_first_whoever_came_first() -> None:
     work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
     patient = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
-    with due(a_deadline(1_800)):
+    with due(hers(1_800)):
         middling = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
     await asyncio.sleep(0)
 
-    with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
+    with due(hers(0.001)), pytest.raises(CallersDeadlineMissed):
         await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
-    with due(a_deadline(0.002)), pytest.raises(CallersDeadlineMissed):
+    with due(hers(0.002)), pytest.raises(CallersDeadlineMissed):
         await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
 
     assert not patient.done()
@@ -251,7 +236,7 @@ async def test_the_work_knows_how_long_she_waits() -> None:
     async def work() -> Deadline | None:
         return current()
 
-    deadline = a_deadline(3_600)
+    deadline = hers(3_600)
     with due(deadline):
         assert await UnderWay().settle(work, buyer_id=ALICE, call="pay", key=None) == deadline
 
@@ -259,7 +244,7 @@ async def test_the_work_knows_how_long_she_waits() -> None:
 async def test_a_callers_own_deadline_says_nothing_to_the_guard(guard: CircuitBreaker) -> None:
     work, under_way = Work(), UnderWay()
 
-    with due(a_deadline(0.001)), pytest.raises(CallersDeadlineMissed):
+    with due(hers(0.001)), pytest.raises(CallersDeadlineMissed):
         await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
     work.may_end.set()
     await under_way.drain()

@@ -205,39 +205,52 @@ def test_a_call_refused_in_a_trial_is_told_to_come_back_soon() -> None:
     assert refused.value.retry_after_ms == 1_000
 
 
-def test_one_can_see_whether_it_would_refuse_without_asking_it() -> None:
-    bench = Bench()
-    seen = [bench.breaker.refuses]
-    bench.fail(4)
-    seen.append(bench.breaker.refuses)
-    bench.clock.advance(ms=5_000)
-    seen.append(bench.breaker.refuses)
-    bench.clock.advance(ns=1)
-    seen.append(bench.breaker.refuses)
+def foreseen(bench: Bench) -> str:
+    """Return what the breaker says of the next call."""
+    if bench.breaker.refuses:
+        assert not bench.breaker.tries
+        return "refused"
+    return "tried" if bench.breaker.tries else "made"
 
-    assert seen == [False, True, True, False]
+
+def test_one_can_see_what_the_next_call_would_be_without_asking_it() -> None:
+    bench = Bench()
+    seen = [foreseen(bench)]
+    bench.fail(4)
+    seen.append(foreseen(bench))
+    bench.clock.advance(ms=5_000)
+    seen.append(foreseen(bench))
+    bench.clock.advance(ns=1)
+    seen.append(foreseen(bench))
+
+    assert seen == ["made", "refused", "refused", "tried"]
     assert (bench.breaker.state, bench.breaker.snapshot().not_permitted_calls) == (State.OPEN, 0)
 
 
 def test_it_would_refuse_while_all_trial_calls_are_under_way_and_not_overdue() -> None:
-    bench = a_half_open_breaker(replace(SMALL, max_wait_duration_in_half_open_state_ms=1_000))
-    seen = [bench.breaker.refuses]
+    hopeful = replace(
+        SMALL,
+        max_wait_duration_in_half_open_state_ms=1_000,
+        transition_to_state_after_wait_duration=State.CLOSED,
+    )
+    bench = a_half_open_breaker(hopeful)
+    seen = [foreseen(bench)]
     permit, *_ = [bench.breaker.acquire() for _ in range(4)]
-    seen.append(bench.breaker.refuses)
+    seen.append(foreseen(bench))
     bench.breaker.release(permit)
-    seen.append(bench.breaker.refuses)
+    seen.append(foreseen(bench))
     bench.breaker.acquire()
     bench.clock.advance(ms=1_000)
-    seen.append(bench.breaker.refuses)
+    seen.append(foreseen(bench))
 
-    assert seen == [False, True, False, False]
+    assert seen == ["tried", "refused", "tried", "made"]
 
 
 @pytest.mark.parametrize(
-    ("state", "refuses"), [(State.FORCED_OPEN, True), (State.DISABLED, False), (State.METRICS_ONLY, False)]
+    ("state", "next_call"), [(State.FORCED_OPEN, "refused"), (State.DISABLED, "made"), (State.METRICS_ONLY, "made")]
 )
-def test_by_order_it_refuses_all_or_nothing(state: State, refuses: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+def test_by_order_it_refuses_all_or_nothing(state: State, next_call: str) -> None:
     bench = Bench()
     bench.breaker.transition_to(state)
 
-    assert bench.breaker.refuses is refuses
+    assert foreseen(bench) == next_call

@@ -112,7 +112,7 @@ class CircuitBreaker:
 
     @property
     def tries(self) -> bool:
-        """Whether the next call would be a trial, if it came now: looking changes nothing."""
+        """Whether the next call would be a trial, if it came now; none is seen behind an overdue one."""
         if self._state is State.HALF_OPEN:
             return self._trials_left > 0 and not self._is_trial_overdue()
         return self._state is State.OPEN and not self.refuses
