@@ -8,13 +8,16 @@ is kept is what a server without them would have as well: batches, durable commi
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from stagedoor.__main__ import main
 from stagedoor.adapters import batching
 from stagedoor.bootstrap import standstill, stores
 from stagedoor.http import edge, turn, under_way
+from stagedoor.http.answer import Answer
+from stagedoor.http.call import Call
 from stagedoor.http.load import Load
+from stagedoor.http.problems import answer_to
 from stagedoor.http.under_way import Work
 from stagedoor.kernel import clock
 from stagedoor.kernel.errors import Rejection
@@ -35,9 +38,12 @@ async def work_alone(_self: object, work: Work[Any], **_: object) -> Any:  # noq
     return outcome
 
 
-async def without_end(_self: object, _call: object, work: Any, **_: object) -> Any:  # noqa: ANN401 -- as it is
+async def without_end(_self: object, call: Call, work: Any, **_: object) -> Answer[Any]:  # noqa: ANN401 -- as it is
     """Do a call, however long it takes."""
-    return await work()
+    try:
+        return cast("Answer[Any]", await work())
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is told as what it is
+        return answer_to(error, call)
 
 
 @asynccontextmanager
@@ -55,7 +61,7 @@ def replace(owner: object, name: str, by: object) -> None:
 def take_the_guards_out() -> None:
     """Do it for this process."""
     replace(under_way.UnderWay, "settle", work_alone)
-    replace(edge.Edge, "_in_time", without_end)
+    replace(edge.Edge, "awaited", without_end)
     replace(turn.Turn, "in_time", for_ever)
     replace(batching, "current", lambda: None)
     replace(stores, "passage", lambda _settings, lanes, *_, **__: lanes)

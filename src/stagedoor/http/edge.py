@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import cache, cached_property
 from time import perf_counter
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import structlog
 from litestar.enums import HttpMethod, ScopeType
@@ -41,8 +41,6 @@ from stagedoor.http.under_way import StoppedWaiting
 from stagedoor.kernel.errors import Fault, TurnedAway
 from stagedoor.observability.seldom import Seldom
 from stagedoor.resilience.deadline import due
-
-T = TypeVar("T")
 
 _NO_CONTENT = 204
 _STOPPED = StoppedWaiting("the server stops")
@@ -106,7 +104,10 @@ class Edge:
         """
         self._under_way += 1
         try:
-            return await self._in_time(call, work, changes=changes)
+            now = asyncio.get_running_loop().time()
+            deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
+            with due(deadline):
+                return await self._overdue.in_time(work(), deadline.at + LATE_S, deadline.missed)
         except asyncio.CancelledError:
             if not self._services.draining():
                 raise
@@ -115,12 +116,6 @@ class Edge:
             return answer_to(error, call)
         finally:
             self._under_way -= 1
-
-    async def _in_time(self, call: Call, work: Callable[[], Awaitable[T]], *, changes: bool) -> T:
-        now = asyncio.get_running_loop().time()
-        deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
-        with due(deadline):
-            return await self._overdue.in_time(work(), deadline.at + LATE_S, deadline.missed)
 
     def shed(self, call: Call, method: str) -> tuple[Answer[Any], bytes]:
         """Put the call off; return the answer that says so, and its head."""

@@ -27,7 +27,6 @@ from stagedoor import __version__
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.holds.events import HoldExpired, HoldPlaced, HoldReleased
 from stagedoor.kernel.events import DomainEvent
-from stagedoor.observability.breaker_figures import CallCounts
 from stagedoor.resilience.breaker import State
 from stagedoor.resilience.breakers import Breakers
 from stagedoor.resilience.bulkhead import Bulkhead
@@ -192,10 +191,8 @@ class Metrics:
         self.registry.register(_Lines(views))
 
     def watch_breakers(self, breakers: Breakers) -> None:
-        """Show every breaker's state and rates as they are whenever somebody looks, and count its calls."""
-        counts = CallCounts()
-        breakers.subscribe(counts)
-        self.registry.register(_BreakerStates(breakers, counts))
+        """Show every breaker's state, rates and calls as they are whenever somebody looks."""
+        self.registry.register(_BreakerStates(breakers))
 
     def watch_tasks(self, count: Callable[[], int]) -> None:
         """Show how many tasks the event loop has whenever somebody looks."""
@@ -335,9 +332,8 @@ _NS = 1e-9
 class _BreakerStates(Collector):
     """The breakers by the names and labels of Resilience4j's Micrometer binder, which its dashboards draw."""
 
-    def __init__(self, breakers: Breakers, counts: CallCounts) -> None:
+    def __init__(self, breakers: Breakers) -> None:
         self._breakers = breakers
-        self._counts = counts
 
     def describe(self) -> Iterable[Metric]:
         # Nothing is asked of the breakers when this is registered.
@@ -358,12 +354,12 @@ class _BreakerStates(Collector):
             gauges["slow_calls"].add_metric([name, "failed"], now.slow_failed_calls)
             gauges["failure_rate"].add_metric([name], now.failure_rate)
             gauges["slow_call_rate"].add_metric([name], now.slow_call_rate)
-            minute = self._counts.minute
-            for kind in ("successful", "failed", "ignored"):
-                tally = self._counts.calls[name, kind]
+            totals = breaker.totals
+            ended = {"successful": totals.successful, "failed": totals.failed, "ignored": totals.ignored}
+            for kind, tally in ended.items():
                 seconds.add_metric([name, kind], tally.count, tally.sum_ns * _NS)
-                longest.add_metric([name, kind], tally.longest_ns(minute) * _NS)
-            refused.add_metric([name, "not_permitted"], self._counts.refused[name])
+                longest.add_metric([name, kind], tally.longest_ns * _NS)
+            refused.add_metric([name, "not_permitted"], totals.refused)
         yield from gauges.values()
         yield from (seconds, longest, refused)
 

@@ -7,10 +7,9 @@ from stagedoor.kernel.clock import Instant
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.ids import BuyerId, EventId, HoldId, OrderId, PerformanceId, QueueNumber, RoomId, SeatId
 from stagedoor.kernel.money import Won
-from stagedoor.observability.breaker_figures import CallCounts
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
-from stagedoor.resilience.breaker import CallSucceeded, State
+from stagedoor.resilience.breaker import State
 from stagedoor.resilience.breakers import Breakers, Instance
 from stagedoor.waiting_room.model import LineView
 
@@ -195,27 +194,6 @@ def test_the_state_a_breaker_is_in_and_those_it_is_not_in() -> None:
         State.OPEN: 1.0,
     }
     assert night.shown("not_permitted_calls_total", kind="not_permitted") == 1
-
-
-def test_the_longest_call_is_forgotten_after_the_next_minute() -> None:
-    clock = [0]
-    counts = CallCounts(now_ns=lambda: clock[0])
-    counts(CallSucceeded(breaker="saleService", duration_ns=9, slow=False))
-    tally = counts.calls["saleService", "successful"]
-
-    seen = []
-    for minute in (0, 1, 2):
-        clock[0] = minute * 60 * 10**9
-        seen.append(tally.longest_ns(counts.minute))
-
-    assert seen == [9, 9, 0]
-
-
-def test_the_longest_call_of_a_quiet_time_ago_is_forgotten() -> None:
-    counts = CallCounts(now_ns=lambda: 0)
-    counts(CallSucceeded(breaker="saleService", duration_ns=9, slow=False))
-
-    assert counts.calls["saleService", "successful"].longest_ns(5) == 0
 
 
 def test_a_change_of_state_is_logged_with_its_rates() -> None:

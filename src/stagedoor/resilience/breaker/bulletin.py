@@ -8,12 +8,12 @@ from stagedoor.resilience.breaker.events import BreakerEvent, Listener
 class Bulletin:
     """The listeners of one breaker and what they have not been told yet."""
 
-    __slots__ = ("_pending", "_telling", "listeners", "of_calls")
+    __slots__ = ("_telling", "listeners", "of_calls", "pending")
 
     def __init__(self) -> None:
         self.listeners: tuple[Listener, ...] = ()
         self.of_calls: tuple[Listener, ...] = ()
-        self._pending: deque[tuple[BreakerEvent, tuple[Listener, ...]]] = deque()
+        self.pending: deque[tuple[BreakerEvent, tuple[Listener, ...]]] = deque()
         self._telling = False
 
     def subscribe(self, listener: Listener, *, calls: bool) -> None:
@@ -24,11 +24,11 @@ class Bulletin:
 
     def add(self, event: BreakerEvent) -> None:
         """Keep *event* until `publish`."""
-        self._pending.append((event, self.listeners))
+        self.pending.append((event, self.listeners))
 
     def add_call(self, event: BreakerEvent) -> None:
         """Keep *event*, of a single call, until `publish`."""
-        self._pending.append((event, self.of_calls))
+        self.pending.append((event, self.of_calls))
 
     def publish(self) -> None:
         """Tell everybody what is kept."""
@@ -38,8 +38,8 @@ class Bulletin:
             return
         self._telling = True
         try:
-            while self._pending:
-                event, listeners = self._pending.popleft()
+            while self.pending:
+                event, listeners = self.pending.popleft()
                 for listener in listeners:
                     listener(event)
         finally:

@@ -4,7 +4,6 @@ from typing import Final
 
 from stagedoor.resilience.breaker.bulletin import Bulletin
 from stagedoor.resilience.breaker.events import (
-    BreakerEvent,
     BreakerReset,
     CallFailed,
     CallIgnored,
@@ -21,6 +20,7 @@ from stagedoor.resilience.breaker.permits import UNCOUNTED, CallNotPermitted, Il
 from stagedoor.resilience.breaker.settings import BreakerSettings, SlidingWindowType
 from stagedoor.resilience.breaker.snapshot import BreakerSnapshot
 from stagedoor.resilience.breaker.states import State, may_follow
+from stagedoor.resilience.breaker.totals import Tally, Totals
 from stagedoor.resilience.breaker.verdicts import FAULTS_FAIL, Classify, Verdict
 from stagedoor.resilience.breaker.windows import (
     FAILED,
@@ -70,6 +70,7 @@ class CircuitBreaker:
         "_window",
         "name",
         "settings",
+        "totals",
     )
 
     def __init__(
@@ -77,6 +78,7 @@ class CircuitBreaker:
     ) -> None:
         self.name: Final = name
         self.settings: Final = settings
+        self.totals: Final = Totals(now_ns)
         self._now_ns = now_ns
         self._classify = classify
         self._bulletin = Bulletin()
@@ -168,8 +170,10 @@ class CircuitBreaker:
         permit = self._permit_for_one()
         if permit is None:
             self._not_permitted += 1
-            if self._bulletin.of_calls:
-                self._keep_call(CallRefused(breaker=self.name, state=self._state))
+            if not self._is_silent:
+                self.totals.refused += 1
+                if self._bulletin.of_calls:
+                    self._bulletin.add_call(CallRefused(breaker=self.name, state=self._state))
         self._bulletin.publish()
         return permit
 
@@ -188,8 +192,8 @@ class CircuitBreaker:
     def record_success(self, permit: Permit, duration_ns: int) -> None:
         """Count the call as a success."""
         slow = duration_ns > self._slow_above_ns  # exactly the threshold is not slow
-        if self._bulletin.of_calls:
-            self._keep_call(CallSucceeded(self.name, duration_ns, slow))
+        if self._is_told(self.totals.successful, duration_ns):
+            self._bulletin.add_call(CallSucceeded(breaker=self.name, duration_ns=duration_ns, slow=slow))
         self._count(permit, SUCCEEDED + SLOW if slow else SUCCEEDED)
 
     def record_error(self, permit: Permit, duration_ns: int, error: Exception) -> None:
@@ -204,13 +208,14 @@ class CircuitBreaker:
                 self.record_success(permit, duration_ns)
             case Verdict.FAILURE:
                 slow = duration_ns > self._slow_above_ns
-                if self._bulletin.of_calls:
-                    self._keep_call(CallFailed(breaker=self.name, duration_ns=duration_ns, slow=slow, error=error))
+                if self._is_told(self.totals.failed, duration_ns):
+                    event = CallFailed(breaker=self.name, duration_ns=duration_ns, slow=slow, error=error)
+                    self._bulletin.add_call(event)
                 self._count(permit, FAILED + SLOW if slow else FAILED)
             case Verdict.NONE:
                 self.release(permit)
-                if self._bulletin.of_calls:
-                    self._keep_call(CallIgnored(breaker=self.name, duration_ns=duration_ns, error=error))
+                if self._is_told(self.totals.ignored, duration_ns):
+                    self._bulletin.add_call(CallIgnored(breaker=self.name, duration_ns=duration_ns, error=error))
                     self._bulletin.publish()
 
     def release(self, permit: Permit) -> None:
@@ -280,6 +285,13 @@ class CircuitBreaker:
             case _:
                 return 0
 
+    def _is_told(self, tally: Tally, duration_ns: int) -> bool:
+        """Add a call to *tally*, and say whether anybody listens to that; of a silent breaker nobody hears."""
+        if self._is_silent:
+            return False
+        tally.add(duration_ns)
+        return bool(self._bulletin.of_calls)
+
     def _count(self, permit: Permit, outcome: int) -> None:
         if self._trial_due_ns is not None:
             self._end_overdue_trial(self._now_ns())
@@ -288,9 +300,10 @@ class CircuitBreaker:
         if permit == self._era:
             window = self._window
             window.add(outcome)
-            if window.total >= window.minimum:
+            # Where all did what they should there is nothing to judge, save on trial; every call would pay for it.
+            if window.total >= window.minimum and (window.counts[SUCCEEDED] < window.total or not self._admits_all):
                 self._judge(window)
-        if self._bulletin.listeners:
+        if self._bulletin.pending:
             self._bulletin.publish()
 
     def _judge(self, window: Window) -> None:
@@ -344,10 +357,6 @@ class CircuitBreaker:
         self._not_permitted = 0
         self._failure_rate_told = False
         self._slow_rate_told = False
-
-    def _keep_call(self, event: BreakerEvent) -> None:
-        if not self._is_silent:
-            self._bulletin.add_call(event)
 
     def _keep_rates(self, *, failures_exceed: bool, slow_exceed: bool) -> None:
         failure_rate, slow_call_rate = rates_of(self._window)

@@ -1,0 +1,52 @@
+from stagedoor.resilience.breaker import State
+from stagedoor.resilience.breaker.totals import MINUTE_NS, Tally
+from tests.unit.resilience.breakers import FAST_NS, SLOW_NS, Bench, DatabaseGone, SoldOut, an_open_breaker
+
+
+def longest_at(*minutes: int) -> list[int]:
+    """Return the longest call as of each of these minutes, after one of 9 ns in the first minute."""
+    now_ns = 0
+    tally = Tally(lambda: now_ns)
+    tally.add(9)
+    seen = []
+    for minute in minutes:
+        now_ns = minute * MINUTE_NS
+        seen.append(tally.longest_ns)
+    return seen
+
+
+def test_the_longest_call_is_forgotten_after_the_next_minute() -> None:
+    assert longest_at(0, 1, 2) == [9, 9, 0]
+
+
+def test_the_longest_call_of_a_quiet_time_ago_is_forgotten() -> None:
+    assert longest_at(5) == [0]
+
+
+def test_calls_are_counted_by_how_they_ended_also_when_their_window_is_gone() -> None:
+    bench = Bench()
+    permits = bench.permits(4)
+
+    bench.breaker.record_success(permits[0], FAST_NS)
+    bench.breaker.record_error(permits[1], SLOW_NS, DatabaseGone("gone"))
+    bench.breaker.record_error(permits[2], FAST_NS, SoldOut("gone too"))
+    bench.breaker.reset()
+    bench.breaker.record_success(permits[3], FAST_NS)
+
+    totals = bench.breaker.totals
+    assert [(each.count, each.sum_ns) for each in (totals.successful, totals.failed, totals.ignored)] == [
+        (2, 2 * FAST_NS),
+        (1, SLOW_NS),
+        (1, FAST_NS),
+    ]
+
+
+def test_refusals_are_counted_but_not_those_by_order() -> None:
+    bench = an_open_breaker()
+
+    bench.admitted_of(2)
+    refused = bench.breaker.totals.refused
+    bench.breaker.transition_to(State.FORCED_OPEN)
+    bench.admitted_of(2)
+
+    assert (refused, bench.breaker.totals.refused) == (2, 2)
