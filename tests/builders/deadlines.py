@@ -11,6 +11,5 @@ def ours(seconds: float) -> Deadline:
 
 
 def hers(seconds: float, *, ours_s: float = 7_200.0) -> Deadline:
-    """Return one that a caller has set herself, where ours is *ours_s* from now."""
-    now = asyncio.get_running_loop().time()
-    return Deadline(now + seconds, ours_at=now + ours_s)
+    """Return one that a caller has set herself, *seconds* from now, where we would wait for *ours_s*."""
+    return Deadline(asyncio.get_running_loop().time() + seconds, is_callers=True, ours_s=ours_s)

@@ -17,7 +17,7 @@ def a_breaker(clock: Clock, settings: BreakerSettings = ON_SALE, name: str = "gu
 
 
 def watched(settings: BreakerSettings = ON_SALE) -> Breakers:
-    """Return breakers with these settings that the metrics and the log listen to, as in a server."""
+    """Return breakers with these settings that the metrics show and the log listens to, as in a server."""
     breakers = Breakers(dict.fromkeys(Instance, settings), now_ns=time.monotonic_ns)
     Metrics().watch_breakers(breakers)
     breakers.subscribe(log_breaker, calls=False)

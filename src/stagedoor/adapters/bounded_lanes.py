@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
-from stagedoor.observability.unheard import to_its_end, until
+from stagedoor.observability.unheard import to_its_end
+from stagedoor.observability.until import until
 from stagedoor.resilience.bulkhead import Bulkhead
 from stagedoor.resilience.deadline import Deadline, current
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from stagedoor.observability.unheard import until
+from stagedoor.observability.until import until
 from stagedoor.resilience.deadline import current
 
 

@@ -36,8 +36,8 @@ class Deadlines:
             if name == HEADER:
                 hers_s = _milliseconds(value) / SECOND_MS
                 if hers_s < ours_s:
-                    return Deadline(now + hers_s, ours_at=now + ours_s)
-        return Deadline(now + ours_s)
+                    return Deadline(now + hers_s, is_callers=True, ours_s=ours_s)
+        return Deadline(now + ours_s, ours_s=ours_s)
 
 
 def _milliseconds(value: bytes) -> int:

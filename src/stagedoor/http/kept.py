@@ -7,7 +7,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
 from stagedoor.kernel.errors import Fault
-from stagedoor.observability.unheard import to_its_end, until
+from stagedoor.observability.unheard import to_its_end
+from stagedoor.observability.until import until
 from stagedoor.resilience.breaker import CircuitBreaker
 from stagedoor.resilience.deadline import Deadline, current, due
 
@@ -53,8 +54,8 @@ class Kept(Generic[T]):
     However many ask at once, one read serves them; while the store can be
     read, nobody gets a value older than `STALE_MS_MAX` before she asked. Where
     it cannot, or takes longer than `PATIENCE_MS` or than she waits, the last
-    good value is given and says so, as *fallback* allows. Beyond that a read that fails, fails
-    those who waited for it; the next asks again.
+    good value is given and says so, as *fallback* allows. Beyond that a read
+    that fails, fails those who waited for it; the next asks again.
     """
 
     def __init__(
@@ -116,9 +117,9 @@ class Kept(Generic[T]):
         try:
             if self._guard.tries:
                 # Not in her time: those who are in a hurry would take every trial, and show nothing.
-                hers = current()
-                with due(None if hers is None else hers.ours()):
-                    trial = asyncio.get_running_loop().create_task(self._try_to_read())
+                loop, hers = asyncio.get_running_loop(), current()
+                with due(None if hers is None else hers.anew(loop.time())):
+                    trial = loop.create_task(self._try_to_read())
                 async with until(hers):
                     return Given(await to_its_end(trial))
             with self._guard.call():

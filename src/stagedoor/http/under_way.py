@@ -21,7 +21,6 @@ from stagedoor.wallet.rejections import ChargeNotAllowed
 T = TypeVar("T")
 
 _SAYS_NOTHING: Final = (
-    StillRunning,
     ChargeNotAllowed,
     LineIsFull,
     RoomIsClosed,
@@ -111,9 +110,9 @@ class UnderWay:
     async def _try(self, work: Work[T], scope: Scope | None, guard: CircuitBreaker, *, may_be_cut_off: bool) -> T:
         hers = current()
         assert hers is not None
-        # With as long as we wait, however long she does: those who are in a hurry would take every trial and show
-        # nothing, and the sale stay shut for as long as they come.
-        with due(hers.ours()), guard.call():
+        # With as long as we wait, however long she does, and whatever she waited for before: those who are in a hurry
+        # would take every trial and show nothing, and the sale stay shut for as long as they come.
+        with due(hers.anew(asyncio.get_running_loop().time())), guard.call():
             try:
                 # Not as a repeat, whatever she is told: to the guard one that takes too long has failed.
                 return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)

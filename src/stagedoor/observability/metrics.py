@@ -358,7 +358,7 @@ class _BreakerStates(Collector):
             ended = {"successful": totals.successful, "failed": totals.failed, "ignored": totals.ignored}
             for kind, tally in ended.items():
                 seconds.add_metric([name, kind], tally.count, tally.sum_ns * _NS)
-                longest.add_metric([name, kind], tally.longest_ns * _NS)
+                longest.add_metric([name, kind], tally.longest_ns() * _NS)
             refused.add_metric([name, "not_permitted"], totals.refused)
         yield from gauges.values()
         yield from (seconds, longest, refused)

@@ -1,14 +1,12 @@
-"""How long a caller waits for what goes on without her, and what she hears; a defect nobody hears of is logged."""
+"""What goes on though its caller may have gone, and what she hears all the same; a defect nobody hears of is logged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
 
 from stagedoor.kernel.errors import Fault, Rejection
-from stagedoor.resilience.deadline import Deadline
 
 T = TypeVar("T")
 Asked = TypeVar("Asked")
@@ -29,19 +27,6 @@ async def to_its_end(task: asyncio.Task[T]) -> T:
         task.remove_done_callback(tell_of)
         task.add_done_callback(tell_of)
         raise
-
-
-@asynccontextmanager
-async def until(deadline: Deadline | None) -> AsyncIterator[None]:
-    """Cut off what is waited for inside at *deadline*. Raises `DeadlineMissed` or `CallersDeadlineMissed`."""
-    waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
-    try:
-        async with waiting:
-            yield
-    except TimeoutError:
-        if deadline is None or not waiting.expired():
-            raise
-        raise deadline.missed() from None
 
 
 async def heard(answer: asyncio.Future[T]) -> T:

@@ -20,12 +20,14 @@ class Deadline(NamedTuple):
     """
     From *at* on an answer comes too late; exclusive.
 
-    *ours_at*: ours, where *at* was set by the caller and is earlier. To miss
-    hers says nothing about what was waited for: anybody can be in such a hurry.
+    *is_callers*: it was set by the caller and is shorter than ours. To miss it
+    says nothing about what was waited for: anybody can be in such a hurry.
+    *ours_s*: for how long we wait for a call of her kind, None where that is not known.
     """
 
     at: float
-    ours_at: float | None = None
+    is_callers: bool = False
+    ours_s: float | None = None
 
     def is_over(self, now: float) -> bool:
         """Say whether it has passed at *now*."""
@@ -33,13 +35,13 @@ class Deadline(NamedTuple):
 
     def missed(self) -> Fault:
         """Return what ends a call that has waited until now."""
-        if self.ours_at is not None:
+        if self.is_callers:
             return CallersDeadlineMissed("the work was not done before the caller's own deadline")
         return DeadlineMissed("the work was not done before the caller's deadline")
 
-    def ours(self) -> "Deadline":
-        """Return how long we would wait, however long the caller does."""
-        return self if self.ours_at is None else Deadline(self.ours_at)
+    def anew(self, now: float) -> "Deadline":
+        """Return that of a call that begins *now*, whose caller is in no hurry."""
+        return self if self.ours_s is None else Deadline(now + self.ours_s, ours_s=self.ours_s)
 
     def begin(self, now: float) -> None:
         """Return if there is still time to begin anything. Raises `TooLate`: then nothing has happened."""

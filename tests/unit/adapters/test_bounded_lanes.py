@@ -135,6 +135,25 @@ async def test_who_waits_for_her_turn_waits_until_her_deadline(do: Do, whose: st
     assert bounded.places_taken == (0, 0, 0, 0)
 
 
+@both
+async def test_who_is_let_in_just_as_she_gives_up_keeps_no_place(do: Do) -> None:
+    bounded = Bounded()
+    for bulkhead in (bounded.reads, bounded.writes):
+        bulkhead.enter(asyncio.get_running_loop().create_future())
+    waiting = asyncio.ensure_future(do(bounded))
+    await turns()
+
+    for bulkhead in (bounded.reads, bounded.writes):
+        if (visitor := bulkhead.leave()) is not None:
+            visitor.set_result(None)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert bounded.held.began == 0
+    assert bounded.places_taken == (0, 0, 0, 0)
+
+
 async def test_a_bug_of_a_read_that_nobody_waits_for_is_told_in_the_log() -> None:
     bounded = Bounded()
     bounded.held.bug = KeyError("a bug")

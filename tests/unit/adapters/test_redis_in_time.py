@@ -108,7 +108,7 @@ def test_what_comes_too_late_is_not_sent(server: Server) -> None:
     ("deadline", "end"),
     [
         pytest.param(Deadline(0.3), (DeadlineMissed, 0.3), id="ours"),
-        pytest.param(Deadline(0.3, ours_at=10.0), (CallersDeadlineMissed, 0.3), id="hers"),
+        pytest.param(Deadline(0.3, is_callers=True), (CallersDeadlineMissed, 0.3), id="hers"),
         pytest.param(None, (StoreLost, 2.0), id="control: nobody's"),
     ],
 )

@@ -9,7 +9,7 @@ from stagedoor.kernel.clock import FOREVER, Instant, ManualClock, later
 from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Fault
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import due
-from tests.builders.deadlines import hers, ours
+from tests.builders.deadlines import hers
 from tests.builders.guards import a_breaker
 
 AGED_MS_MAX = 60_000
@@ -392,13 +392,14 @@ async def test_on_trial_too_whoever_is_in_a_hurry_is_given_the_last_good_value(
 
 
 async def test_a_trial_ends_at_our_own_deadline(clock: ManualClock, on_trial: CircuitBreaker) -> None:
-    store = Store()
+    store, ended = Store(), asyncio.Event()
     value = kept(store, clock, guard=on_trial)
+    on_trial.subscribe(lambda _: ended.set())
     store.gate.clear()
 
-    with due(ours(0.01)), pytest.raises(DeadlineMissed):
+    with due(hers(0.001, ours_s=0.01)), pytest.raises(CallersDeadlineMissed):
         await value.get()
-    await turns()
+    await ended.wait()
 
     assert on_trial.snapshot().failed_calls == 1
     store.gate.set()

@@ -11,7 +11,7 @@ from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Rejec
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CircuitBreaker, State
-from stagedoor.resilience.deadline import due
+from stagedoor.resilience.deadline import Deadline, due
 from stagedoor.waiting_room.rejections import UnknownBuyer, UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
 from tests.builders.deadlines import hers
@@ -38,7 +38,7 @@ async def test_a_store_that_says_no_by_the_rules_closes_the_guard_after_its_tria
     assert on_trial.snapshot().buffered_calls == 0
 
 
-@pytest.mark.parametrize("rejection", [StillRunning(), ChargeNotAllowed(), UnknownBuyer(), UnknownPlace()])
+@pytest.mark.parametrize("rejection", [ChargeNotAllowed(), UnknownBuyer(), UnknownPlace()])
 async def test_what_is_refused_without_the_store_says_nothing_on_trial(
     on_trial: CircuitBreaker, rejection: Rejection
 ) -> None:
@@ -148,6 +148,19 @@ async def test_what_a_trial_has_begun_is_waited_for_at_the_end(on_trial: Circuit
     await draining
 
     assert (work.ended, await asking) == (1, "done")
+
+
+async def test_a_trial_has_all_the_time_there_is_whatever_its_caller_waited_for_before(
+    on_trial: CircuitBreaker,
+) -> None:
+    under_way, work = UnderWay(), Work()
+
+    with due(Deadline(asyncio.get_running_loop().time() + 0.001, ours_s=60.0)), pytest.raises(DeadlineMissed):
+        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=on_trial)
+    work.may_end.set()
+    await under_way.drain()
+
+    assert (on_trial.snapshot().buffered_calls, on_trial.snapshot().failed_calls) == (1, 0)
 
 
 async def test_a_trial_ends_at_our_own_deadline(on_trial: CircuitBreaker) -> None:

@@ -199,6 +199,18 @@ def test_a_late_end_is_told_although_it_does_not_count() -> None:
     assert bench.told == [CallSucceeded(breaker="database", duration_ns=FAST_NS, slow=False)]
 
 
+def test_whoever_does_not_listen_to_single_calls_hears_what_comes_of_them() -> None:
+    bench = Bench()
+    bench.breaker.subscribe(bench.told.append, calls=False)
+
+    bench.fail(4)
+
+    assert bench.told == [
+        FailureRateExceeded(breaker="database", failure_rate=100),
+        a_change(State.CLOSED, State.OPEN, Cause.RATES, 100, 0),
+    ]
+
+
 def test_a_listener_sees_the_breaker_settled() -> None:
     bench = Bench()
     seen: list[State] = []

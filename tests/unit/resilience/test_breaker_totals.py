@@ -1,3 +1,5 @@
+import pytest
+
 from stagedoor.resilience.breaker import State
 from stagedoor.resilience.breaker.totals import MINUTE_NS, Tally
 from tests.unit.resilience.breakers import FAST_NS, SLOW_NS, Bench, DatabaseGone, SoldOut, an_open_breaker
@@ -11,7 +13,7 @@ def longest_at(*minutes: int) -> list[int]:
     seen = []
     for minute in minutes:
         now_ns = minute * MINUTE_NS
-        seen.append(tally.longest_ns)
+        seen.append(tally.longest_ns())
     return seen
 
 
@@ -41,12 +43,19 @@ def test_calls_are_counted_by_how_they_ended_also_when_their_window_is_gone() ->
     ]
 
 
-def test_refusals_are_counted_but_not_those_by_order() -> None:
+@pytest.mark.parametrize("state", [State.FORCED_OPEN, State.DISABLED])
+def test_by_order_nothing_is_counted(state: State) -> None:
     bench = an_open_breaker()
-
     bench.admitted_of(2)
-    refused = bench.breaker.totals.refused
-    bench.breaker.transition_to(State.FORCED_OPEN)
-    bench.admitted_of(2)
+    totals = bench.breaker.totals
+    before = (totals.successful.count, totals.failed.count, totals.ignored.count, totals.refused)
+    permit = Bench().breaker.acquire()
 
-    assert (refused, bench.breaker.totals.refused) == (2, 2)
+    bench.breaker.transition_to(state)
+    bench.admitted_of(2)
+    bench.breaker.record_success(permit, FAST_NS)
+    bench.breaker.record_error(permit, FAST_NS, DatabaseGone("gone"))
+    bench.breaker.record_error(permit, FAST_NS, SoldOut("gone too"))
+
+    assert before == (0, 4, 0, 2)
+    assert (totals.successful.count, totals.failed.count, totals.ignored.count, totals.refused) == before

@@ -31,7 +31,7 @@ def test_to_miss_ours_is_a_failure_of_what_was_waited_for() -> None:
 
 
 def test_to_miss_a_callers_own_says_nothing() -> None:
-    missed = Deadline(10.0, ours_at=20.0).missed()
+    missed = Deadline(10.0, is_callers=True).missed()
 
     assert isinstance(missed, CallersDeadlineMissed | TurnedAway)
     assert FAULTS_FAIL(missed) is Verdict.NONE
@@ -66,8 +66,8 @@ async def test_what_has_to_be_done_has_as_much_time_as_it_takes() -> None:
     [
         ([], None),
         ([Deadline(1.0)], Deadline(1.0)),
-        ([Deadline(1.0), Deadline(3.0), Deadline(2.0, ours_at=9.0)], Deadline(3.0)),
-        ([Deadline(1.0), Deadline(3.0, ours_at=9.0)], Deadline(3.0, ours_at=9.0)),
+        ([Deadline(1.0), Deadline(3.0), Deadline(2.0, is_callers=True)], Deadline(3.0)),
+        ([Deadline(1.0), Deadline(3.0, is_callers=True)], Deadline(3.0, is_callers=True)),
         ([Deadline(1.0), None], None),
     ],
 )

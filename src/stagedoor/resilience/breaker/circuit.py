@@ -114,7 +114,11 @@ class CircuitBreaker:
 
     @property
     def tries(self) -> bool:
-        """Whether the next call would be a trial, if it came now; none is seen behind an overdue one."""
+        """
+        Whether the next call would be a trial, if it came now.
+
+        Looking changes nothing, so what comes behind an overdue trial is not foreseen.
+        """
         if self._state is State.HALF_OPEN:
             return self._trials_left > 0 and not self._is_trial_overdue()
         return self._state is State.OPEN and not self.refuses
@@ -192,7 +196,7 @@ class CircuitBreaker:
     def record_success(self, permit: Permit, duration_ns: int) -> None:
         """Count the call as a success."""
         slow = duration_ns > self._slow_above_ns  # exactly the threshold is not slow
-        if self._is_told(self.totals.successful, duration_ns):
+        if self._add(self.totals.successful, duration_ns):
             self._bulletin.add_call(CallSucceeded(breaker=self.name, duration_ns=duration_ns, slow=slow))
         self._count(permit, SUCCEEDED + SLOW if slow else SUCCEEDED)
 
@@ -208,13 +212,13 @@ class CircuitBreaker:
                 self.record_success(permit, duration_ns)
             case Verdict.FAILURE:
                 slow = duration_ns > self._slow_above_ns
-                if self._is_told(self.totals.failed, duration_ns):
+                if self._add(self.totals.failed, duration_ns):
                     event = CallFailed(breaker=self.name, duration_ns=duration_ns, slow=slow, error=error)
                     self._bulletin.add_call(event)
                 self._count(permit, FAILED + SLOW if slow else FAILED)
             case Verdict.NONE:
                 self.release(permit)
-                if self._is_told(self.totals.ignored, duration_ns):
+                if self._add(self.totals.ignored, duration_ns):
                     self._bulletin.add_call(CallIgnored(breaker=self.name, duration_ns=duration_ns, error=error))
                     self._bulletin.publish()
 
@@ -285,8 +289,8 @@ class CircuitBreaker:
             case _:
                 return 0
 
-    def _is_told(self, tally: Tally, duration_ns: int) -> bool:
-        """Add a call to *tally*, and say whether anybody listens to that; of a silent breaker nobody hears."""
+    def _add(self, tally: Tally, duration_ns: int) -> bool:
+        """Add a call to *tally*, and return whether anybody listens to single calls; a silent breaker has none."""
         if self._is_silent:
             return False
         tally.add(duration_ns)

@@ -1,4 +1,8 @@
-"""What a breaker tells whoever listens; made only if somebody does."""
+"""
+What a breaker tells whoever listens; made only if somebody does.
+
+Of single calls the server itself does not listen: it shows the breakers' totals, which cost a call less.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +29,7 @@ class Cause(Enum):
 
 
 class CallSucceeded(NamedTuple):
-    """A permitted call did what it should; a tuple, because nearly all calls do."""
+    """A permitted call did what it should; a tuple, because nearly all calls do, and one is made a call."""
 
     breaker: str
     duration_ns: int

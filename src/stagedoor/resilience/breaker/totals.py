@@ -35,9 +35,8 @@ class Tally:
         if duration_ns > self._longest_ns:  # noqa: PLR1730 -- `max` takes three times as long
             self._longest_ns = duration_ns
 
-    @property
     def longest_ns(self) -> int:
-        """The longest call as of now."""
+        """Return the longest call as of now."""
         self._turn(self._now_ns() // MINUTE_NS)
         return max(self._longest_ns, self._longest_before_ns)
 
