@@ -120,21 +120,27 @@ async def reset_breaker(name: FromPath[str], scope: Scope, desk: Desk) -> Answer
 
 async def _steer(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk) -> Answer[SteeredCard]:
     call = call_of(scope)
-    steered = await settled(call, desk.steer_breakers.steer(name, order, actor=actor_of(scope)))
+    return success(await settled(call, _steer_all(name, order, scope, desk)), Cache.NOBODY)
+
+
+async def _steer_all(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk) -> SteeredCard:
+    """Carry it out here and in every other process, also when whoever gave the order waits no more."""
+    fleet = call_of(scope).services.fleet
+    steered = await desk.steer_breakers.steer(name, order, actor=actor_of(scope))
     card = SteeredCard(**_figures(steered.breaker), audited=steered.audited)
-    if (fleet := call.services.fleet) is not None:
+    if fleet is not None:
         told = await fleet.ask_others(b"%b %b %b" % (ABOUT_BREAKERS, order.value.encode(), name.encode()))
         card.process = fleet.number
         card.processes = sorted([fleet.number, *(process for process, cards in told.items() if _told(cards))])
-    return success(card, Cache.NOBODY)
+    return card
 
 
 def answer_mate(breakers: Breakers, order: bytes) -> bytes:
     """
     Return how the breakers stand, for another process of this command.
 
-    *order* is what that one was told to do, and has had audited: a `BreakerOrder` and the
-    breaker's name, or nothing.
+    *order* is what that one was told to do, and has had audited or owes the audit: a
+    `BreakerOrder` and the breaker's name, or nothing.
     """
     if order:
         word, _, name = order.decode().partition(" ")

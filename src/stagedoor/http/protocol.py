@@ -77,6 +77,8 @@ class _Nowhere(list[tuple[bytes, bytes]]):
 
 _NOWHERE = _Nowhere()
 
+_BLANKS = b" \t"
+
 
 class _CannotBeRead(Exception):  # noqa: N818 -- it leaves the parser and becomes a refusal
     """The head can be read in more than one way, or in none."""
@@ -191,6 +193,8 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._is_deaf:
             return
+        # The parser leaves white space behind a value, which is no part of it (RFC 9110, 5.5).
+        self.headers = [(name, value.strip(_BLANKS)) for name, value in self.headers]
         if not _reads_in_one_way(self.headers, self.parser.get_http_version()):
             raise _CannotBeRead
         if self.parser.should_upgrade():

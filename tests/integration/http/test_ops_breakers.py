@@ -119,6 +119,24 @@ async def test_what_is_owed_is_written_by_the_next_settling(house: House) -> Non
     assert len(await house.audit("breaker.force_open")) == 1
 
 
+async def test_an_order_is_answered_in_time_while_the_database_hangs_and_audited_once_it_does_not(
+    laid_out: Path, tmp_path: Path
+) -> None:
+    others = TwoOthers()
+    async with an_open_house(laid_out, tmp_path, fleet=others) as house:
+        key = await house.key(Role.OPERATE)
+        in_time = key | {"stagedoor-deadline-ms": "400"}
+        async with house.file.writing():
+            shut = data_of(await house.client.post(f"{SALE}/force-open", headers=in_time))
+            unwritten = await house.audit("breaker.force_open")
+        await house.pen.settle()
+        written = await house.audit("breaker.force_open")
+
+    assert (shut["state"], shut["audited"], shut["processes"]) == ("FORCED_OPEN", False, [1, 2])
+    assert others.breakers.of(Instance.SALE).state is State.FORCED_OPEN
+    assert (len(unwritten), len(written)) == (0, 1)
+
+
 @pytest.mark.parametrize("name", ["nothing", "kafka", "SALESERVICE"])
 async def test_a_breaker_that_is_not_there(house: House, name: str) -> None:
     answer = await house.client.post(f"/ops/api/breakers/{name}/close", headers=await house.key(Role.OPERATE))

@@ -170,6 +170,14 @@ async def test_fields_behind_a_body_are_no_headers(server: Served) -> None:
     assert [name for name, _ in server.headers] == [b"host", b"transfer-encoding", b"connection"]
 
 
+async def test_white_space_around_a_value_is_no_part_of_it(server: Served) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nIdempotency-Key:\t a b \t\r\nX-None: \r\nConnection: close \r\n\r\n"
+    answers = await everything(server.port, head)
+
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert [value for _, value in server.headers] == [b"x", b"a b", b"", b"close"]
+
+
 async def test_of_a_long_row_of_requests_the_first_are_answered(server: Served) -> None:
     answers = await everything(server.port, HIDDEN * 1_000)
 

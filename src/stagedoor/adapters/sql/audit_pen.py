@@ -9,18 +9,24 @@ from sqlalchemy import Connection
 from stagedoor.adapters.sql.audit import append, is_written
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.errors import Fault
+from stagedoor.observability.unheard import to_its_end
+from stagedoor.observability.until import until
 from stagedoor.operators.model import AuditEntry
 from stagedoor.operators.ports import AuditPen
+from stagedoor.resilience.deadline import Deadline, current, due
 
 log = structlog.get_logger(__name__)
+
+PATIENCE_S = 1.0
+"""How long it is waited for entries to be stored, and never longer than half of the time that the caller has left."""
 
 
 class SqlAuditPen(AuditPen):
     """
     Writes entries in the order in which they were noted.
 
-    What cannot be written is owed: kept in memory, in the log, and written by the next
-    `settle` that succeeds. There are as many as operators have given orders.
+    What cannot be written, or takes too long, is owed: kept in memory, in the log, and
+    written by the next `settle` that succeeds. There are as many as operators have given orders.
     """
 
     def __init__(self, lanes: Lanes) -> None:
@@ -32,8 +38,15 @@ class SqlAuditPen(AuditPen):
     async def note(self, *entries: AuditEntry) -> bool:
         """Write *entries* now if that can be; return whether they are stored."""
         self._owed.extend(entries)
+        loop, hers = asyncio.get_running_loop(), current()
+        now = loop.time()
+        patience_s = PATIENCE_S if hers is None else min(PATIENCE_S, (hers.at - now) / 2)
+        # What it tells of has happened, and whoever did it is told so in time: the writing goes on without her.
+        with due(None):
+            settling = loop.create_task(self.settle())
         try:
-            await self.settle()
+            async with until(Deadline(now + patience_s)):
+                await to_its_end(settling)
         except Fault as fault:
             for each in entries:
                 log.warning("audit.owed", actor=each.actor, action=each.action, subject=each.subject, cause=str(fault))
