@@ -1,5 +1,6 @@
 """The operators' calls about breakers: how each stands in every process of this command, and a hand on them."""
 
+import asyncio
 from typing import Any, Final
 
 import msgspec
@@ -126,12 +127,16 @@ async def _steer(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk) ->
 async def _steer_all(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk) -> SteeredCard:
     """Carry it out here and in every other process, also when whoever gave the order waits no more."""
     fleet = call_of(scope).services.fleet
-    steered = await desk.steer_breakers.steer(name, order, actor=actor_of(scope))
+    steering = desk.steer_breakers.steer(name, order, actor=actor_of(scope))
+    if fleet is None or desk.steer_breakers.breakers.find(name) is None:
+        steered = await steering
+        return SteeredCard(**_figures(steered.breaker), audited=steered.audited)
+    # At once, not behind the audit: of two orders all processes are to end in the state of the same one.
+    question = b"%b %b %b" % (ABOUT_BREAKERS, order.value.encode(), name.encode())
+    steered, told = await asyncio.gather(steering, fleet.ask_others(question))
     card = SteeredCard(**_figures(steered.breaker), audited=steered.audited)
-    if fleet is not None:
-        told = await fleet.ask_others(b"%b %b %b" % (ABOUT_BREAKERS, order.value.encode(), name.encode()))
-        card.process = fleet.number
-        card.processes = sorted([fleet.number, *(process for process, cards in told.items() if _told(cards))])
+    card.process = fleet.number
+    card.processes = sorted([fleet.number, *(process for process, cards in told.items() if _told(cards))])
     return card
 
 
@@ -139,8 +144,8 @@ def answer_mate(breakers: Breakers, order: bytes) -> bytes:
     """
     Return how the breakers stand, for another process of this command.
 
-    *order* is what that one was told to do, and has had audited or owes the audit: a
-    `BreakerOrder` and the breaker's name, or nothing.
+    *order* is what that one was told to do, and has audited: a `BreakerOrder` and the
+    breaker's name, or nothing.
     """
     if order:
         word, _, name = order.decode().partition(" ")

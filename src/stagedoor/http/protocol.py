@@ -190,11 +190,14 @@ class PatientProtocol(HttpToolsProtocol):
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # The parser leaves white space behind a value, which is no part of it (RFC 9110, 5.5).
+        super().on_header(name, value.strip(_BLANKS))
+
+    @override
     def on_headers_complete(self) -> None:
         if self._is_deaf:
             return
-        # The parser leaves white space behind a value, which is no part of it (RFC 9110, 5.5).
-        self.headers = [(name, value.strip(_BLANKS)) for name, value in self.headers]
         if not _reads_in_one_way(self.headers, self.parser.get_http_version()):
             raise _CannotBeRead
         if self.parser.should_upgrade():
@@ -252,6 +255,8 @@ class PatientProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
         super().on_headers_complete()
+        # Also where the short way was left in the middle of a body: the list is the app's now.
+        self.headers = _NOWHERE
         self.cycle.transport = self._unhurried  # type: ignore[assignment]  # all of it that an answer uses
 
     def lose_patience(self, now: float, idle_s: float) -> None:

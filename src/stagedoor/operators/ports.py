@@ -31,7 +31,8 @@ class AuditPen(Protocol):
         """
         Write *entries* at once, or, while that cannot be, as soon as it can.
 
-        Returns whether they are stored. Entries are stored in the order in which they were noted.
+        It waits for a short time only. Returns whether they are known to be stored by
+        then. Entries are stored in the order in which they were noted.
         """
         ...
 

@@ -40,7 +40,7 @@ class Deadline(NamedTuple):
         return DeadlineMissed("the work was not done before the caller's deadline")
 
     def anew(self, now: float) -> "Deadline":
-        """Return that of a call that begins *now*, whose caller is in no hurry."""
+        """Return that of a call that begins *now* and whose caller is in no hurry; this one where ours is not known."""
         return self if self.ours_s is None else Deadline(now + self.ours_s, ours_s=self.ours_s)
 
     def begin(self, now: float) -> None:

@@ -367,6 +367,16 @@ async def test_a_body_in_chunks_is_read(ways: Ways) -> None:
     assert short.startswith(b"HTTP/1.1 200 ")
 
 
+async def test_fields_behind_a_body_are_no_headers_on_either_way(ways: Ways) -> None:
+    head = a_request(b"POST " + BASE + b"/queue/token/check", b"Transfer-Encoding: chunked")
+    rest = b"2\r\n{}\r\n0\r\nAuthorization: " + HERS.encode() + b"\r\n\r\n"
+
+    short, long = await ways.answers(head, rest)
+
+    assert short == long
+    assert short.startswith(b"HTTP/1.1 401 ")
+
+
 async def test_requests_sent_at_once_are_answered_in_their_order(ways: Ways) -> None:
     token = ways.short.token()
     check = a_request(b"POST " + BASE + b"/queue/token/check", token=token)

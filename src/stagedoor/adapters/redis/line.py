@@ -318,10 +318,8 @@ class RedisLine(WaitingLine, LineLeftovers):
     async def _end(self, line: RoomLine, endings: Sequence[EndPlace]) -> Sequence[PlaceEnded | Rejection]:
         outcomes, audited = await line.alone(lambda: self._end_alone(line, endings))
         if audited:
-            # It is so already, however late it is for whoever asked, and whatever becomes of the entries. Not alone:
-            # they are another store's, which the line is not to wait for.
-            with due(None):
-                await self._audit_pen.note(*audited)
+            # Not alone: they are another store's, which the line is not to wait for.
+            await self._audit_pen.note(*audited)
         return outcomes
 
     async def _end_alone(

@@ -9,11 +9,10 @@ from sqlalchemy import Connection
 from stagedoor.adapters.sql.audit import append, is_written
 from stagedoor.adapters.sql.lanes import Lanes
 from stagedoor.kernel.errors import Fault
-from stagedoor.observability.unheard import to_its_end
-from stagedoor.observability.until import until
+from stagedoor.observability.unheard import tell_of
 from stagedoor.operators.model import AuditEntry
 from stagedoor.operators.ports import AuditPen
-from stagedoor.resilience.deadline import Deadline, current, due
+from stagedoor.resilience.deadline import current, due
 
 log = structlog.get_logger(__name__)
 
@@ -36,22 +35,28 @@ class SqlAuditPen(AuditPen):
         self._turn = asyncio.Lock()
 
     async def note(self, *entries: AuditEntry) -> bool:
-        """Write *entries* now if that can be; return whether they are stored."""
+        """Write *entries* now if that can be; return whether they are known to be stored."""
         self._owed.extend(entries)
         loop, hers = asyncio.get_running_loop(), current()
-        now = loop.time()
-        patience_s = PATIENCE_S if hers is None else min(PATIENCE_S, (hers.at - now) / 2)
+        patience_s = PATIENCE_S if hers is None else max(0.0, min(PATIENCE_S, (hers.at - loop.time()) / 2))
         # What it tells of has happened, and whoever did it is told so in time: the writing goes on without her.
         with due(None):
             settling = loop.create_task(self.settle())
         try:
-            async with until(Deadline(now + patience_s)):
-                await to_its_end(settling)
-        except Fault as fault:
-            for each in entries:
-                log.warning("audit.owed", actor=each.actor, action=each.action, subject=each.subject, cause=str(fault))
-            return False
-        return True
+            await asyncio.wait({settling}, timeout=patience_s)
+        finally:
+            if not settling.done():
+                settling.add_done_callback(tell_of)
+        if not settling.done():
+            cause = f"not stored within {patience_s:.1f} s"
+        elif isinstance(fault := settling.exception(), Fault):
+            cause = str(fault)
+        else:
+            settling.result()
+            return True
+        for each in entries:
+            log.warning("audit.owed", actor=each.actor, action=each.action, subject=each.subject, cause=cause)
+        return False
 
     async def settle(self) -> int:
         """Write what is owed; return how many entries. Raises `Fault`: then all of it still is."""
