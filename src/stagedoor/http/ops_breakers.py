@@ -131,7 +131,7 @@ async def _steer_all(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk
     if fleet is None or desk.steer_breakers.breakers.find(name) is None:
         steered = await steering
         return SteeredCard(**_figures(steered.breaker), audited=steered.audited)
-    # At once, not behind the audit: of two orders all processes are to end in the state of the same one.
+    # At once, not behind the audit: of two orders that come here all processes are to end in the state of the same one.
     question = b"%b %b %b" % (ABOUT_BREAKERS, order.value.encode(), name.encode())
     steered, told = await asyncio.gather(steering, fleet.ask_others(question))
     card = SteeredCard(**_figures(steered.breaker), audited=steered.audited)
@@ -144,7 +144,7 @@ def answer_mate(breakers: Breakers, order: bytes) -> bytes:
     """
     Return how the breakers stand, for another process of this command.
 
-    *order* is what that one was told to do, and has audited: a `BreakerOrder` and the
+    *order* is what that one was told to do, and sees to the audit of: a `BreakerOrder` and the
     breaker's name, or nothing.
     """
     if order:

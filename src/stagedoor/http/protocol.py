@@ -67,15 +67,8 @@ class Patience:
         return self.idle_when_crowded_s if 2 * connections > self.connections_max else self.idle_s
 
 
-class _Nowhere(list[tuple[bytes, bytes]]):
-    """Where trailers go: behind a body, a field could pass for one that a proxy has put into the head."""
-
-    @override
-    def append(self, field: tuple[bytes, bytes], /) -> None:
-        """Forget it."""
-
-
-_NOWHERE = _Nowhere()
+_NOWHERE: list[tuple[bytes, bytes]] = []
+"""Where no field is kept: one behind a body could pass for one that a proxy has put into the head."""
 
 _BLANKS = b" \t"
 
@@ -191,8 +184,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        # The parser leaves white space behind a value, which is no part of it (RFC 9110, 5.5).
-        super().on_header(name, value.strip(_BLANKS))
+        if self.headers is not _NOWHERE:
+            # The parser leaves white space behind a value, which is no part of it (RFC 9110, 5.5).
+            super().on_header(name, value.strip(_BLANKS))
 
     @override
     def on_headers_complete(self) -> None:

@@ -1,5 +1,6 @@
 """The operators' calls about breakers: what they show, what they do, and what the audit says of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -135,6 +136,27 @@ async def test_an_order_is_answered_in_time_while_the_database_hangs_and_audited
     assert (shut["state"], shut["audited"], shut["processes"]) == ("FORCED_OPEN", False, [1, 2])
     assert others.breakers.of(Instance.SALE).state is State.FORCED_OPEN
     assert (len(unwritten), len(written)) == (0, 1)
+
+
+async def test_of_two_orders_while_the_database_hangs_every_process_ends_in_the_state_of_the_last(
+    laid_out: Path, tmp_path: Path
+) -> None:
+    others, obeyed = TwoOthers(), asyncio.Event()
+    async with an_open_house(laid_out, tmp_path, fleet=others) as house:
+        key, sale = await house.key(Role.OPERATE), house.breakers.of(Instance.SALE)
+        sale.subscribe(lambda _: obeyed.set())
+
+        async def order(word: str, *, deadline_ms: int) -> None:
+            headers = key | {"stagedoor-deadline-ms": str(deadline_ms)}
+            data_of(await house.client.post(f"{SALE}/{word}", headers=headers))
+
+        async with house.file.writing():
+            # Who waits longer for her entry comes first.
+            first = asyncio.ensure_future(order("force-open", deadline_ms=1_000))
+            await obeyed.wait()
+            await asyncio.gather(first, order("close", deadline_ms=300))
+
+    assert (sale.state, others.breakers.of(Instance.SALE).state) == (State.CLOSED, State.CLOSED)
 
 
 @pytest.mark.parametrize("name", ["nothing", "kafka", "SALESERVICE"])

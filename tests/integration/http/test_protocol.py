@@ -178,6 +178,13 @@ async def test_white_space_around_a_value_is_no_part_of_it(server: Served) -> No
     assert [value for _, value in server.headers] == [b"x", b"a b", b"", b"close"]
 
 
+async def test_who_waits_to_be_told_to_go_on_is_told_so_whatever_is_behind_the_word(server: Served) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue \t\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+    answers = await everything(server.port, head, b"{}")
+
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", answers) == [b"100", b"200"]
+
+
 async def test_of_a_long_row_of_requests_the_first_are_answered(server: Served) -> None:
     answers = await everything(server.port, HIDDEN * 1_000)
 

@@ -44,10 +44,12 @@ class SqlAuditPen(AuditPen):
             settling = loop.create_task(self.settle())
         try:
             await asyncio.wait({settling}, timeout=patience_s)
-        finally:
-            if not settling.done():
-                settling.add_done_callback(tell_of)
+        except asyncio.CancelledError:
+            # Also where it has ended in this very round.
+            settling.add_done_callback(tell_of)
+            raise
         if not settling.done():
+            settling.add_done_callback(tell_of)
             cause = f"not stored within {patience_s:.1f} s"
         elif isinstance(fault := settling.exception(), Fault):
             cause = str(fault)
