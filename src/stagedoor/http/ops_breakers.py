@@ -128,6 +128,7 @@ async def _steer_all(name: str, order: BreakerOrder, scope: Scope, desk: OpsDesk
     """Carry it out here and in every other process, also when whoever gave the order waits no more."""
     fleet = call_of(scope).services.fleet
     steering = desk.steer_breakers.steer(name, order, actor=actor_of(scope))
+    # What is refused here must not be obeyed elsewhere.
     if fleet is None or desk.steer_breakers.breakers.find(name) is None:
         steered = await steering
         return SteeredCard(**_figures(steered.breaker), audited=steered.audited)

@@ -19,6 +19,7 @@ from stagedoor.kernel.money import Won
 from stagedoor.observability.metrics import Metrics
 from stagedoor.resilience.breakers import Instance
 from stagedoor.wallet.model import Transfer
+from tests.builders.work import Work
 from tests.integration.http.served import everything, served
 from tests.integration.http.stage import FakeTill, FakeWallets, Stage
 
@@ -28,42 +29,30 @@ LONG_AFTER_S = 0.2
 NO_ANSWER = b"HTTP/1.1 503 "
 
 
-class Silent:
-    """Whatever is asked, there is no answer before it is let go."""
-
-    def __init__(self) -> None:
-        self.go_on = asyncio.Event()
-        self.ended = 0
-
-    async def waited(self) -> None:
-        await self.go_on.wait()
-        self.ended += 1
-
-
 class SilentTill(FakeTill):
-    def __init__(self, silent: Silent) -> None:
+    def __init__(self, silent: Work) -> None:
         super().__init__()
         self._silent = silent
 
     @override
     async def reserve(self, **asked: Any) -> Settled:
-        await self._silent.waited()
+        await self._silent()
         raise AssertionError("nobody waits for this")
 
 
 class SilentWallets(FakeWallets):
-    def __init__(self, silent: Silent) -> None:
+    def __init__(self, silent: Work) -> None:
         super().__init__()
         self._silent = silent
 
     @override
     async def balance(self, buyer_id: BuyerId) -> Won | None:
-        await self._silent.waited()
+        await self._silent()
         return None
 
     @override
     async def ledger(self, buyer_id: BuyerId, *, limit: int) -> list[Transfer]:
-        await self._silent.waited()
+        await self._silent()
         return []
 
 
@@ -73,12 +62,12 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 @asynccontextmanager
-async def silence(way: str, deadlines: Deadlines = SOON) -> AsyncIterator[tuple[Stage, Silent, int]]:
-    silent = Silent()
+async def silence(way: str, deadlines: Deadlines = SOON) -> AsyncIterator[tuple[Stage, Work, int]]:
+    silent = Work()
     stage = Stage(deadlines=deadlines, reserve_seats=SilentTill(silent), wallets=SilentWallets(silent))
     async with served(app=stage.app, hot=HotCalls(stage.app) if way == SHORT else None) as server:
         yield stage, silent, server.port
-        silent.go_on.set()
+        silent.may_end.set()
         await stage.services.under_way.drain()
 
 
@@ -130,13 +119,13 @@ class LateTill(SilentTill):
 
 
 async def test_who_repeats_is_told_that_the_first_still_runs_however_late_the_loop_is(way: str) -> None:
-    silent = Silent()
+    silent = Work()
     stage = Stage(deadlines=SOON, reserve_seats=LateTill(silent))
     async with served(app=stage.app, hot=HotCalls(stage.app) if way == SHORT else None) as server:
         again = request(stage, *RESERVE, idempotency_key="once")
         first = await everything(server.port, again)
         second = await everything(server.port, again)
-        silent.go_on.set()
+        silent.may_end.set()
         await stage.services.under_way.drain()
 
     assert first.startswith(NO_ANSWER)

@@ -29,7 +29,7 @@ class Cause(Enum):
 
 
 class CallSucceeded(NamedTuple):
-    """A permitted call did what it should; a tuple, because nearly all calls do, and one is made a call."""
+    """A permitted call did what it should; a tuple, because whoever listens to calls hears of nearly all of them so."""
 
     breaker: str
     duration_ns: int
