@@ -22,6 +22,8 @@ from stagedoor.http.under_way import Work
 from stagedoor.kernel import clock
 from stagedoor.kernel.errors import Rejection
 from stagedoor.resilience.breakers import Breakers
+from stagedoor.resilience.concurrency_limit import ConcurrencyLimit
+from stagedoor.resilience.lag_level import LagLevel
 from stagedoor.workers.pulse import Pulse
 
 
@@ -70,9 +72,10 @@ def take_the_guards_out() -> None:
     replace(clock.ServiceClock, "stands", property(lambda _self: False))
     replace(Pulse, "beat", nothing)
     replace(Breakers, "tick", nothing)
-    for name in ("sheds", "begin", "end"):
-        replace(Load, name, lambda *_: False)
-    replace(Load, "has_room", lambda *_: True)
+    replace(LagLevel, "sheds", lambda *_: False)
+    replace(ConcurrencyLimit, "has_room", lambda *_: True)
+    replace(ConcurrencyLimit, "begin", lambda *_: None)
+    replace(Load, "end", lambda *_: None)
     replace(Load, "look", nothing)
 
 

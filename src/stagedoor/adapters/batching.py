@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
 
 from stagedoor.kernel.errors import Fault, Overloaded, TooLate
@@ -85,10 +86,15 @@ class Batcher(Generic[Command, Outcome]):
         """
         if self._closing or len(self._waiting) >= self._waiting_max:
             raise Overloaded("too many commands are waiting")
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Outcome] = self._loop.create_future()
         self._waiting.append(_Member(command, answer, current()))
         self._arrived.set()
         return answer
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # Asked for once, as to ask is a system call (`getpid`, CPython 3.11).
+        return asyncio.get_running_loop()
 
     @property
     def waiting(self) -> int:
@@ -123,7 +129,7 @@ class Batcher(Generic[Command, Outcome]):
     def _next_batch(self) -> "list[_Member[Command, Outcome]]":
         """Take the next members out of the line, without those for whom it is too late."""
         batch: list[_Member[Command, Outcome]] = []
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         while self._waiting and len(batch) < self._batch_max:
             member = self._waiting.popleft()
             if member.deadline is None or not member.deadline.is_over(now):

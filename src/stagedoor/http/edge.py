@@ -104,7 +104,7 @@ class Edge:
         """
         self._under_way += 1
         try:
-            now = asyncio.get_running_loop().time()
+            now = self._overdue.loop.time()
             deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
             with due(deadline):
                 return await self._overdue.in_time(work(), deadline.at + LATE_S, deadline.missed)

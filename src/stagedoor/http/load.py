@@ -55,6 +55,11 @@ class Load:
         self._metrics = metrics
         self._lag = LagLevel(target_s=LATE * target_s)
         self._limit = ConcurrencyLimit(target_s=target_s, least=least, most=most)
+        # Theirs, as they are: every call comes by here. Whether a call is put off for the lag, whether or not it would
+        # have to wait; whether one that has to wait may; and to count one let in. Seconds are `time.perf_counter`'s.
+        self.sheds = self._lag.sheds
+        self.has_room = self._limit.has_room
+        self.begin = self._limit.begin
         self._come_back = count()
         self._looked_at: float | None = None
         self._shed = 0
@@ -62,19 +67,6 @@ class Load:
         self._quiet_looks = QUIET_LOOKS
         metrics.under_way_limit.set_function(lambda: self._limit.limit)
         metrics.shed_level.set_function(lambda: self._lag.level)
-
-    def sheds(self, priority: Priority) -> bool:
-        """Say whether a call of *priority* is put off for the lag, whether or not it would have to wait."""
-        lag = self._lag
-        return lag.level != 0 and lag.sheds(priority)
-
-    def has_room(self, priority: Priority, now: float) -> bool:
-        """Say whether a call of *priority* that has to wait for something may do so."""
-        return self._limit.has_room(priority, now)
-
-    def begin(self, priority: Priority, now: float) -> None:
-        """Count a call that was let in at *now*, by `time.perf_counter`."""
-        self._limit.begin(priority, now)
 
     def end(self, priority: Priority, began: float) -> None:
         """Count its end."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count
 from typing import TypeVar
@@ -36,6 +37,11 @@ class Overdue:
         self._timer: asyncio.Handle | None = None
         self._looks_at = 0.0
 
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that all of them wait on; asked for once, as to ask is a system call (`getpid`, CPython 3.11)."""
+        return asyncio.get_running_loop()
+
     def watch(self, until: float, tell: Callable[[], object]) -> Watched:
         """Call *tell* at *until*, unless what is returned is over by then."""
         waiting, watched = self._waiting, Watched(tell)
@@ -55,7 +61,7 @@ class Overdue:
 
         Where somebody else cuts the caller off in the same round, she has missed it all the same.
         """
-        task = asyncio.current_task()
+        task = asyncio.current_task(self.loop)
         assert task is not None
         watched = self.watch(until, task.cancel)
         try:
@@ -72,11 +78,11 @@ class Overdue:
     def _look_at(self, instant: float) -> None:
         # Not asked of the timer: for an instant that has come, uvloop gives one that does not know.
         self._looks_at = instant
-        self._timer = asyncio.get_running_loop().call_at(instant, self._look)
+        self._timer = self.loop.call_at(instant, self._look)
 
     def _look(self) -> None:
         """Tell those who have waited long enough, and look again when the next one has."""
-        waiting, now = self._waiting, asyncio.get_running_loop().time()
+        waiting, now = self._waiting, self.loop.time()
         self._timer = None
         while waiting and (waiting[0][2].is_over or waiting[0][0] <= now):
             _, _, watched = heappop(waiting)

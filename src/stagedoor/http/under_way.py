@@ -1,7 +1,7 @@
 """A caller waits only so long for her answer; what she has begun is not lost by that."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -112,7 +112,7 @@ class UnderWay:
         assert hers is not None
         # With as long as we wait, however long she does, and whatever she waited for before: those who are in a hurry
         # would take every trial and show nothing, and the sale stay shut for as long as they come.
-        with due(hers.anew(asyncio.get_running_loop().time())), guard.call():
+        with due(hers.anew(self._overdue.loop.time())), guard.call():
             try:
                 # Not as a repeat, whatever she is told: to the guard one that takes too long has failed.
                 return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
@@ -122,21 +122,20 @@ class UnderWay:
                 refusal = rejection
         raise refusal
 
-    async def _answer(
+    def _answer(
         self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool = False, is_repeated: bool = False
-    ) -> T:
-        loop = asyncio.get_running_loop()
+    ) -> Awaitable[T]:
         deadline = current()
         if deadline is None:
-            with due(Deadline(loop.time() + self._deadline_s)):
-                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
+            return self._answer_in_ours(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
         begun = work()
         if scope is None and isinstance(begun, asyncio.Future):
             assert not isinstance(begun, asyncio.Task)
-            return await self._outcome(begun, deadline)
+            return self._outcome(begun, deadline)
         if scope is None and may_be_cut_off:
             assert not isinstance(begun, asyncio.Future)
-            return await self._overdue.in_time(begun, deadline.at, deadline.missed)
+            return self._overdue.in_time(begun, deadline.at, deadline.missed)
+        loop = self._overdue.loop
         late = StillRunning if is_repeated else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
         # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
@@ -146,7 +145,13 @@ class UnderWay:
             self._running[scope] = self._running.get(scope, 0) + 1
         watched = self._overdue.watch(deadline.at, partial(_tell, answer, late))
         running.add_done_callback(partial(self._ended, answer, scope, watched))
-        return await heard(answer)
+        return heard(answer)
+
+    async def _answer_in_ours(
+        self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool, is_repeated: bool
+    ) -> T:
+        with due(Deadline(self._overdue.loop.time() + self._deadline_s)):
+            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
 
     async def _outcome(self, of_batch: asyncio.Future[T | Rejection], deadline: Deadline) -> T:
         # Without a second future between her and the batch: every join would pay for it. A key needs one, for it is

@@ -47,8 +47,8 @@ async def heard(answer: asyncio.Future[T]) -> T:
 def hearing(call: Callable[[Asked], asyncio.Future[T]]) -> Callable[[Asked], Awaitable[T]]:
     """Return *call* for what is done in its caller's own task, so that she goes on from an answer that is there."""
 
-    async def called(asked: Asked) -> T:
-        return await heard(call(asked))
+    def called(asked: Asked) -> Awaitable[T]:
+        return heard(call(asked))
 
     return called
 

@@ -15,13 +15,13 @@ class Tally:
     it: one that is never forgotten would soon say nothing.
     """
 
-    __slots__ = ("_longest_before_ns", "_longest_ns", "_minute", "_now_ns", "count", "sum_ns")
+    __slots__ = ("_longest_before_ns", "_longest_ns", "_now_ns", "_turns_at_ns", "count", "sum_ns")
 
     def __init__(self, now_ns: MonotonicNs) -> None:
         self._now_ns = now_ns
         self.count = 0
         self.sum_ns = 0
-        self._minute = -1
+        self._turns_at_ns = 0
         self._longest_ns = 0
         self._longest_before_ns = 0
 
@@ -29,22 +29,24 @@ class Tally:
         """Count a call that ends now."""
         self.count += 1
         self.sum_ns += duration_ns
-        minute = self._now_ns() // MINUTE_NS
-        if minute != self._minute:
-            self._turn(minute)
+        now_ns = self._now_ns()
+        if now_ns >= self._turns_at_ns:
+            self._turn(now_ns)
         if duration_ns > self._longest_ns:  # noqa: PLR1730 -- `max` takes three times as long
             self._longest_ns = duration_ns
 
     def longest_ns(self) -> int:
         """Return the longest call as of now."""
-        self._turn(self._now_ns() // MINUTE_NS)
+        now_ns = self._now_ns()
+        if now_ns >= self._turns_at_ns:
+            self._turn(now_ns)
         return max(self._longest_ns, self._longest_before_ns)
 
-    def _turn(self, minute: int) -> None:
-        if minute != self._minute:
-            self._longest_before_ns = self._longest_ns if minute == self._minute + 1 else 0
-            self._longest_ns = 0
-            self._minute = minute
+    def _turn(self, now_ns: int) -> None:
+        minute_ends_ns = (now_ns // MINUTE_NS + 1) * MINUTE_NS
+        self._longest_before_ns = self._longest_ns if minute_ends_ns == self._turns_at_ns + MINUTE_NS else 0
+        self._longest_ns = 0
+        self._turns_at_ns = minute_ends_ns
 
 
 class Totals:
