@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scripts.bench import CONNECTIONS
@@ -22,6 +22,9 @@ from scripts.bench.stage import Size, Stage
 FLOOR_ROW = "floor"
 FLOOR_ANSWER_BYTES = 150
 """About what a poll is answered with."""
+
+GUARD_PAIRS_TIMES = 3
+"""With and without guards a server differs by some hundredths: a median of few pairs would tell of the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +52,12 @@ class Run:
     folder: Path
     profile: Profile = EMBEDDED
     report: Report = field(default_factory=Report)
-    _houses: dict[str, House] = field(default_factory=dict)
+    _houses: dict[Plan, House] = field(default_factory=dict)
 
     @property
     def setting(self) -> str:
         """How all rows are measured, in a line."""
-        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row"
+        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row, {GUARD_PAIRS_TIMES} times as many for a guard"
         return f"{pairs}, {CONNECTIONS} connections for each process; {self.cores}."
 
     def rows(self, names: Collection[str]) -> None:
@@ -92,35 +95,38 @@ class Run:
 
     def _guard_row(self, row: Row) -> None:
         """Measure the row's call beside the same server without its guards: each has a house of its own."""
-        with self._stage(row) as guarded, self._stage(row, UNGUARDED, "unguarded") as unguarded:
+        size = replace(self.size, pairs=GUARD_PAIRS_TIMES * self.size.pairs)
+        with self._stage(row, size=size) as guarded, self._stage(row, UNGUARDED, "unguarded", size=size) as unguarded:
             (call, _), (beside, _) = row.call(guarded), row.call(unguarded)
-            measured = measure(beside, call, pairs=self.size.pairs, seconds=self.size.seconds, note=note)
+            measured = measure(beside, call, pairs=size.pairs, seconds=size.seconds, note=note)
             self.report.add(row.name, guard_figures_of(measured), row.goal)
         for stage in (guarded, unguarded):
             shutil.rmtree(stage.folder)
 
     @contextmanager
-    def _stage(self, row: Row, program: Sequence[str] = PRODUCT, suffix: str = "") -> Iterator[Stage]:
+    def _stage(
+        self, row: Row, program: Sequence[str] = PRODUCT, suffix: str = "", size: Size | None = None
+    ) -> Iterator[Stage]:
         """Serve the row's house with *program* for as long as it is measured."""
         folder = self.folder / f"{row.name}{suffix}"
+        size = size or self.size
         if row.setup is None:
-            house = self._house(row)
+            house = self._house(row.plan(size))
             log = house.copied_to(folder) / "server.log"
             with served(program, cores=self.cores, settings=house.settings, log=log) as server:
-                yield Stage(house=house, server=server, cores=self.cores, size=self.size, folder=folder)
+                yield Stage(house=house, server=server, cores=self.cores, size=size, folder=folder)
             return
         with running(row.setup, self.cores) as engines:
             self.report.remarks[row.name] = engines.said
-            house = _built(row.plan(self.size), folder, engines.settings)
+            house = _built(row.plan(size), folder, engines.settings)
             cores, log = row.setup.cores(self.cores), folder / "server.log"
             with served(program, cores=cores, settings=house.settings, log=log, engines=engines) as server:
-                yield Stage(house=house, server=server, cores=cores, size=self.size, folder=folder)
+                yield Stage(house=house, server=server, cores=cores, size=size, folder=folder)
 
-    def _house(self, row: Row) -> House:
-        plan = row.plan(self.size)
-        if plan.name not in self._houses:
-            self._houses[plan.name] = _built(plan, self.folder / f"house-{plan.name}")
-        return self._houses[plan.name]
+    def _house(self, plan: Plan) -> House:
+        if plan not in self._houses:
+            self._houses[plan] = _built(plan, self.folder / f"house-{plan.name}-{plan.inside}")
+        return self._houses[plan]
 
 
 def _built(plan: Plan, folder: Path, engines: Mapping[str, str] | None = None) -> House:
