@@ -9,7 +9,7 @@ from scripts.bench.paced import Ask
 from scripts.bench.wrk import Round
 
 VOID_MAX = 3
-"""So many rounds of a row may be void and be repeated; with the next one the run has failed."""
+"""So many rounds of a row, however many it has, may be void and be repeated; with the next one the run has failed."""
 
 
 class VoidError(Exception):

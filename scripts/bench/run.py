@@ -57,7 +57,9 @@ class Run:
     @property
     def setting(self) -> str:
         """How all rows are measured, in a line."""
-        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row, {GUARD_PAIRS_TIMES} times as many for a guard"
+        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row"
+        if self.profile.guard_rows:
+            pairs += f", {GUARD_PAIRS_TIMES} times as many for a guard"
         return f"{pairs}, {CONNECTIONS} connections for each process; {self.cores}."
 
     def rows(self, names: Collection[str]) -> None:
@@ -125,7 +127,7 @@ class Run:
 
     def _house(self, plan: Plan) -> House:
         if plan not in self._houses:
-            self._houses[plan] = _built(plan, self.folder / f"house-{plan.name}-{plan.inside}")
+            self._houses[plan] = _built(plan, self.folder / f"house-{len(self._houses)}-{plan.name}")
         return self._houses[plan]
 
 

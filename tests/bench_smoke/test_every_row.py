@@ -14,7 +14,7 @@ from scripts.bench.cores import Cores
 from scripts.bench.house import House, build
 from scripts.bench.rounds import VoidError, measure
 from scripts.bench.rows import GUARD_ROWS, Row, check_waiting, crowd, orders, sale
-from scripts.bench.run import EMBEDDED, Run
+from scripts.bench.run import EMBEDDED, GUARD_PAIRS_TIMES, Run
 from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, NotServedError, Served, served
 from scripts.bench.stage import Size, Stage
 
@@ -82,6 +82,7 @@ def test_the_guards_are_measured_beside_a_server_without(tmp_path: Path, row: Ro
     figures = run.report.figures[row.name]
     assert min(figures["cpu_us"], figures["unguarded_cpu_us"]) > 0
     assert figures["least"] <= figures["guard_percent"] <= figures["most"]
+    assert figures["pairs"] == GUARD_PAIRS_TIMES * SMALL.pairs
 
 
 def test_a_server_without_guards_is_one(tmp_path: Path) -> None:

@@ -55,10 +55,11 @@ class Load:
         self._metrics = metrics
         self._lag = LagLevel(target_s=LATE * target_s)
         self._limit = ConcurrencyLimit(target_s=target_s, least=least, most=most)
-        # Theirs, as they are: every call comes by here. Whether a call is put off for the lag, whether or not it would
-        # have to wait; whether one that has to wait may; and to count one let in. Seconds are `time.perf_counter`'s.
+        # The lag's and the limit's own: every call comes by here, and would pay for functions that hand it on.
         self.sheds = self._lag.sheds
+        """Says whether a call is put off for the lag, whether or not it would have to wait."""
         self.has_room = self._limit.has_room
+        """Says whether a call that has to wait for something may do so; instants are `time.perf_counter`'s."""
         self.begin = self._limit.begin
         self._come_back = count()
         self._looked_at: float | None = None

@@ -125,9 +125,11 @@ class UnderWay:
     def _answer(
         self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool = False, is_repeated: bool = False
     ) -> Awaitable[T]:
+        # Begins the work at once; what is returned is to be awaited in the caller's own `with`. A coroutine around it
+        # would cost every call.
         deadline = current()
         if deadline is None:
-            return self._answer_in_ours(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
+            return self._answer_by_our_deadline(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
         begun = work()
         if scope is None and isinstance(begun, asyncio.Future):
             assert not isinstance(begun, asyncio.Task)
@@ -147,7 +149,7 @@ class UnderWay:
         running.add_done_callback(partial(self._ended, answer, scope, watched))
         return heard(answer)
 
-    async def _answer_in_ours(
+    async def _answer_by_our_deadline(
         self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool, is_repeated: bool
     ) -> T:
         with due(Deadline(self._overdue.loop.time() + self._deadline_s)):

@@ -45,7 +45,11 @@ async def heard(answer: asyncio.Future[T]) -> T:
 
 
 def hearing(call: Callable[[Asked], asyncio.Future[T]]) -> Callable[[Asked], Awaitable[T]]:
-    """Return *call* for what is done in its caller's own task, so that she goes on from an answer that is there."""
+    """
+    Return *call* for what is done in its caller's own task, so that she goes on from an answer that is there.
+
+    It begins, and raises what it begins with, before it is awaited.
+    """
 
     def called(asked: Asked) -> Awaitable[T]:
         return heard(call(asked))

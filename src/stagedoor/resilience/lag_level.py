@@ -49,7 +49,7 @@ class LagLevel:
 
     def sheds(self, priority: Priority) -> bool:
         """Say whether this one call of *priority* is put off: evenly, so many of a hundred as the level asks for."""
-        if not self.level:
+        if not self.level:  # as nearly always: each call asks
             return False
         part = min(self.level - priority, PART_MAX.get(priority, 1.0))
         if part <= 0:

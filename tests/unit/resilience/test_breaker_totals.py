@@ -2,6 +2,7 @@ import pytest
 
 from stagedoor.resilience.breaker import State
 from stagedoor.resilience.breaker.totals import MINUTE_NS, Tally
+from stagedoor.resilience.breaker.windows import SECOND_NS
 from tests.unit.resilience.breakers import FAST_NS, SLOW_NS, Bench, DatabaseGone, SoldOut, an_open_breaker
 
 
@@ -23,6 +24,19 @@ def test_the_longest_call_is_forgotten_after_the_next_minute() -> None:
 
 def test_the_longest_call_of_a_quiet_time_ago_is_forgotten() -> None:
     assert longest_at(5) == [0]
+
+
+def test_minutes_are_those_of_the_clock_and_not_of_the_first_call() -> None:
+    now_ns = MINUTE_NS - SECOND_NS
+    tally = Tally(lambda: now_ns)
+    tally.add(9)
+    now_ns = MINUTE_NS + SECOND_NS
+    tally.add(3)
+    before = tally.longest_ns()
+
+    now_ns = 2 * MINUTE_NS
+
+    assert (before, tally.longest_ns()) == (9, 3)
 
 
 def test_calls_are_counted_by_how_they_ended_also_when_their_window_is_gone() -> None:

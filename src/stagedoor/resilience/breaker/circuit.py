@@ -119,7 +119,7 @@ class CircuitBreaker:
 
         Looking changes nothing, so what comes behind an overdue trial is not foreseen.
         """
-        if self._admits_all:
+        if self._admits_all:  # as nearly always: each call asks
             return False
         if self._state is State.HALF_OPEN:
             return self._trials_left > 0 and not self._is_trial_overdue()
@@ -198,10 +198,8 @@ class CircuitBreaker:
     def record_success(self, permit: Permit, duration_ns: int) -> None:
         """Count the call as a success."""
         slow = duration_ns > self._slow_above_ns  # exactly the threshold is not slow
-        if not self._is_silent:
-            self.totals.successful.add(duration_ns)
-            if self._bulletin.of_calls:
-                self._bulletin.add_call(CallSucceeded(breaker=self.name, duration_ns=duration_ns, slow=slow))
+        if self._add(self.totals.successful, duration_ns):
+            self._bulletin.add_call(CallSucceeded(breaker=self.name, duration_ns=duration_ns, slow=slow))
         self._count(permit, SUCCEEDED + SLOW if slow else SUCCEEDED)
 
     def record_error(self, permit: Permit, duration_ns: int, error: Exception) -> None:
