@@ -17,6 +17,7 @@ from scripts.bench.rounds import Call
 from scripts.bench.served import NotServedError
 from scripts.bench.stage import Size, Stage
 from stagedoor.adapters.sql.demo import ARENA
+from stagedoor.waiting_room.room_change import POLICY_RANGES
 
 WAITING_PART = b'"status":"WAITING"'
 TOKENS_IN_TURN = 20_000
@@ -61,8 +62,8 @@ def million(size: Size) -> Plan:
 
 
 def sale(size: Size) -> Plan:
-    """Return a house where so many are inside that nobody has to buy twice."""
-    return sale_of(ORDERS_A_SECOND_MAX * size.calling_s)
+    """Return a house where so many are inside that nobody has to buy twice, as far as a room takes them."""
+    return sale_of(min(ORDERS_A_SECOND_MAX * size.calling_s, int(POLICY_RANGES["max_active"].most)))
 
 
 def sale_of(buyers: int) -> Plan:

@@ -20,6 +20,8 @@ from scripts.bench.goals import Goal
 from scripts.bench.paced import Ask
 from scripts.bench.report import Report, figures_of
 from scripts.bench.rounds import VOID_MAX, Measured, VoidError, measure
+from scripts.bench.rows import sale
+from scripts.bench.stage import Size
 from scripts.bench.wrk import Round
 
 
@@ -122,6 +124,10 @@ def test_too_many_void_rounds_fail_the_run_with_what_was_answered() -> None:
 
     with pytest.raises(VoidError, match=r"call: 4 rounds were void.*1 of 100 answers wrong.*500 oh"):
         measured([a_round(100)], [void] * (VOID_MAX + 1), pairs=7, order=[])
+
+
+def test_a_house_has_no_more_inside_than_a_room_takes() -> None:
+    assert sale(Size(pairs=300, seconds=3)).inside == 1_000_000
 
 
 def reported(rows: dict[str, tuple[Measured, Goal | None]]) -> Report:
