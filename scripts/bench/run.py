@@ -86,7 +86,7 @@ class Run:
         return measured
 
     def _row(self, row: Row, floor: Served) -> None:
-        with self._stage(row) as stage:
+        with self._stage(row, self.size) as stage:
             call, answer_bytes = row.call(stage)
             beside = floor_of(answer_bytes, server=floor, cores=self.cores, folder=stage.folder, beside=stage.server)
             measured = self._measure(row.name, beside=beside, call=call, goal=row.goal)
@@ -98,7 +98,7 @@ class Run:
     def _guard_row(self, row: Row) -> None:
         """Measure the row's call beside the same server without its guards: each has a house of its own."""
         size = replace(self.size, pairs=GUARD_PAIRS_TIMES * self.size.pairs)
-        with self._stage(row, size=size) as guarded, self._stage(row, UNGUARDED, "unguarded", size=size) as unguarded:
+        with self._stage(row, size) as guarded, self._stage(row, size, UNGUARDED, "unguarded") as unguarded:
             (call, _), (beside, _) = row.call(guarded), row.call(unguarded)
             measured = measure(beside, call, pairs=size.pairs, seconds=size.seconds, note=note)
             self.report.add(row.name, guard_figures_of(measured), row.goal)
@@ -106,12 +106,9 @@ class Run:
             shutil.rmtree(stage.folder)
 
     @contextmanager
-    def _stage(
-        self, row: Row, program: Sequence[str] = PRODUCT, suffix: str = "", size: Size | None = None
-    ) -> Iterator[Stage]:
+    def _stage(self, row: Row, size: Size, program: Sequence[str] = PRODUCT, suffix: str = "") -> Iterator[Stage]:
         """Serve the row's house with *program* for as long as it is measured."""
         folder = self.folder / f"{row.name}{suffix}"
-        size = size or self.size
         if row.setup is None:
             house = self._house(row.plan(size))
             log = house.copied_to(folder) / "server.log"
