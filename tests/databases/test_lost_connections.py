@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from tests.builders.sale import ANN, BALANCE
 from tests.databases.moments import Once, lock_wallet, sleep
 from tests.databases.test_server_lanes import balance, set_balance
 from tests.faults.proxy import Proxy
-from tests.faults.toxics import DOWN, UP, ResetPeer, Timeout
+from tests.faults.toxics import DOWN, UP, Piece, ResetPeer, Timeout, Toxic, Way
 
 DEADLINE_MS = 1_500
 HASTY = replace(SERVING, writers=2, readers=1, deadline_ms=DEADLINE_MS, statement_ms=1_400, lock_ms=1_400)
@@ -64,6 +64,72 @@ async def test_connections_that_the_server_has_ended_are_replaced_unseen(
     assert await spoilt.reading(balance) == 1
     await _charge(spoilt, 2)
     assert await spoilt.reading(balance) == 2
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Misspelling(Toxic):
+    """The first rollback that comes by is one that no server knows; *met* is how many were."""
+
+    met: list[bytes] = field(default_factory=list)
+
+    async def let_through(self, piece: Piece, way: Way) -> AsyncIterator[Piece]:
+        if is_rollback(piece) and not self.met:
+            self.met.append(piece.data)
+            piece = replace(piece, data=piece.data.replace(b"ROLLBACK", b"ROLLBACX"))
+        yield piece
+
+
+def is_rollback(piece: Piece) -> bool:
+    return b"ROLLBACK" in piece.data
+
+
+async def test_a_reading_whose_rollback_is_refused_has_its_answer_and_spoils_no_other(
+    lanes: ServerLanes, proxy: Proxy, spoilt: ServerLanes
+) -> None:
+    await spoilt.reading(balance)
+    with proxy.toxic(misspelling := Misspelling(stream=UP)):
+        assert await spoilt.reading(balance) == BALANCE
+    assert misspelling.met
+
+    await _charge(lanes, 7)
+
+    assert [await spoilt.reading(balance) for _ in range(3)] == [7, 7, 7]
+
+
+async def test_a_reading_whose_rollback_is_not_answered_has_its_answer_before_its_deadline(
+    lanes: ServerLanes, proxy: Proxy, spoilt: ServerLanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_lanes, "UNDO_S", 0.01)
+    await spoilt.reading(balance)
+    with proxy.toxic(Timeout(stream=UP, only=is_rollback)):
+        assert await spoilt.reading(balance) == BALANCE
+
+    await _charge(lanes, 7)
+
+    assert [await spoilt.reading(balance) for _ in range(3)] == [7, 7, 7]
+
+
+async def test_whoever_is_cancelled_in_a_rollback_leaves_no_open_transaction(
+    lanes: ServerLanes, proxy: Proxy, spoilt: ServerLanes
+) -> None:
+    await spoilt.reading(balance)
+    arrived = asyncio.Event()
+
+    def came(piece: Piece) -> bool:
+        if is_rollback(piece):
+            arrived.set()
+        return is_rollback(piece)
+
+    with proxy.toxic(Timeout(stream=UP, only=came)):
+        reading = asyncio.create_task(spoilt.reading(balance))
+        await arrived.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    await _charge(lanes, 7)
+
+    assert [await spoilt.reading(balance) for _ in range(3)] == [7, 7, 7]
 
 
 async def test_a_server_that_is_away_is_a_fault_and_one_that_is_back_is_none(proxy: Proxy, spoilt: ServerLanes) -> None:

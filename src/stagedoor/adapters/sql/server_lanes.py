@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util import greenlet_spawn
 
 from stagedoor.adapters.in_time import in_time
 from stagedoor.adapters.resets import was_reset
@@ -112,8 +113,7 @@ class ServerLanes(Lanes):
             await transaction.begin()
             yield transaction
         finally:
-            # Also after a cancellation: nobody else may get a connection that is in the middle of something.
-            await asyncio.shield(transaction.close())
+            await transaction.close()
 
     async def reading(self, step: Step[T]) -> T:
         """Run *step* on one state of the database, in which nothing can be written."""
@@ -122,7 +122,7 @@ class ServerLanes(Lanes):
             async with _until(self.deadline()):
                 return await session.run_first(step)
         finally:
-            await asyncio.shield(session.close())
+            await session.close()
 
     async def refuse_unfit(self) -> None:
         """Raise `UnfitURL` where the server is of another kind than its URL says, or too old; `Fault` if it is away."""
@@ -156,7 +156,7 @@ class _Transaction(WriteTransaction):
             await self._session.open()
 
     async def close(self) -> None:
-        """Undo what was not committed; harmless after a commit."""
+        """Undo what was not committed; nothing after a commit."""
         await self._session.close()
 
     async def run(self, step: Step[T]) -> T:
@@ -195,27 +195,30 @@ class _Transaction(WriteTransaction):
 
 
 class _Session:
-    """One connection while it is ours, and the transaction on it."""
+    """
+    One connection while it is ours, and the transaction on it.
+
+    What is done to it is done in as few greenlets as can be: one costs as much as most statements.
+    """
 
     def __init__(self, engine: AsyncEngine, dialect: ServerDialect, budget: RetryBudget) -> None:
         self._engine = engine
         self._budget = budget
         self._dialect = dialect
-        self._connection: AsyncConnection | None = None
-        self._is_open = self._is_broken = False
+        self._connection: Connection | None = None
+        self._is_broken = False
         self.number = 0
 
     async def open(self) -> None:
         """Take a connection, one of the pool or a new one, and begin a transaction."""
         self._is_broken = False
         async with in_time():
-            self._connection = await self._told(self._engine.connect())
-            await self._begin(self._connection)
+            await self._told(self._take)
 
     async def run(self, step: Step[T]) -> T:
         """Run *step*. Raises `RolledBack`, `ConnectionLost` or another `DatabaseFault`."""
         assert self._connection is not None
-        return await self._told(self._connection.run_sync(step))
+        return await self._told(step, self._connection)
 
     async def run_first(self, step: Step[T]) -> T:
         """
@@ -247,47 +250,69 @@ class _Session:
     async def begin_anew(self) -> None:
         """Undo the transaction and begin another one."""
         assert self._connection is not None
-        await self._told(self._connection.rollback())
-        await self._begin(self._connection)
+        await self._told(self._begin_anew, self._connection)
 
     async def commit(self) -> None:
-        """Commit the transaction, if that is what the server says."""
+        """Commit the transaction, if that is what the server says, and give the connection back."""
         assert self._connection is not None
-        await self._told(self._connection.commit())
-        self._is_open = False
+        await self._told(self._commit, self._connection)
 
     async def close(self) -> None:
-        """Undo what is open and give the connection back; cut it where nobody knows what it is in the middle of."""
+        """
+        Undo what is open and give the connection back; cut it where nobody knows what it is in the middle of.
+
+        Nobody else may get such a one, so it is cut as well where whoever closes is cancelled meanwhile.
+        """
         if self._connection is None:
             return
-        if self._is_open and not self._is_broken:
-            with contextlib.suppress(DatabaseFault, DeadlineMissed):
-                async with _until(_in(UNDO_S)):
-                    await self._told(self._connection.rollback())
-                self._is_open = False
-        if self._is_open or self._is_broken:
-            await self.discard()
-            return
-        connection, self._connection = self._connection, None
-        await connection.close()
+        try:
+            if not self._is_broken:
+                with contextlib.suppress(DatabaseFault, DeadlineMissed):
+                    async with _until(_in(UNDO_S)):
+                        await self._told(self._undo, self._connection)
+        finally:
+            if self._connection is not None:
+                await asyncio.shield(self.discard())
 
     async def discard(self) -> None:
         """Cut the connection, without a word to a server that may not answer."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if not connection.invalidated:
-            await connection.invalidate()
-        await connection.close()
+        if connection is not None:
+            await greenlet_spawn(_cut, connection)
 
-    async def _begin(self, connection: AsyncConnection) -> None:
-        _ = await self._told(connection.begin())
-        self._is_open = True
-        self.number = self._dialect.number_of((await connection.get_raw_connection()).driver_connection)
+    def _take(self) -> None:
+        self._connection = connection = self._engine.sync_engine.connect()
+        self._begin(connection)
 
-    async def _told(self, done: Awaitable[T]) -> T:
+    def _begin(self, connection: Connection) -> None:
+        connection.begin()
+        self.number = self._dialect.number_of(connection.connection.driver_connection)
+
+    def _begin_anew(self, connection: Connection) -> None:
+        self._roll_back(connection)
+        self._begin(connection)
+
+    def _commit(self, connection: Connection) -> None:
+        connection.commit()
+        self._give_back(connection)
+
+    def _undo(self, connection: Connection) -> None:
+        self._roll_back(connection)
+        self._give_back(connection)
+
+    def _roll_back(self, connection: Connection) -> None:
+        # SQLAlchemy takes it for undone whatever the server says, and would say nothing a second time.
+        self._is_broken = True
+        connection.rollback()
+        self._is_broken = False
+
+    def _give_back(self, connection: Connection) -> None:
+        self._connection = None
+        connection.close()
+
+    async def _told(self, ask: Callable[..., T], *given: object) -> T:
         try:
-            return await done
+            return await greenlet_spawn(ask, *given)
         except DBAPIError as error:
             raise self._named(error) from error
         except OSError as error:
@@ -319,16 +344,22 @@ class _Session:
                 if error.connection_invalidated or self._is_lost(error):
                     self._is_broken = True
                     return ConnectionLost(str(error.orig))
+                # What a driver refuses by itself: it and the server do not agree on what has begun.
+                self._is_broken |= isinstance(error.orig, self._engine.dialect.loaded_dbapi.InterfaceError)
                 return DatabaseFault(str(error.orig))
 
     def _is_lost(self, error: DBAPIError) -> bool:
         if self._connection is None or not isinstance(error.orig, self._engine.dialect.loaded_dbapi.Error):
             return False
-        adapted = self._connection.sync_connection
-        assert adapted is not None
-        return adapted.invalidated or self._engine.dialect.is_disconnect(
-            error.orig, adapted.connection.dbapi_connection, None
+        return self._connection.invalidated or self._engine.dialect.is_disconnect(
+            error.orig, self._connection.connection.dbapi_connection, None
         )
+
+
+def _cut(connection: Connection) -> None:
+    if not connection.invalidated:
+        connection.invalidate()
+    connection.close()
 
 
 def _engine(url: str, dialect: ServerDialect, limits: LaneLimits, *, writes: bool) -> AsyncEngine:
