@@ -1,6 +1,7 @@
 """A connection that is lost costs its caller no more than her deadline, and never the truth about a commit."""
 
 import asyncio
+import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from stagedoor.adapters.sql import server_lanes
+from stagedoor.adapters.sql.lanes import DatabaseFault
 from stagedoor.adapters.sql.server_lanes import SERVING, TRIES_MAX, ServerLanes
 from stagedoor.kernel.errors import DeadlineMissed, Fault, TooLate, TurnedAway
 from stagedoor.resilience.deadline import Deadline, due
@@ -68,14 +70,15 @@ async def test_connections_that_the_server_has_ended_are_replaced_unseen(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Misspelling(Toxic):
-    """The first rollback that comes by is one that no server knows; *met* is how many were."""
+    """The first *word* that comes by is one that no server knows; *met* holds what it was part of."""
 
+    word: bytes
     met: list[bytes] = field(default_factory=list)
 
     async def let_through(self, piece: Piece, way: Way) -> AsyncIterator[Piece]:
-        if is_rollback(piece) and not self.met:
+        if self.word in piece.data and not self.met:
             self.met.append(piece.data)
-            piece = replace(piece, data=piece.data.replace(b"ROLLBACK", b"ROLLBACX"))
+            piece = replace(piece, data=piece.data.replace(self.word, self.word[:-1] + b"X"))
         yield piece
 
 
@@ -87,7 +90,7 @@ async def test_a_reading_whose_rollback_is_refused_has_its_answer_and_spoils_no_
     lanes: ServerLanes, proxy: Proxy, spoilt: ServerLanes
 ) -> None:
     await spoilt.reading(balance)
-    with proxy.toxic(misspelling := Misspelling(stream=UP)):
+    with proxy.toxic(misspelling := Misspelling(stream=UP, word=b"ROLLBACK")):
         assert await spoilt.reading(balance) == BALANCE
     assert misspelling.met
 
@@ -96,7 +99,32 @@ async def test_a_reading_whose_rollback_is_refused_has_its_answer_and_spoils_no_
     assert [await spoilt.reading(balance) for _ in range(3)] == [7, 7, 7]
 
 
-async def test_a_reading_whose_rollback_is_not_answered_has_its_answer_before_its_deadline(
+async def test_a_commit_that_is_refused_is_none_and_spoils_no_other(
+    lanes: ServerLanes, proxy: Proxy, spoilt: ServerLanes
+) -> None:
+    await _charge(spoilt, 1)
+    with proxy.toxic(misspelling := Misspelling(stream=UP, word=b"COMMIT")), pytest.raises(DatabaseFault):
+        await _charge(spoilt, 7)
+    assert misspelling.met
+
+    await _charge(spoilt, 9)
+
+    assert await lanes.reading(balance) == 9
+
+
+async def test_a_transaction_whose_beginning_is_refused_spoils_the_next_reading_at_most(
+    proxy: Proxy, spoilt: ServerLanes
+) -> None:
+    await spoilt.reading(balance)
+    with proxy.toxic(Misspelling(stream=UP, word=b"BEGIN")):
+        for _ in range(2):
+            with contextlib.suppress(DatabaseFault):
+                await spoilt.reading(balance)
+
+    assert [await spoilt.reading(balance) for _ in range(3)] == [BALANCE] * 3
+
+
+async def test_a_reading_whose_rollback_is_not_answered_has_its_answer(
     lanes: ServerLanes, proxy: Proxy, spoilt: ServerLanes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_lanes, "UNDO_S", 0.01)

@@ -167,7 +167,7 @@ class _PostgreSQL(ServerDialect):
         state = getattr(error, "sqlstate", None) or ""
         if state in self._UNDONE:
             return Failure.UNDONE
-        if state.startswith(("08", "57P")) or state == "25P01":  # no_active_sql_transaction, where we began one
+        if state.startswith(("08", "57P", "25P01")):  # 25P01: there is no transaction, where we have begun one
             return Failure.LOST
         if state == "53100":  # disk_full
             return Failure.FULL

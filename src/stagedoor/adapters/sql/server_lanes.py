@@ -13,7 +13,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -33,6 +33,7 @@ from stagedoor.resilience.deadline import due
 from stagedoor.resilience.retry import RetryBudget, pause_s
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 WRITING_AT: Final = "READ COMMITTED"
 """Whoever waited for a lock decides on what was committed meanwhile, not on how it was when he began to wait."""
@@ -156,7 +157,7 @@ class _Transaction(WriteTransaction):
             await self._session.open()
 
     async def close(self) -> None:
-        """Undo what was not committed; nothing after a commit."""
+        """Undo what was not committed; does nothing after a commit."""
         await self._session.close()
 
     async def run(self, step: Step[T]) -> T:
@@ -198,7 +199,7 @@ class _Session:
     """
     One connection while it is ours, and the transaction on it.
 
-    What is done to it is done in as few greenlets as can be: one costs as much as most statements.
+    What is done to it at one time is done in one greenlet: each costs as much as many a statement.
     """
 
     def __init__(self, engine: AsyncEngine, dialect: ServerDialect, budget: RetryBudget) -> None:
@@ -271,11 +272,10 @@ class _Session:
                     async with _until(_in(UNDO_S)):
                         await self._told(self._undo, self._connection)
         finally:
-            if self._connection is not None:
-                await asyncio.shield(self.discard())
+            await self.discard()
 
     async def discard(self) -> None:
-        """Cut the connection, without a word to a server that may not answer."""
+        """Cut the connection, if there still is one, without a word to a server that may not answer: nobody waits."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await greenlet_spawn(_cut, connection)
@@ -289,28 +289,28 @@ class _Session:
         self.number = self._dialect.number_of(connection.connection.driver_connection)
 
     def _begin_anew(self, connection: Connection) -> None:
-        self._roll_back(connection)
+        self._end(connection.rollback)
         self._begin(connection)
 
     def _commit(self, connection: Connection) -> None:
-        connection.commit()
+        self._end(connection.commit)
         self._give_back(connection)
 
     def _undo(self, connection: Connection) -> None:
-        self._roll_back(connection)
+        self._end(connection.rollback)
         self._give_back(connection)
 
-    def _roll_back(self, connection: Connection) -> None:
-        # SQLAlchemy takes it for undone whatever the server says, and would say nothing a second time.
+    def _end(self, end: Callable[[], None]) -> None:
+        # SQLAlchemy takes the transaction for over whatever the server says, and would say nothing a second time.
         self._is_broken = True
-        connection.rollback()
+        end()
         self._is_broken = False
 
     def _give_back(self, connection: Connection) -> None:
         self._connection = None
         connection.close()
 
-    async def _told(self, ask: Callable[..., T], *given: object) -> T:
+    async def _told(self, ask: Callable[[*Given], T], *given: *Given) -> T:
         try:
             return await greenlet_spawn(ask, *given)
         except DBAPIError as error:
@@ -344,8 +344,6 @@ class _Session:
                 if error.connection_invalidated or self._is_lost(error):
                     self._is_broken = True
                     return ConnectionLost(str(error.orig))
-                # What a driver refuses by itself: it and the server do not agree on what has begun.
-                self._is_broken |= isinstance(error.orig, self._engine.dialect.loaded_dbapi.InterfaceError)
                 return DatabaseFault(str(error.orig))
 
     def _is_lost(self, error: DBAPIError) -> bool:
