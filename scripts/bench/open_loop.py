@@ -7,6 +7,7 @@ time is told beside what came of it.
 """
 
 import asyncio
+import math
 import re
 import time
 from collections import Counter, deque
@@ -41,12 +42,14 @@ Told = Callable[[int, bytes, float], None]
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """
-    What became of those who came within *seconds*, and how the driver fared.
+    What became of those who came, and how the driver fared.
 
-    *unsent* came while all connections that the driver may have were waiting, so that nobody was asked for them.
+    *paid* is what was paid in the last *seconds* of their coming, which began *warm_up_s* earlier. *unsent* came while
+    all connections that the driver may have were waiting, so that nobody was asked for them.
     """
 
     seconds: float
+    warm_up_s: float = 0.0
     came: int = 0
     unsent: int = 0
     paid: int = 0
@@ -61,6 +64,11 @@ class Tally:
     def paid_per_second(self) -> float:
         """Orders paid while the crowd was coming, a second."""
         return self.paid / self.seconds
+
+    @property
+    def came_per_second(self) -> float:
+        """Arrivals a second."""
+        return self.came / (self.warm_up_s + self.seconds)
 
     @property
     def failed_share(self) -> float:
@@ -219,7 +227,7 @@ class Crowd:
         self._errands = errands
         self._tally = Tally(seconds=0)
         self._under_way = 0
-        self._counts = True
+        self._counts_from = math.inf
         self._then: Callable[[], None] = lambda: None
 
     @property
@@ -227,17 +235,17 @@ class Crowd:
         """How many there are who have not bought, and are not about to."""
         return len(self._errands)
 
-    def come(self, port: int, *, rate: float, seconds: float, cores: Cores) -> Tally:
-        """Let *rate* arrivals a second come for so long, on the client's core."""
-        return _run(self._come(port, rate=rate, seconds=seconds), cores)
+    def come(self, port: int, *, rate: float, seconds: float, cores: Cores, warm_up_s: float = 0.0) -> Tally:
+        """Let *rate* arrivals a second come for *warm_up_s* and then for so long, on the client's core."""
+        return _run(self._come(port, rate=rate, seconds=seconds, warm_up_s=warm_up_s), cores)
 
     def queue(self, port: int, *, at_once: int, seconds: float, cores: Cores) -> Tally:
         """Let so many buy at once, each as soon as another one has: as much as can be sold."""
         return _run(self._queue(port, at_once=at_once, seconds=seconds), cores)
 
-    async def _come(self, port: int, *, rate: float, seconds: float) -> Tally:
+    async def _come(self, port: int, *, rate: float, seconds: float, warm_up_s: float) -> Tally:
         async def coming(lines: _Lines, begun: float) -> None:
-            loop, nth, all_of_them = asyncio.get_running_loop(), 0, int(rate * seconds)
+            loop, nth, all_of_them = asyncio.get_running_loop(), 0, int(rate * (warm_up_s + seconds))
             while nth < all_of_them:
                 now = loop.time()
                 while nth < all_of_them and (due := begun + nth / rate) <= now:
@@ -246,7 +254,7 @@ class Crowd:
                     nth += 1
                 await asyncio.sleep(TICK_S)
 
-        return await self._all(port, seconds, coming)
+        return await self._all(port, Tally(seconds=seconds, warm_up_s=warm_up_s), coming)
 
     async def _queue(self, port: int, *, at_once: int, seconds: float) -> Tally:
         async def coming(lines: _Lines, begun: float) -> None:
@@ -261,19 +269,19 @@ class Crowd:
                 next_one()
             await asyncio.sleep(seconds)
 
-        return await self._all(port, seconds, coming)
+        return await self._all(port, Tally(seconds=seconds), coming)
 
-    async def _all(self, port: int, seconds: float, coming: "Coming") -> Tally:
-        tally = self._tally = Tally(seconds=seconds)
-        self._then, self._counts = (lambda: None), True
+    async def _all(self, port: int, tally: Tally, coming: "Coming") -> Tally:
+        self._tally, self._then = tally, lambda: None
         lines, loop = _Lines(port), asyncio.get_running_loop()
         await lines.prepare(AT_FIRST)
         sweeping = loop.create_task(_swept(lines))
         begun, used_s = loop.time(), time.process_time()
+        self._counts_from = begun + tally.warm_up_s
         await coming(lines, begun)
         tally.driver_share = (time.process_time() - used_s) / (loop.time() - begun)
         # What is sold after the last one has come is no sale at this rate.
-        self._counts = False
+        self._counts_from = math.inf
         while self._under_way:  # noqa: ASYNC110 -- nobody waits for less than a look
             await asyncio.sleep(SWEEP_S)
         sweeping.cancel()
@@ -302,7 +310,7 @@ class Crowd:
 
         def paid(status: int, answer: bytes, took_s: float) -> None:
             if status == OK:
-                self._tally.paid += self._counts
+                self._tally.paid += asyncio.get_running_loop().time() >= self._counts_from
                 self._tally.add("pay", took_s)
             elif status == UNAVAILABLE:
                 self._tally.refused_to_pay += 1
