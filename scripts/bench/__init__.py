@@ -1,4 +1,4 @@
 """How fast the server is, beside the fastest that a server in Python can be: `make bench`, docs/how-to/measure.md."""
 
 CONNECTIONS = 64
-"""So many call each process at once."""
+"""So many call a server at once; of a cluster some rows have as many for each process."""

@@ -40,13 +40,14 @@ DATABASES: Mapping[str, Database] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """
-    So many *processes* behind one port, on Redis and a *database*.
+    So many *processes* behind one port, on Redis and a *database*, called on *crowds* times as many connections as one.
 
     With *everywhere* they, the engines and the client have all cores; otherwise the engines are on the client's.
     """
 
     database: str
     processes: int = 1
+    crowds: int = 1
     everywhere: bool = False
 
     def cores(self, cores: Cores) -> Cores:
@@ -57,12 +58,12 @@ class Setup:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
     """
-    Engines that run, for so many *processes*: their *pids*, and the *settings* by which they are found.
+    Engines that run for a setup: their *pids*, and the *settings* by which they are found.
 
-    *said* is what they say of themselves.
+    *said* is what they say of themselves, *crowds* on how many connections whoever works with them is called.
     """
 
-    processes: int
+    crowds: int
     pids: Sequence[int]
     settings: Mapping[str, str]
     said: str
@@ -77,7 +78,7 @@ def running(setup: Setup, cores: Cores) -> Iterator[Engines]:
         with database, redis:
             url = make_url(database.new_database()).set(drivername=setup.database)
             yield Engines(
-                processes=setup.processes,
+                crowds=setup.crowds,
                 pids=[database.pid, redis.pid],
                 settings={
                     "DATABASE_URL": url.render_as_string(hide_password=False),

@@ -47,12 +47,3 @@ def ratio_beside(row: str, share: float) -> Goal:
         return of["ratio"] >= share * others[row]["ratio"] if row in others else None
 
     return Goal(text=f"{share:.1f} of {row}", reached=reached)
-
-
-def times_beside(row: str, figure: str, most: float) -> Goal:
-    """Return the goal of at most so many times another row's *figure*; unknown where that row was not measured."""
-
-    def reached(of: Figures, others: Mapping[str, Figures]) -> bool | None:
-        return of[figure] <= most * others[row][figure] if row in others else None
-
-    return Goal(text=f"CPU {most:g} x {row}", reached=reached)

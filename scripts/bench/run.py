@@ -10,37 +10,33 @@ from pathlib import Path
 from scripts.bench import CONNECTIONS
 from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
-from scripts.bench.engines import running
+from scripts.bench.engines import Setup, running
 from scripts.bench.goals import Goal
 from scripts.bench.house import House, Plan, build
-from scripts.bench.report import Report, figures_of, guard_figures_of
+from scripts.bench.report import Report, compared_figures_of, figures_of
 from scripts.bench.rounds import Call, Measured, measure
-from scripts.bench.rows import GUARD_ROWS, ROWS, Row
-from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, Served, served
+from scripts.bench.rows import ROWS, Other, Row
+from scripts.bench.served import FLOOR, PRODUCT, Served, served
 from scripts.bench.stage import Size, Stage
 
 FLOOR_ROW = "floor"
 FLOOR_ANSWER_BYTES = 150
 """About what a poll is answered with."""
 
-GUARD_PAIRS_TIMES = 3
-"""With and without guards a server differs by some hundredths: a median of few pairs would tell of the machine."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Rows measured beside the floor, and rows measured beside the same server without its guards."""
+    """What can be measured, beside the floor or beside another server."""
 
     rows: Sequence[Row]
-    guard_rows: Sequence[Row] = ()
 
     @property
     def names(self) -> Sequence[str]:
         """What may be measured, the floor itself included."""
-        return (FLOOR_ROW, *(row.name for row in (*self.rows, *self.guard_rows)))
+        return (FLOOR_ROW, *(row.name for row in self.rows))
 
 
-EMBEDDED = Profile(rows=ROWS, guard_rows=GUARD_ROWS)
+EMBEDDED = Profile(rows=ROWS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,10 +53,8 @@ class Run:
     @property
     def setting(self) -> str:
         """How all rows are measured, in a line."""
-        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row"
-        if self.profile.guard_rows:
-            pairs += f", {GUARD_PAIRS_TIMES} times as many for a guard"
-        return f"{pairs}, {CONNECTIONS} connections for each process; {self.cores}."
+        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row beside the floor"
+        return f"{pairs}, {CONNECTIONS} connections; {self.cores}."
 
     def rows(self, names: Collection[str]) -> None:
         """Measure the rows with these *names*. Raises `VoidError`, `NotServedError`, `WrkFailedError`."""
@@ -69,11 +63,12 @@ class Run:
             if FLOOR_ROW in names:
                 self._floor(floor)
             for row in self.profile.rows:
-                if row.name in names:
+                if row.name not in names:
+                    continue
+                if row.other is None:
                     self._row(row, floor)
-        for row in self.profile.guard_rows:
-            if row.name in names:
-                self._guard_row(row)
+                else:
+                    self._compared(row, row.other)
 
     def _floor(self, floor: Served) -> None:
         """Measure the floor beside itself: how far its ratio is from 1 is how much the machine makes of nothing."""
@@ -86,7 +81,7 @@ class Run:
         return measured
 
     def _row(self, row: Row, floor: Served) -> None:
-        with self._stage(row, self.size) as stage:
+        with self._stage(row, self.size, PRODUCT, row.setup) as stage:
             call, answer_bytes = row.call(stage)
             beside = floor_of(answer_bytes, server=floor, cores=self.cores, folder=stage.folder, beside=stage.server)
             measured = self._measure(row.name, beside=beside, call=call, goal=row.goal)
@@ -95,30 +90,40 @@ class Run:
                     self.report.add(extra.name, extra.figures, extra.goal)
         shutil.rmtree(stage.folder)
 
-    def _guard_row(self, row: Row) -> None:
-        """Measure the row's call beside the same server without its guards: each has a house of its own."""
-        size = replace(self.size, pairs=GUARD_PAIRS_TIMES * self.size.pairs)
-        with self._stage(row, size) as guarded, self._stage(row, size, UNGUARDED, "unguarded") as unguarded:
-            (call, _), (beside, _) = row.call(guarded), row.call(unguarded)
-            measured = measure(beside, call, pairs=size.pairs, seconds=size.seconds, note=note)
-            self.report.add(row.name, guard_figures_of(measured), row.goal)
-        for stage in (guarded, unguarded):
-            shutil.rmtree(stage.folder)
+    def _compared(self, row: Row, other: Other) -> None:
+        """Measure the row's call beside the same call on the *other* server: each has a house of its own."""
+        size = replace(self.size, pairs=other.pairs_times * self.size.pairs)
+        with (
+            self._stage(row, size, PRODUCT, row.setup) as stage,
+            self._stage(row, size, other.program, other.setup, "-other") as beside,
+        ):
+            calls = [row.call(each)[0] for each in (beside, stage)]
+            measured = measure(*calls, pairs=size.pairs, seconds=size.seconds, note=note)
+            self.report.add(row.name, compared_figures_of(measured), row.goal)
+            for after in row.after:
+                for each, call in zip((beside, stage), calls, strict=True):
+                    for extra in after(each, call, measured):
+                        self.report.add(extra.name, extra.figures, extra.goal)
+        for each in (stage, beside):
+            shutil.rmtree(each.folder)
 
     @contextmanager
-    def _stage(self, row: Row, size: Size, program: Sequence[str] = PRODUCT, suffix: str = "") -> Iterator[Stage]:
-        """Serve the row's house with *program* for as long as it is measured."""
-        folder = self.folder / f"{row.name}{suffix}"
-        if row.setup is None:
+    def _stage(
+        self, row: Row, size: Size, program: Sequence[str], setup: Setup | None, suffix: str = ""
+    ) -> Iterator[Stage]:
+        """Serve a house of the row's with *program* on *setup* for as long as it is measured."""
+        name = f"{row.name}{suffix}"
+        folder = self.folder / name
+        if setup is None:
             house = self._house(row.plan(size))
             log = house.copied_to(folder) / "server.log"
             with served(program, cores=self.cores, settings=house.settings, log=log) as server:
                 yield Stage(house=house, server=server, cores=self.cores, size=size, folder=folder)
             return
-        with running(row.setup, self.cores) as engines:
-            self.report.remarks[row.name] = engines.said
+        with running(setup, self.cores) as engines:
+            self.report.remarks[name] = engines.said
             house = _built(row.plan(size), folder, engines.settings)
-            cores, log = row.setup.cores(self.cores), folder / "server.log"
+            cores, log = setup.cores(self.cores), folder / "server.log"
             with served(program, cores=cores, settings=house.settings, log=log, engines=engines) as server:
                 yield Stage(house=house, server=server, cores=cores, size=size, folder=folder)
 

@@ -62,6 +62,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         return self.engines_ns / 1e3 / self.finished
 
     @property
+    def all_cpu_us(self) -> float:
+        """How many microseconds both took for each."""
+        return self.cpu_us + self.engines_cpu_us
+
+    @property
     def core_share(self) -> float:
         """Which part of its core the server had: 1 if it was never idle and nobody else was there."""
         return self.cpu_ns / (self.us * 1e3 - self.lent_ns)

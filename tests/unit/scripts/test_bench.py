@@ -18,7 +18,7 @@ from scripts.bench.cores import NS_PER_TICK, Cores, cpu_ns, family_cpu_ns
 from scripts.bench.floor import QUESTION, answer
 from scripts.bench.goals import Goal
 from scripts.bench.paced import Ask
-from scripts.bench.report import Report, figures_of
+from scripts.bench.report import Report, compared_figures_of, figures_of
 from scripts.bench.rounds import VOID_MAX, Measured, VoidError, measure
 from scripts.bench.rows import sale
 from scripts.bench.stage import Size
@@ -198,12 +198,17 @@ def test_a_goal_beside_another_row_is_judged_where_that_row_was_measured(ratio: 
     assert goal.verdict({"ratio": ratio}, {}) == "0.9 of other"
 
 
-@pytest.mark.parametrize(("cpu_us", "verdict"), [(110, "CPU 1.1 x one"), (111, "CPU 1.1 x one **missed**")])
-def test_several_processes_are_judged_by_what_one_takes(cpu_us: float, verdict: str) -> None:
-    goal = goals.times_beside("one", "all_cpu_us", 1.1)
+def test_several_processes_are_judged_by_what_one_takes_in_the_same_pair() -> None:
+    pairs = [(1_000, 1_000), (500, 1_000), (400, 500)]
+    found = Measured(
+        floors=[a_round(rps) for _, rps in pairs], calls=[a_round(rps, engines_ns=40_000_000) for rps, _ in pairs]
+    )
 
-    assert goal.verdict({"all_cpu_us": cpu_us}, {"one": {"all_cpu_us": 100}}) == verdict
-    assert goal.verdict({"all_cpu_us": cpu_us}, {}) == "CPU 1.1 x one"
+    figures = compared_figures_of(found)
+
+    assert [figures[name] for name in ("least", "more_cpu_percent", "most")] == pytest.approx([4.17, 30.21, 108.33])
+    assert figures["other_cpu_us"] == 960
+    assert figures["other_rps"] == 1_000
 
 
 def test_what_the_engines_took_stands_beside_what_the_server_did_and_below_what_it_stood_on() -> None:
