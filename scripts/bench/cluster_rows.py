@@ -43,7 +43,8 @@ def _orders(database: str, processes: int) -> Row:
     """
     Return a row of orders, for which everybody has all cores.
 
-    Each process has as many buyers as the one beside it: an order is dearer the fewer are in its batch.
+    Each process has as many buyers as the one beside it: an order is dearer the fewer are in its batch. (One process
+    with all of them would have larger batches, and be cheaper than the one beside.)
     """
     setup = Setup(database=database, processes=processes, crowds=processes, everywhere=True)
     return Row(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import make_url
 
+from scripts.bench import CONNECTIONS
 from scripts.bench.cores import Cores, pinned
 from scripts.services import ENGINES, MariaDB, PostgreSQL, Redis
 from scripts.services.sql_server import SqlServer
@@ -50,6 +51,11 @@ class Setup:
     crowds: int = 1
     everywhere: bool = False
 
+    @property
+    def connections(self) -> int:
+        """On how many connections it is called."""
+        return CONNECTIONS * self.crowds
+
     def cores(self, cores: Cores) -> Cores:
         """Return who is where."""
         return cores.for_all() if self.everywhere else cores
@@ -60,10 +66,10 @@ class Engines:
     """
     Engines that run for a setup: their *pids*, and the *settings* by which they are found.
 
-    *said* is what they say of themselves, *crowds* on how many connections whoever works with them is called.
+    Whoever works with them is called on so many *connections*. *said* is what they say of themselves, and that.
     """
 
-    crowds: int
+    connections: int
     pids: Sequence[int]
     settings: Mapping[str, str]
     said: str
@@ -78,7 +84,7 @@ def running(setup: Setup, cores: Cores) -> Iterator[Engines]:
         with database, redis:
             url = make_url(database.new_database()).set(drivername=setup.database)
             yield Engines(
-                crowds=setup.crowds,
+                connections=setup.connections,
                 pids=[database.pid, redis.pid],
                 settings={
                     "DATABASE_URL": url.render_as_string(hide_password=False),
@@ -86,7 +92,8 @@ def running(setup: Setup, cores: Cores) -> Iterator[Engines]:
                     "SECRET": secrets.token_urlsafe(48),
                     "WORKERS": str(setup.processes),
                 },
-                said=f"{_counted(setup.processes)}, {database.ask(kind.said).strip()}, and Redis: "
+                said=f"{_counted(setup.processes)} on {setup.connections} connections, "
+                f"{database.ask(kind.said).strip()}, and Redis: "
                 + ("everybody on all cores" if setup.everywhere else "the engines on the client's core"),
             )
 

@@ -44,8 +44,8 @@ class Tally:
     """
     What became of those who came, and how the driver fared.
 
-    *paid* is what was paid in the last *seconds* of their coming, which began *warm_up_s* earlier. *unsent* came while
-    all connections that the driver may have were waiting, so that nobody was asked for them.
+    *paid* counts for *seconds*, after a warm-up of *warm_up_s*; all else, from the first arrival on. *unsent* came
+    while all connections that the driver may have were waiting, so that nobody was asked for them.
     """
 
     seconds: float
@@ -62,7 +62,7 @@ class Tally:
 
     @property
     def paid_per_second(self) -> float:
-        """Orders paid while the crowd was coming, a second."""
+        """Orders paid while the crowd was coming, after the warm-up, a second."""
         return self.paid / self.seconds
 
     @property

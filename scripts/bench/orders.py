@@ -50,7 +50,7 @@ class Errand:
 @dataclass(slots=True, kw_only=True)
 class Orders:
     """
-    Buys as fast as it goes, a seat after another, with as many connections as all rows.
+    Buys as fast as it goes, a seat after another.
 
     A round goes on where the last one stopped.
     """

@@ -94,7 +94,6 @@ def figures_of(measured: Measured) -> Mapping[str, float]:
         "p99_ms": round(measured.of_calls(lambda each: each.p99_us / 1e3), 3),
         "cpu_us": round(measured.of_calls(lambda each: each.cpu_us), 2),
         "engines_cpu_us": round(measured.of_calls(lambda each: each.engines_cpu_us), 2),
-        "all_cpu_us": round(measured.of_calls(lambda each: each.all_cpu_us), 2),
         "ratio": round(measured.ratio, 3),
         "ratio_min": round(min(measured.ratios), 3),
         "ratio_max": round(max(measured.ratios), 3),
@@ -110,16 +109,18 @@ def figures_of(measured: Measured) -> Mapping[str, float]:
 
 def compared_figures_of(measured: Measured) -> Mapping[str, float]:
     """Return what is written of a call that was measured on another server as well, in the place of the floor."""
-    pairs = zip(measured.floors, measured.calls, strict=True)
+    pairs = zip(measured.others, measured.calls, strict=True)
     more = [100 * (call.all_cpu_us / other.all_cpu_us - 1) for other, call in pairs]
     return {
         "more_cpu_percent": round(median(more), 2),
         "least": round(min(more), 2),
         "most": round(max(more), 2),
-        "cpu_us": round(measured.of_calls(lambda each: each.all_cpu_us), 2),
-        "other_cpu_us": round(median(each.all_cpu_us for each in measured.floors), 2),
+        "all_cpu_us": round(measured.of_calls(lambda each: each.all_cpu_us), 2),
+        "other_all_cpu_us": round(median(each.all_cpu_us for each in measured.others), 2),
         "rps": round(measured.of_calls(lambda each: each.rps), 1),
-        "other_rps": round(median(each.rps for each in measured.floors), 1),
+        "other_rps": round(median(each.rps for each in measured.others), 1),
+        "p99_ms": round(measured.of_calls(lambda each: each.p99_us / 1e3), 3),
+        "other_p99_ms": round(median(each.p99_us / 1e3 for each in measured.others), 3),
         "pairs": len(measured.calls),
         "void_rounds": measured.voided,
     }

@@ -1,4 +1,4 @@
-"""A ratio is the median of interleaved pairs: floor, call, floor, call."""
+"""A ratio is the median of interleaved pairs: floor, call, floor, call; or another server in the place of the floor."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,20 +32,20 @@ class Call(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The sound rounds of one row: *floors[i]* and *calls[i]* are a pair."""
+    """The sound rounds of one row: *others[i]*, of the floor or of another server, and *calls[i]* are a pair."""
 
-    floors: Sequence[Round]
+    others: Sequence[Round]
     calls: Sequence[Round]
     voided: int = 0
 
     def __post_init__(self) -> None:
         """Every round has its pair."""
-        assert len(self.floors) == len(self.calls) > 0
+        assert len(self.others) == len(self.calls) > 0
 
     @property
     def ratios(self) -> Sequence[float]:
         """The call's rate as a share of the floor's, by pair."""
-        return [call.rps / floor.rps for floor, call in zip(self.floors, self.calls, strict=True)]
+        return [call.rps / floor.rps for floor, call in zip(self.others, self.calls, strict=True)]
 
     @property
     def ratio(self) -> float:
@@ -55,32 +55,32 @@ class Measured:
     @property
     def floor_rps(self) -> float:
         """The floor's own rate beside this call."""
-        return median(floor.rps for floor in self.floors)
+        return median(floor.rps for floor in self.others)
 
     @property
     def cpu_ratio(self) -> float:
         """The floor's processor time as a share of the call's: *ratio*, as it is where nobody else uses the cores."""
-        pairs = zip(self.floors, self.calls, strict=True)
+        pairs = zip(self.others, self.calls, strict=True)
         return median(floor.cpu_us / call.cpu_us for floor, call in pairs)
 
     @property
     def floor_core_share(self) -> float:
         """Which part of its core the floor had."""
-        return median(floor.core_share for floor in self.floors)
+        return median(floor.core_share for floor in self.others)
 
     @property
     def client_share(self) -> float:
         """Which part of its core the client had while it called whichever of the two is faster."""
-        return max(median(each.client_share for each in rounds) for rounds in (self.floors, self.calls))
+        return max(median(each.client_share for each in rounds) for rounds in (self.others, self.calls))
 
     def of_calls(self, figure: Callable[[Round], float]) -> float:
         """Return the median of *figure* over the rounds of the call."""
         return median(map(figure, self.calls))
 
 
-def measure(floor: Call, call: Call, *, pairs: int, seconds: int, note: Callable[[str], None]) -> Measured:
+def measure(other: Call, call: Call, *, pairs: int, seconds: int, note: Callable[[str], None]) -> Measured:
     """
-    Measure *call* beside *floor* in so many pairs, after a second of each that does not count.
+    Measure *call* beside *other* in so many pairs, after a second of each that does not count.
 
     A void round is repeated, at most `VOID_MAX` in all. Raises `VoidError`. *note* is told what goes on.
     """
@@ -95,11 +95,11 @@ def measure(floor: Call, call: Call, *, pairs: int, seconds: int, note: Callable
                 raise VoidError(f"{call.name}: {voided} rounds were void; the last: {came.complaint()}")
         return came
 
-    floors, calls = [], []
-    for each in (floor, call):
+    others, calls = [], []
+    for each in (other, call):
         sound(each, 1)
     for nth in range(1, pairs + 1):
-        floors.append(sound(floor, seconds))
+        others.append(sound(other, seconds))
         calls.append(sound(call, seconds))
-        note(f"{call.name}: pair {nth}: {calls[-1].rps:,.0f} beside {floors[-1].rps:,.0f} a second")
-    return Measured(floors=floors, calls=calls, voided=voided)
+        note(f"{call.name}: pair {nth}: {calls[-1].rps:,.0f} beside {others[-1].rps:,.0f} a second")
+    return Measured(others=others, calls=calls, voided=voided)

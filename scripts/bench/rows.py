@@ -48,9 +48,9 @@ class Row:
     """
     One row of the table.
 
-    *call* makes ready what is called, and says how many bytes it is answered with. *after* comes when its rounds are
-    over, on the same server. *setup* is what a cluster consists of, None for one process on one file. It is measured
-    in turn with the same call on the *other* server, or with the floor.
+    *call* makes ready what is called, and says how many bytes it is answered with. It is measured in turn with the
+    same call on the *other* server, or with the floor. *after* comes when the rounds are over, on the same server, or
+    on both, where it may yield no figures. *setup* is what a cluster consists of, None for one process on one file.
     """
 
     name: str

@@ -52,9 +52,11 @@ class Run:
 
     @property
     def setting(self) -> str:
-        """How all rows are measured, in a line."""
-        pairs = f"{self.size.pairs} pairs of {self.size.seconds} s a row beside the floor"
-        return f"{pairs}, {CONNECTIONS} connections; {self.cores}."
+        """How rows are measured, in a line."""
+        return (
+            f"{self.size.pairs} pairs of {self.size.seconds} s a row (beside another server as many as are said), "
+            f"{CONNECTIONS} connections unless a row says otherwise; {self.cores}."
+        )
 
     def rows(self, names: Collection[str]) -> None:
         """Measure the rows with these *names*. Raises `VoidError`, `NotServedError`, `WrkFailedError`."""
@@ -102,8 +104,7 @@ class Run:
             self.report.add(row.name, compared_figures_of(measured), row.goal)
             for after in row.after:
                 for each, call in zip((beside, stage), calls, strict=True):
-                    for extra in after(each, call, measured):
-                        self.report.add(extra.name, extra.figures, extra.goal)
+                    assert not list(after(each, call, measured)), "figures of two servers under one name"
         for each in (stage, beside):
             shutil.rmtree(each.folder)
 

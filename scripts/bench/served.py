@@ -60,7 +60,7 @@ class Served:
     @property
     def connections(self) -> int:
         """On how many connections it is called."""
-        return CONNECTIONS * (1 if self.engines is None else self.engines.crowds)
+        return CONNECTIONS if self.engines is None else self.engines.connections
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
         """Call it once and return the body as it was sent, compressed or not. Raises `NotServedError` unless 200."""

@@ -25,7 +25,7 @@ def test_a_row_is_measured(tmp_path: Path, name: str) -> None:
     measured, remarks = run.report.figures[name], run.report.remarks
     told: tuple[str, ...]
     if name.endswith("_2"):
-        told = ("rps", "cpu_us", "other_rps", "other_cpu_us")
+        told = ("rps", "p99_ms", "all_cpu_us", "other_rps", "other_all_cpu_us")
         assert "2 processes" in remarks[name]
         assert "1 process" in remarks[f"{name}-other"]
     else:

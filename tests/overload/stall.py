@@ -69,11 +69,6 @@ class Findings:
         """The same where nobody else uses the cores; what is asked beside the polls counts as theirs."""
         return self.healthy_cpu_us / self.stalled_cpu_us
 
-    @property
-    def share_kept(self) -> float:
-        """The better of the two: what strangers take of the core is not the polls' loss."""
-        return max(self.share, self.share_by_cpu)
-
 
 Stalled = Callable[[], AbstractContextManager[object]]
 """The database says nothing inside of it."""

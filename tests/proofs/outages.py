@@ -18,7 +18,7 @@ from tests.outage_cluster.polls import polls_over_a_hang
 from tests.outage_cluster.table import SECTION
 from tests.outage_cluster.table import rows_of as table_of
 from tests.outage_cluster.verdict import GRACE_S, IN_TIME_MIN, broken, late, too_slow
-from tests.proofs._stalls import STALLS, told
+from tests.proofs._stalls import STALLS, report_stalls
 
 DATABASES = (Dependency.MARIADB, Dependency.POSTGRESQL)
 
@@ -37,7 +37,7 @@ def main() -> None:
         holds = report(played)
         for dependency in DATABASES if asked.seconds else ():
             print(f"### {dependency.value} hangs\n")
-            holds &= told(
+            holds &= report_stalls(
                 [
                     asyncio.run(polls_over_a_hang(started, dependency, Path(folder) / str(nth), seconds=asked.seconds))
                     for nth in range(STALLS)
