@@ -6,8 +6,8 @@ from statistics import median
 
 from tests.overload.stall import CHANGE_S, READ_S, Findings, Kind
 
-STALLS = 3
-"""Polls of the same server differ by a fifth from one five seconds to the next, so one stall would say little."""
+STALLS = 7
+"""Polls of the same server differ by a third from one five seconds to the next, so few stalls would say little."""
 
 POLLS_MIN = 0.80
 

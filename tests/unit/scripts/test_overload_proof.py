@@ -7,7 +7,7 @@ import pytest
 from scripts.bench.open_loop import Tally
 from tests.overload.stall import CHANGE_S, Findings, Kind
 from tests.proofs._stalls import report_stalls
-from tests.proofs.overload import report_rates
+from tests.proofs.overload import NEAR, peaks_of, report_rates
 
 
 def a_rate(paid: int) -> Tally:
@@ -41,6 +41,12 @@ def test_the_median_of_three_times_the_peak_is_judged(
 
     assert report_rates([*rates, (5.0, (1_000.0, 1_000.0), a_rate(1))]) is is_enough
     assert said in capsys.readouterr().out
+
+
+def test_the_peak_is_at_the_rate_that_pays_more_over_all_turns_not_at_the_luckier_one() -> None:
+    turns = [[a_rate(900), a_rate(950)], [a_rate(1_000), a_rate(800)], [a_rate(700), a_rate(960)]]
+
+    assert peaks_of(turns) == (NEAR[1], [950, 800, 960])
 
 
 def test_what_is_paid_in_the_warm_up_is_in_no_rate() -> None:
