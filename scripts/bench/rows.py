@@ -161,6 +161,14 @@ def _asked(stage: Stage, request: Request) -> bytes:
     return stage.server.call(request.method, request.path, headers, request.body)
 
 
+def _guard(
+    name: str, plan: Callable[[Size], Plan], call: Callable[[Stage], tuple[Call, int]], *, percent_max: int
+) -> Row:
+    """Return a row of what all guards together cost."""
+    goal = goals.at_most("more_cpu_percent", percent_max, text=f"{percent_max} %")
+    return Row(name=name, plan=plan, call=call, goal=goal, other=Other(program=UNGUARDED))
+
+
 ROWS: Sequence[Row] = (
     Row(
         name="check_waiting",
@@ -187,18 +195,6 @@ ROWS: Sequence[Row] = (
         goal=goals.at_least("rps", 1_600, text="1,600 a second"),
         after=[afterwards.half_peak({"reserve": 50, "pay": 50}), afterwards.sound],
     ),
-    Row(
-        name="guard_check",
-        plan=crowd,
-        call=check_waiting,
-        goal=goals.at_most("more_cpu_percent", 5, text="5 %"),
-        other=Other(program=UNGUARDED),
-    ),
-    Row(
-        name="guard_orders",
-        plan=sale,
-        call=orders,
-        goal=goals.at_most("more_cpu_percent", 10, text="10 %"),
-        other=Other(program=UNGUARDED),
-    ),
+    _guard("guard_check", crowd, check_waiting, percent_max=5),
+    _guard("guard_orders", sale, orders, percent_max=10),
 )

@@ -61,9 +61,9 @@ def silent(_sentence: str) -> None:
     """Take no notes."""
 
 
-def measured(beside: list[Round], calls: list[Round], *, pairs: int, order: list[tuple[str, int]]) -> Measured:
+def measured(others: list[Round], calls: list[Round], *, pairs: int, order: list[tuple[str, int]]) -> Measured:
     return measure(
-        Scripted("floor", beside, order), Scripted("call", calls, order), pairs=pairs, seconds=3, note=silent
+        Scripted("floor", others, order), Scripted("call", calls, order), pairs=pairs, seconds=3, note=silent
     )
 
 
@@ -77,10 +77,10 @@ def test_floor_and_call_take_turns_after_a_second_each_that_does_not_count() -> 
 
 
 def test_a_ratio_is_the_median_of_the_pairs() -> None:
-    beside = [a_round(n) for n in (1_000, 100, 1_000, 1_000)]
+    others = [a_round(n) for n in (1_000, 100, 1_000, 1_000)]
     calls = [a_round(n) for n in (600, 600, 400, 500)]
 
-    found = Measured(others=beside[:3], calls=calls[:3])
+    found = Measured(others=others[:3], calls=calls[:3])
 
     assert found.ratio == 0.6  # of 0.6, 6.0 and 0.4: what one pair was disturbed by does not show
     assert found.floor_rps == 1_000

@@ -49,7 +49,7 @@ def test_the_peak_is_at_the_rate_that_pays_more_over_all_turns_not_at_the_luckie
     assert peaks_of(turns) == (NEAR[1], [950, 800, 960])
 
 
-def test_what_is_paid_in_the_warm_up_is_in_no_rate() -> None:
+def test_payments_are_a_rate_of_what_follows_the_warm_up_and_arrivals_of_all_of_it() -> None:
     tally = Tally(seconds=4.0, warm_up_s=1.0, came=50, paid=20)
 
     assert (tally.paid_per_second, tally.came_per_second) == (5, 10)
