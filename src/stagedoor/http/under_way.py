@@ -84,7 +84,8 @@ class UnderWay:
 
         *may_be_cut_off* says that nothing is lost where *work* ends before the
         command that it has for a batch, or behind it. Without a key it is
-        awaited in the caller's own task then, which costs none, save on trial.
+        awaited in the caller's own task then, which costs none, save on trial;
+        and whoever gave the caller her deadline has to cut her off at it.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -112,10 +113,12 @@ class UnderWay:
         assert hers is not None
         # With as long as we wait, however long she does, and whatever she waited for before: those who are in a hurry
         # would take every trial and show nothing, and the sale stay shut for as long as they come.
-        with due(hers.anew(self._overdue.loop.time())), guard.call():
+        with guard.call():
             try:
                 # Not as a repeat, whatever she is told: to the guard one that takes too long has failed.
-                return await self._answer(work, scope, may_be_cut_off=may_be_cut_off)
+                return await self._answer_by(
+                    hers.anew(self._overdue.loop.time()), work, scope, may_be_cut_off=may_be_cut_off
+                )
             except Rejection as rejection:
                 if isinstance(rejection, _SAYS_NOTHING):
                     raise
@@ -129,14 +132,15 @@ class UnderWay:
         # would cost every call.
         deadline = current()
         if deadline is None:
-            return self._answer_by_our_deadline(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
+            ours = Deadline(self._overdue.loop.time() + self._deadline_s)
+            return self._answer_by(ours, work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
         begun = work()
         if scope is None and isinstance(begun, asyncio.Future):
             assert not isinstance(begun, asyncio.Task)
-            return self._outcome(begun, deadline)
+            return self._unless_cut_off(heard(begun), deadline)
         if scope is None and may_be_cut_off:
             assert not isinstance(begun, asyncio.Future)
-            return self._overdue.in_time(begun, deadline.at, deadline.missed)
+            return self._unless_cut_off(begun, deadline)
         loop = self._overdue.loop
         late = StillRunning if is_repeated else deadline.missed
         running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
@@ -149,20 +153,29 @@ class UnderWay:
         running.add_done_callback(partial(self._ended, answer, scope, watched))
         return heard(answer)
 
-    async def _answer_by_our_deadline(
-        self, work: Work[T], scope: Scope | None, *, may_be_cut_off: bool, is_repeated: bool
+    async def _answer_by(
+        self,
+        deadline: Deadline,
+        work: Work[T],
+        scope: Scope | None,
+        *,
+        may_be_cut_off: bool,
+        is_repeated: bool = False,
     ) -> T:
-        with due(Deadline(self._overdue.loop.time() + self._deadline_s)):
-            return await self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
+        """Answer by a *deadline* that nobody else cuts the caller off at."""
+        with due(deadline):
+            answer = self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
+            return await self._overdue.in_time(answer, deadline.at, deadline.missed)
 
-    async def _outcome(self, of_batch: asyncio.Future[T | Rejection], deadline: Deadline) -> T:
-        # Without a second future between her and the batch: every join would pay for it. A key needs one, for it is
-        # known as long as its request is under way.
-        watched = self._overdue.watch(deadline.at, partial(_tell, of_batch, deadline.missed))
+    async def _unless_cut_off(self, begun: Awaitable[T | Rejection], deadline: Deadline) -> T:
+        # Without a watch of its own, as she is watched already, and without a second future between her and the batch:
+        # every call would pay for them. A key needs both, for it is known as long as its request is under way.
         try:
-            outcome = await heard(of_batch)
-        finally:
-            watched.is_over = True
+            outcome = await begun
+        except asyncio.CancelledError:
+            if not deadline.is_over(self._overdue.loop.time()):
+                raise
+            raise deadline.missed() from None
         if isinstance(outcome, Rejection):
             raise outcome
         return outcome
