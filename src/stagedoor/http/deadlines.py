@@ -14,9 +14,6 @@ DIGITS_MAX = 9
 CHANGE_S = 10.0
 READ_S = 5.0
 
-LATE_S = 0.02
-"""So long after a deadline the edge ends what has not noticed it; whoever waits for a store says so before, and why."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:

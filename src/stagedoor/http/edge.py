@@ -26,7 +26,6 @@ from litestar.types import (
 from stagedoor.http.answer import Answer
 from stagedoor.http.call import Call, RequestIds
 from stagedoor.http.contract import changes, entry_of, priority_of
-from stagedoor.http.deadlines import LATE_S
 from stagedoor.http.handlers import Handlers
 from stagedoor.http.identity import Identity
 from stagedoor.http.load import SHED, Load
@@ -107,7 +106,7 @@ class Edge:
             now = self._overdue.loop.time()
             deadline = self._services.deadlines.of(call.scope["headers"], now, changes=changes)
             with due(deadline):
-                return await self._overdue.in_time(work(), deadline.at + LATE_S, deadline.missed)
+                return await self._overdue.in_time(work(), deadline.at, deadline.missed)
         except asyncio.CancelledError:
             if not self._services.draining():
                 raise

@@ -8,7 +8,6 @@ from time import perf_counter
 from litestar.types import HTTPReceiveMessage, Receive, WebSocketReceiveMessage
 
 from stagedoor.http.call import Call
-from stagedoor.http.deadlines import LATE_S
 from stagedoor.http.reading import BODY_WAIT_S_MAX
 from stagedoor.resilience.deadline import Deadline, due
 from stagedoor.resilience.priority import Priority
@@ -51,7 +50,7 @@ class Turn:
         now = asyncio.get_running_loop().time()
         self._deadline = self._deadlines.of(self._call.scope["headers"], now, changes=self._changes)
         self._due.enter_context(due(self._deadline))
-        self._reschedule(self._deadline.at + LATE_S)
+        self._reschedule(self._deadline.at)
         self._began = perf_counter()
         self._load.begin(self._priority, self._began)
         self._is_load = True

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from stagedoor.http.deadlines import CHANGE_S
-from stagedoor.http.overdue import Overdue, Watched
+from stagedoor.http.overdue import Overdue
 from stagedoor.http.rejections import StillRunning
 from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.errors import Fault, Rejection
@@ -84,8 +84,8 @@ class UnderWay:
 
         *may_be_cut_off* says that nothing is lost where *work* ends before the
         command that it has for a batch, or behind it. Without a key it is
-        awaited in the caller's own task then, which costs none, save on trial;
-        and whoever gave the caller her deadline has to cut her off at it.
+        awaited in the caller's own task then, which costs none, save on trial.
+        Whoever gave the caller her deadline cuts her off at it.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -137,21 +137,15 @@ class UnderWay:
         begun = work()
         if scope is None and isinstance(begun, asyncio.Future):
             assert not isinstance(begun, asyncio.Task)
-            return self._unless_cut_off(heard(begun), deadline)
-        if scope is None and may_be_cut_off:
+            # Without a second future between her and the batch: every join would pay for it. A key needs one, for it is
+            # known as long as its request is under way.
+            answer: Awaitable[T | Rejection] = heard(begun)
+        elif scope is None and may_be_cut_off:
             assert not isinstance(begun, asyncio.Future)
-            return self._unless_cut_off(begun, deadline)
-        loop = self._overdue.loop
-        late = StillRunning if is_repeated else deadline.missed
-        running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
-        # Not what runs itself: whoever is cut off while she waits for that would cut the work off.
-        answer: asyncio.Future[T] = loop.create_future()
-        self._under_way.add(running)
-        if scope is not None:
-            self._running[scope] = self._running.get(scope, 0) + 1
-        watched = self._overdue.watch(deadline.at, partial(_tell, answer, late))
-        running.add_done_callback(partial(self._ended, answer, scope, watched))
-        return heard(answer)
+            answer = begun
+        else:
+            answer = heard(self._gone_on_with(begun, scope))
+        return self._unless_cut_off(answer, deadline, StillRunning if is_repeated else deadline.missed)
 
     async def _answer_by(
         self,
@@ -167,18 +161,32 @@ class UnderWay:
             answer = self._answer(work, scope, may_be_cut_off=may_be_cut_off, is_repeated=is_repeated)
             return await self._overdue.in_time(answer, deadline.at, deadline.missed)
 
-    async def _unless_cut_off(self, begun: Awaitable[T | Rejection], deadline: Deadline) -> T:
-        # Without a watch of its own, as she is watched already, and without a second future between her and the batch:
-        # every call would pay for them. A key needs both, for it is known as long as its request is under way.
+    async def _unless_cut_off(
+        self, answer: Awaitable[T | Rejection], deadline: Deadline, late: Callable[[], Exception]
+    ) -> T:
+        # Without a watch of its own: whoever gave her the deadline has one.
         try:
-            outcome = await begun
+            outcome = await answer
         except asyncio.CancelledError:
             if not deadline.is_over(self._overdue.loop.time()):
                 raise
-            raise deadline.missed() from None
+            raise late() from None
         if isinstance(outcome, Rejection):
             raise outcome
         return outcome
+
+    def _gone_on_with(
+        self, begun: Coroutine[Any, Any, T] | asyncio.Future[T | Rejection], scope: Scope | None
+    ) -> asyncio.Future[T | Rejection]:
+        """Let what was *begun* go on whoever waits for it; return what to wait for, which is not what runs."""
+        loop = self._overdue.loop
+        running = begun if isinstance(begun, asyncio.Future) else loop.create_task(begun)
+        answer: asyncio.Future[T | Rejection] = loop.create_future()
+        self._under_way.add(running)
+        if scope is not None:
+            self._running[scope] = self._running.get(scope, 0) + 1
+        running.add_done_callback(partial(self._ended, answer, scope))
+        return answer
 
     async def drain(self) -> None:
         """Return when everything with a task of its own or a key has ended, however it did."""
@@ -186,10 +194,9 @@ class UnderWay:
             await asyncio.wait(self._under_way)
 
     def _ended(
-        self, answer: asyncio.Future[T], scope: Scope | None, watched: Watched, done: asyncio.Future[T | Rejection]
+        self, answer: asyncio.Future[T | Rejection], scope: Scope | None, done: asyncio.Future[T | Rejection]
     ) -> None:
         self._under_way.discard(done)
-        watched.is_over = True
         if scope is not None:
             self._running[scope] -= 1
             if not self._running[scope]:
@@ -200,12 +207,5 @@ class UnderWay:
             answer.cancel()
         elif (error := done.exception()) is not None:
             answer.set_exception(error)
-        elif isinstance(outcome := done.result(), Rejection):
-            answer.set_exception(outcome)
         else:
-            answer.set_result(outcome)
-
-
-def _tell(answer: asyncio.Future[Any], late: Callable[[], Exception]) -> None:
-    if not answer.done():
-        answer.set_exception(late())
+            answer.set_result(done.result())

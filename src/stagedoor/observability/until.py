@@ -9,12 +9,20 @@ from stagedoor.resilience.deadline import Deadline
 
 @asynccontextmanager
 async def until(deadline: Deadline | None) -> AsyncIterator[None]:
-    """Cut off what is waited for inside at *deadline*. Raises `DeadlineMissed` or `CallersDeadlineMissed`."""
+    """
+    Cut off what is waited for inside at *deadline*. Raises `DeadlineMissed` or `CallersDeadlineMissed`.
+
+    So it does where somebody else cuts the caller off at the same deadline: here it is known what she waited for.
+    """
     waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
     try:
         async with waiting:
             yield
     except TimeoutError:
         if deadline is None or not waiting.expired():
+            raise
+        raise deadline.missed() from None
+    except asyncio.CancelledError:
+        if deadline is None or not deadline.is_over(asyncio.get_running_loop().time()):
             raise
         raise deadline.missed() from None

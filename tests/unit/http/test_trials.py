@@ -11,10 +11,10 @@ from stagedoor.kernel.errors import CallersDeadlineMissed, DeadlineMissed, Rejec
 from stagedoor.kernel.idempotency import IdempotencyKey
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CircuitBreaker, State
-from stagedoor.resilience.deadline import Deadline, due
+from stagedoor.resilience.deadline import Deadline
 from stagedoor.waiting_room.rejections import UnknownBuyer, UnknownPlace
 from stagedoor.wallet.rejections import ChargeNotAllowed
-from tests.builders.deadlines import hers
+from tests.builders.deadlines import by, hers
 from tests.builders.work import Step, Work
 
 ALICE = BuyerId(1)
@@ -54,8 +54,8 @@ async def in_a_hurry(
     under_way: UnderWay, step: Step, guard: CircuitBreaker, key: IdempotencyKey | None, *, ours_s: float = 60.0
 ) -> None:
     """Ask with a deadline of a millisecond of her own."""
-    with due(hers(0.001, ours_s=ours_s)):
-        await under_way.settle(step, buyer_id=ALICE, call="pay", key=key, guard=guard, may_be_cut_off=True)
+    asking = under_way.settle(step, buyer_id=ALICE, call="pay", key=key, guard=guard, may_be_cut_off=True)
+    await by(hers(0.001, ours_s=ours_s), asking)
 
 
 @pytest.mark.parametrize("key", [None, KEY], ids=["without a key", "with a key"])
@@ -154,9 +154,10 @@ async def test_a_trial_has_all_the_time_there_is_whatever_its_caller_waited_for_
     on_trial: CircuitBreaker,
 ) -> None:
     under_way, work = UnderWay(), Work()
+    deadline = Deadline(asyncio.get_running_loop().time() + 0.001, ours_s=60.0)
 
-    with due(Deadline(asyncio.get_running_loop().time() + 0.001, ours_s=60.0)), pytest.raises(DeadlineMissed):
-        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=on_trial)
+    with pytest.raises(DeadlineMissed):
+        await by(deadline, under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=on_trial))
     work.may_end.set()
     await under_way.drain()
 

@@ -15,7 +15,7 @@ from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CallNotPermitted, CircuitBreaker, State
 from stagedoor.resilience.deadline import Deadline, current, due
 from stagedoor.waiting_room.rejections import UnknownPlace
-from tests.builders.deadlines import hers
+from tests.builders.deadlines import by, hers
 from tests.builders.work import Work
 
 ALICE = BuyerId(1)
@@ -205,8 +205,8 @@ async def test_while_the_guard_is_open_nothing_is_begun(guard: CircuitBreaker) -
 async def test_who_comes_with_a_deadline_waits_no_longer_than_that() -> None:
     work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
 
-    with due(hers(0.001)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
+    with pytest.raises(CallersDeadlineMissed):
+        await by(hers(0.001), under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
     work.may_end.set()
     await under_way.drain()
 
@@ -220,10 +220,10 @@ async def test_whose_deadline_comes_first_goes_first_whoever_came_first() -> Non
         middling = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
     await asyncio.sleep(0)
 
-    with due(hers(0.001)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
-    with due(hers(0.002)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None)
+    with pytest.raises(CallersDeadlineMissed):
+        await by(hers(0.001), under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
+    with pytest.raises(CallersDeadlineMissed):
+        await by(hers(0.002), under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
 
     assert not patient.done()
     assert not middling.done()
@@ -244,8 +244,8 @@ async def test_the_work_knows_how_long_she_waits() -> None:
 async def test_a_callers_own_deadline_says_nothing_to_the_guard(guard: CircuitBreaker) -> None:
     work, under_way = Work(), UnderWay()
 
-    with due(hers(0.001)), pytest.raises(CallersDeadlineMissed):
-        await under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard)
+    with pytest.raises(CallersDeadlineMissed):
+        await by(hers(0.001), under_way.settle(work, buyer_id=ALICE, call="pay", key=None, guard=guard))
     work.may_end.set()
     await under_way.drain()
 
