@@ -103,7 +103,12 @@ class Batcher(Generic[Command, Outcome]):
 
     async def run(self) -> None:
         """Handle batches until `close` was called and the line is empty."""
+        task = asyncio.current_task()
+        assert task is not None
         while not (self._closing and not self._waiting):
+            if task.cancelling():
+                # In the round of a batch's deadline, which whoever waited there has taken it for.
+                raise asyncio.CancelledError
             if not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()

@@ -147,6 +147,7 @@ class Edge:
         turn = Turn(
             call,
             priority_of(handler),
+            self._overdue,
             changes=changes(handler, scope["method"]),
             reads_body=handler is not None and handler.parsed_data_field is not None,
         )

@@ -1,4 +1,4 @@
-"""Whoever has waited long enough is told so: one timer, for whoever is next, serves all."""
+"""Whoever has waited long enough is cut off: one timer, for whoever is next, serves all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,16 +9,19 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+AGAIN_S = 0.02
+"""Whoever goes on all the same is cut off again after so long: what she waited for may have used the first cut up."""
 
-class Watched:
-    """Somebody who waits. Once *is_over* she is told nothing."""
 
-    __slots__ = ("is_over", "tell")
+class Caller:
+    """Somebody who waits in *task* *until* an instant of the loop's clock, None for one who does no more."""
 
-    def __init__(self, tell: Callable[[], object]) -> None:
-        """Have *tell* called if it takes too long."""
-        self.is_over = False
-        self.tell = tell
+    __slots__ = ("cuts", "task", "until")
+
+    def __init__(self, task: "asyncio.Task[object]", until: float) -> None:
+        self.task = task
+        self.until: float | None = until
+        self.cuts = 0
 
 
 class Overdue:
@@ -32,7 +35,7 @@ class Overdue:
     def __init__(self) -> None:
         """Watch nobody."""
         # The numbers tell two of one instant apart.
-        self._waiting: list[tuple[float, int, Watched]] = []
+        self._waiting: list[tuple[float, int, Caller]] = []
         self._numbers = count()
         self._timer: asyncio.Handle | None = None
         self._looks_at = 0.0
@@ -42,18 +45,26 @@ class Overdue:
         """The loop that all of them wait on; asked for once, as to ask is a system call (`getpid`, CPython 3.11)."""
         return asyncio.get_running_loop()
 
-    def watch(self, until: float, tell: Callable[[], object]) -> Watched:
-        """Call *tell* at *until*, unless what is returned is over by then."""
-        waiting, watched = self._waiting, Watched(tell)
-        while waiting and waiting[0][2].is_over:
-            heappop(waiting)
-        heappush(waiting, (until, next(self._numbers), watched))
-        if self._timer is None:
-            self._look_at(until)
-        elif until < self._looks_at:
-            self._timer.cancel()
-            self._look_at(until)
-        return watched
+    def watch(self, until: float) -> Caller:
+        """Cut the current task off at *until*, and again every `AGAIN_S`, unless it is `let_go` by then."""
+        task = asyncio.current_task(self.loop)
+        assert task is not None
+        caller = Caller(task, until)
+        self._push(caller, until)
+        return caller
+
+    def move(self, caller: Caller, until: float | None) -> None:
+        """Cut *caller* off at *until* instead; None: never."""
+        caller.until = until
+        if until is not None:
+            self._push(caller, until)
+
+    @staticmethod
+    def let_go(caller: Caller) -> None:
+        """Watch *caller* no more, and take back what she was cut off for."""
+        caller.until = None
+        for _ in range(caller.cuts):
+            caller.task.uncancel()
 
     async def in_time(self, work: Awaitable[T], until: float, missed: Callable[[], Exception]) -> T:
         """
@@ -61,19 +72,26 @@ class Overdue:
 
         Where somebody else cuts the caller off in the same round, she has missed it all the same.
         """
-        task = asyncio.current_task(self.loop)
-        assert task is not None
-        watched = self.watch(until, task.cancel)
+        caller = self.watch(until)
         try:
             return await work
         except asyncio.CancelledError:
-            if not watched.is_over:
+            if not caller.cuts:
                 raise
             raise missed() from None
         finally:
-            if watched.is_over:
-                task.uncancel()
-            watched.is_over = True
+            self.let_go(caller)
+
+    def _push(self, caller: Caller, until: float) -> None:
+        waiting = self._waiting
+        while waiting and waiting[0][0] != waiting[0][2].until:
+            heappop(waiting)
+        heappush(waiting, (until, next(self._numbers), caller))
+        if self._timer is None:
+            self._look_at(until)
+        elif until < self._looks_at:
+            self._timer.cancel()
+            self._look_at(until)
 
     def _look_at(self, instant: float) -> None:
         # Not asked of the timer: for an instant that has come, uvloop gives one that does not know.
@@ -81,13 +99,14 @@ class Overdue:
         self._timer = self.loop.call_at(instant, self._look)
 
     def _look(self) -> None:
-        """Tell those who have waited long enough, and look again when the next one has."""
+        """Cut those off who have waited long enough, and look again when the next one has."""
         waiting, now = self._waiting, self.loop.time()
         self._timer = None
-        while waiting and (waiting[0][2].is_over or waiting[0][0] <= now):
-            _, _, watched = heappop(waiting)
-            if not watched.is_over:
-                watched.is_over = True
-                watched.tell()
+        while waiting and (waiting[0][0] != waiting[0][2].until or waiting[0][0] <= now):
+            until, _, caller = heappop(waiting)
+            if until == caller.until:
+                caller.cuts += 1
+                caller.task.cancel()
+                self.move(caller, now + AGAIN_S)
         if waiting and self._timer is None:
             self._look_at(waiting[0][0])

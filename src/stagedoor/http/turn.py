@@ -8,6 +8,7 @@ from time import perf_counter
 from litestar.types import HTTPReceiveMessage, Receive, WebSocketReceiveMessage
 
 from stagedoor.http.call import Call
+from stagedoor.http.overdue import Caller, Overdue
 from stagedoor.http.reading import BODY_WAIT_S_MAX
 from stagedoor.resilience.deadline import Deadline, due
 from stagedoor.resilience.priority import Priority
@@ -23,21 +24,24 @@ class Turn:
     client's affair.
     """
 
-    def __init__(self, call: Call, priority: Priority, *, changes: bool, reads_body: bool) -> None:
-        """Begin nothing yet. *changes* and *reads_body* say whether the call changes something, and reads its body."""
+    def __init__(self, call: Call, priority: Priority, overdue: Overdue, *, changes: bool, reads_body: bool) -> None:
+        """
+        Begin nothing yet; *overdue* watches whoever waits.
+
+        *changes* and *reads_body* say whether the call changes something, and reads its body.
+        """
         self._call = call
         self._priority = priority
         self._changes = changes
         self._reads_body = reads_body
         self._load = call.services.load
         self._deadlines = call.services.deadlines
-        now = asyncio.get_running_loop().time()
-        self._deadline = Deadline(now + BODY_WAIT_S_MAX + self._deadlines.change_s)
-        self._timeout = asyncio.timeout_at(self._deadline.at)
+        self._overdue = overdue
+        self._deadline = Deadline(overdue.loop.time() + BODY_WAIT_S_MAX + self._deadlines.change_s)
+        self._caller: Caller | None = None
         self._began: float | None = None
         self._is_load = False
         self._due = ExitStack()
-        self._is_timed = False
 
     def may_begin(self) -> bool:
         """Say whether the call is let in."""
@@ -47,7 +51,7 @@ class Turn:
         """Count it and let its time run, once. Raises `Unreadable` for a deadline that is none."""
         if self._began is not None:
             return
-        now = asyncio.get_running_loop().time()
+        now = self._overdue.loop.time()
         self._deadline = self._deadlines.of(self._call.scope["headers"], now, changes=self._changes)
         self._due.enter_context(due(self._deadline))
         self._reschedule(self._deadline.at)
@@ -68,17 +72,16 @@ class Turn:
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
         """End what is done inside at the deadline. Raises `DeadlineMissed` or `CallersDeadlineMissed`."""
+        caller = self._caller = self._overdue.watch(self._deadline.at)
         try:
-            async with self._timeout:
-                self._is_timed = True
-                try:
-                    yield
-                finally:
-                    self._is_timed = False
-        except TimeoutError:
-            if not self._timeout.expired():
+            yield
+        except asyncio.CancelledError:
+            if not caller.cuts:
                 raise
             raise self._deadline.missed() from None
+        finally:
+            self._overdue.let_go(caller)
+            self._caller = None
 
     def _unload(self) -> None:
         if self._is_load:
@@ -87,8 +90,8 @@ class Turn:
             self._load.end(self._priority, self._began)
 
     def _reschedule(self, at: float | None) -> None:
-        if self._is_timed and not self._timeout.expired():
-            self._timeout.reschedule(at)
+        if self._caller is not None:
+            self._overdue.move(self._caller, at)
 
     def once_received(self, receive: Receive) -> Receive:
         """

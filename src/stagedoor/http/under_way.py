@@ -85,7 +85,9 @@ class UnderWay:
         *may_be_cut_off* says that nothing is lost where *work* ends before the
         command that it has for a batch, or behind it. Without a key it is
         awaited in the caller's own task then, which costs none, save on trial.
-        Whoever gave the caller her deadline cuts her off at it.
+
+        Where there is a deadline, whoever gave it cuts the caller off at it;
+        where there is none it is done here.
 
         *guard* counts how that went for the caller, a missed deadline as a
         failure whatever becomes of the work; while it is open nothing is begun,
@@ -144,7 +146,7 @@ class UnderWay:
             assert not isinstance(begun, asyncio.Future)
             answer = begun
         else:
-            answer = heard(self._gone_on_with(begun, scope))
+            answer = heard(self._let_go_on(begun, scope))
         return self._unless_cut_off(answer, deadline, StillRunning if is_repeated else deadline.missed)
 
     async def _answer_by(
@@ -164,7 +166,7 @@ class UnderWay:
     async def _unless_cut_off(
         self, answer: Awaitable[T | Rejection], deadline: Deadline, late: Callable[[], Exception]
     ) -> T:
-        # Without a watch of its own: whoever gave her the deadline has one.
+        """Return the *answer*, or raise the rejection that it is, or *late* where she was cut off at her deadline."""
         try:
             outcome = await answer
         except asyncio.CancelledError:
@@ -175,7 +177,7 @@ class UnderWay:
             raise outcome
         return outcome
 
-    def _gone_on_with(
+    def _let_go_on(
         self, begun: Coroutine[Any, Any, T] | asyncio.Future[T | Rejection], scope: Scope | None
     ) -> asyncio.Future[T | Rejection]:
         """Let what was *begun* go on whoever waits for it; return what to wait for, which is not what runs."""

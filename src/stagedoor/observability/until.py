@@ -12,7 +12,8 @@ async def until(deadline: Deadline | None) -> AsyncIterator[None]:
     """
     Cut off what is waited for inside at *deadline*. Raises `DeadlineMissed` or `CallersDeadlineMissed`.
 
-    So it does where somebody else cuts the caller off at the same deadline: here it is known what she waited for.
+    So it does wherever the caller is cut off at the deadline or later, by whomever: here it is known what she waited
+    for. Whoever may be cut off for something else as well has to look at her task's `cancelling`.
     """
     waiting = asyncio.timeout_at(None if deadline is None else deadline.at)
     try:

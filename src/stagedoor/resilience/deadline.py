@@ -58,7 +58,11 @@ def current() -> Deadline | None:
 
 
 class due:  # noqa: N801 -- read as a word, as in `with due(deadline)`; a class, because every call comes this way
-    """Give what is done inside, and every task begun inside, *deadline*; None: as much time as it takes."""
+    """
+    Give what is done inside, and every task begun inside, *deadline*; None: as much time as it takes.
+
+    It cuts nobody off: that is for whoever gives a caller hers.
+    """
 
     __slots__ = ("_deadline", "_token")
 

@@ -1,6 +1,7 @@
 """The batcher: order, sharing, and what a poisoned or abandoned command may harm."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from stagedoor.adapters.batching import GATHERING_ROUNDS, Batcher, Late
-from stagedoor.kernel.errors import Fault, Overloaded, TooLate
+from stagedoor.kernel.errors import DeadlineMissed, Fault, Overloaded, TooLate
+from stagedoor.observability.until import until
 from stagedoor.resilience.deadline import Deadline, current, due
 from tests.builders.deadlines import hers, ours
 
@@ -287,3 +289,27 @@ async def test_a_batch_is_done_in_the_time_of_whoever_waits_longest() -> None:
         batcher.close()
 
     assert seen == [longest, None]
+
+
+async def test_a_stop_in_the_round_of_a_batchs_deadline_is_one() -> None:
+    is_in_hand = asyncio.Event()
+
+    async def wait_in_time(_: Sequence[int]) -> Sequence[int]:
+        is_in_hand.set()
+        async with until(current()):
+            await asyncio.Event().wait()
+        return []
+
+    batcher = Batcher[int, int](wait_in_time, batch_max=1, waiting_max=1)
+    handling = asyncio.ensure_future(batcher.run())
+    with due(ours(0.01)):
+        answer = batcher(1)
+    await is_in_hand.wait()
+    handling.get_loop().call_later(0.01, handling.cancel)
+    time.sleep(0.03)  # noqa: ASYNC251 -- both come in one round
+
+    with pytest.raises(DeadlineMissed):
+        await answer
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(1.0):
+            await handling

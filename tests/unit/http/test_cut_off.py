@@ -10,8 +10,7 @@ from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.errors import DeadlineMissed
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.resilience.breaker import CircuitBreaker
-from stagedoor.resilience.deadline import Deadline
-from tests.builders.deadlines import by
+from tests.builders.deadlines import by, ours
 from tests.builders.work import Step
 
 ALICE = BuyerId(1)
@@ -19,9 +18,8 @@ ALICE = BuyerId(1)
 
 async def cut_off_at(step: Step, guard: CircuitBreaker, *, deadline_s: float = 0.001) -> str:
     """Take it as the edge has it taken."""
-    deadline = Deadline(asyncio.get_running_loop().time() + deadline_s)
     asking = UnderWay().settle(step, buyer_id=ALICE, call="pay", key=None, guard=guard, may_be_cut_off=True)
-    return await by(deadline, asking)
+    return await by(ours(deadline_s), asking)
 
 
 async def test_what_may_be_cut_off_is_awaited_by_its_caller(guard: CircuitBreaker) -> None:

@@ -213,25 +213,6 @@ async def test_who_comes_with_a_deadline_waits_no_longer_than_that() -> None:
     assert work.ended == 1
 
 
-async def test_whose_deadline_comes_first_goes_first_whoever_came_first() -> None:
-    work, under_way = Work(), UnderWay(deadline_ms=3_600_000)
-    patient = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
-    with due(hers(1_800)):
-        middling = asyncio.ensure_future(under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
-    await asyncio.sleep(0)
-
-    with pytest.raises(CallersDeadlineMissed):
-        await by(hers(0.001), under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
-    with pytest.raises(CallersDeadlineMissed):
-        await by(hers(0.002), under_way.settle(work, buyer_id=ALICE, call="pay", key=None))
-
-    assert not patient.done()
-    assert not middling.done()
-    work.may_end.set()
-    await asyncio.gather(patient, middling)
-    await under_way.drain()
-
-
 async def test_the_work_knows_how_long_she_waits() -> None:
     async def work() -> Deadline | None:
         return current()
