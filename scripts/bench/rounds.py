@@ -6,6 +6,7 @@ from statistics import median
 from typing import Protocol
 
 from scripts.bench.paced import Ask
+from scripts.bench.served import Served
 from scripts.bench.wrk import Round
 
 VOID_MAX = 3
@@ -28,6 +29,25 @@ class Call(Protocol):
     def asks(self) -> Iterator[Ask]:
         """Yield one call at a time, going on where the last round stopped."""
         ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Switched:
+    """A *call* of a server whose guards are in for each round, or out."""
+
+    name: str
+    call: Call
+    server: Served
+    guards: bool
+
+    def round(self, seconds: int) -> Round:
+        """Call it for so long, once they are as they should be."""
+        self.server.switch(guards=self.guards)
+        return self.call.round(seconds)
+
+    def asks(self) -> Iterator[Ask]:
+        """Yield what the call asks."""
+        return self.call.asks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from scripts.bench.goals import Goal
 from scripts.bench.house import Plan
 from scripts.bench.orders import Errand, Orders
 from scripts.bench.rounds import Call
-from scripts.bench.served import PRODUCT, UNGUARDED, NotServedError
+from scripts.bench.served import NotServedError
 from scripts.bench.stage import Size, Stage
 from stagedoor.adapters.sql.demo import ARENA
 from stagedoor.waiting_room.room_change import POLICY_RANGES
@@ -29,18 +29,20 @@ ORDERS_A_SECOND_MAX = 6_000
 INSIDE = 500
 
 
+PAIRS_TIMES = 3
+"""
+So many times as many pairs as beside the floor, where two servers differ by some hundredths.
+
+A median of few pairs would tell of the machine.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
-    """
-    Another server that a row is measured beside: what runs it, and what it stands on (as in a `Row`).
+    """Another server that a row is measured beside: what it stands on (as in a `Row`)."""
 
-    The two differ by some hundredths: a median of few pairs would tell of the machine, so there are *pairs_times* as
-    many as beside the floor.
-    """
-
-    program: Sequence[str] = PRODUCT
     setup: Setup | None = None
-    pairs_times: int = 3
+    pairs_times: int = PAIRS_TIMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class Row:
     One row of the table.
 
     *call* makes ready what is called, and says how many bytes it is answered with. It is measured in turn with the
-    same call on the *other* server, or with the floor. *after* comes when the rounds are over, on the same server, or
+    same call on the *other* server, for what *guards* cost with that on the same server without them, or else with the
+    floor. *after* comes when the rounds are over, on the same server, or
     on both, where it may yield no figures. *setup* is what a cluster consists of, None for one process on one file.
     """
 
@@ -60,6 +63,7 @@ class Row:
     after: Sequence[After] = ()
     setup: Setup | None = None
     other: Other | None = None
+    guards: bool = False
 
 
 def crowd(size: Size) -> Plan:
@@ -166,7 +170,7 @@ def _guard(
 ) -> Row:
     """Return a row of what all guards together cost."""
     goal = goals.at_most("more_cpu_percent", percent_max, text=f"{percent_max} %")
-    return Row(name=name, plan=plan, call=call, goal=goal, other=Other(program=UNGUARDED))
+    return Row(name=name, plan=plan, call=call, goal=goal, guards=True)
 
 
 ROWS: Sequence[Row] = (

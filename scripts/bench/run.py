@@ -14,9 +14,9 @@ from scripts.bench.engines import Setup, running
 from scripts.bench.goals import Goal
 from scripts.bench.house import House, Plan, build
 from scripts.bench.report import Report, compared_figures_of, figures_of
-from scripts.bench.rounds import Call, Measured, measure
-from scripts.bench.rows import ROWS, Other, Row
-from scripts.bench.served import FLOOR, PRODUCT, Served, served
+from scripts.bench.rounds import Call, Measured, Switched, measure
+from scripts.bench.rows import PAIRS_TIMES, ROWS, Other, Row
+from scripts.bench.served import FLOOR, PRODUCT, SWITCHED, Served, served
 from scripts.bench.stage import Size, Stage
 
 FLOOR_ROW = "floor"
@@ -67,7 +67,9 @@ class Run:
             for row in self.profile.rows:
                 if row.name not in names:
                     continue
-                if row.other is None:
+                if row.guards:
+                    self._guards(row)
+                elif row.other is None:
                     self._row(row, floor)
                 else:
                     self._compared(row, row.other)
@@ -92,12 +94,24 @@ class Run:
                     self.report.add(extra.name, extra.figures, extra.goal)
         shutil.rmtree(stage.folder)
 
+    def _guards(self, row: Row) -> None:
+        """Measure the row's call with guards beside the same call without them, on one server."""
+        size = replace(self.size, pairs=PAIRS_TIMES * self.size.pairs)
+        with self._stage(row, replace(size, pairs=2 * size.pairs), SWITCHED, row.setup) as stage:
+            call, _ = row.call(stage)
+            without, guarded = (
+                Switched(name=call.name, call=call, server=stage.server, guards=guards) for guards in (False, True)
+            )
+            measured = measure(without, guarded, pairs=size.pairs, seconds=size.seconds, note=note)
+            self.report.add(row.name, compared_figures_of(measured), row.goal)
+        shutil.rmtree(stage.folder)
+
     def _compared(self, row: Row, other: Other) -> None:
         """Measure the row's call beside the same call on the *other* server: each has a house of its own."""
         size = replace(self.size, pairs=other.pairs_times * self.size.pairs)
         with (
             self._stage(row, size, PRODUCT, row.setup) as stage,
-            self._stage(row, size, other.program, other.setup, "-other") as beside,
+            self._stage(row, size, PRODUCT, other.setup, "-other") as beside,
         ):
             calls = [row.call(each)[0] for each in (beside, stage)]
             measured = measure(*calls, pairs=size.pairs, seconds=size.seconds, note=note)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +19,20 @@ from scripts.bench.engines import Engines
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = ("serve", "--demo", "--port", "0")
 PRODUCT: Sequence[str] = ("-m", "stagedoor", *SERVE)
-UNGUARDED: Sequence[str] = ("-m", "scripts.bench.unguarded", *SERVE)
+SWITCHED: Sequence[str] = ("-m", "scripts.bench.switched", *SERVE)
+"""The product with guards that can be taken out."""
+
 FLOOR: Sequence[str] = ("-m", "scripts.bench.floor")
 
 READY = re.compile(r"ready on http://127\.0\.0\.1:(\d+)")
 START_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 20
 CALL_SECONDS_MAX = 30
+SWITCH_SECONDS_MAX = 30
+
+GUARDS_IN, GUARDS_OUT = signal.SIGUSR2, signal.SIGUSR1
+GUARDS_ARE = {True: "guards are in", False: "guards are out"}
+"""What a switched server is told, and what it says once it is so."""
 
 
 class NotServedError(Exception):
@@ -61,6 +69,18 @@ class Served:
     def connections(self) -> int:
         """On how many connections it is called."""
         return CONNECTIONS if self.engines is None else self.engines.connections
+
+    def switch(self, *, guards: bool) -> None:
+        """Have a `SWITCHED` one put its guards in, or take them out. Raises `NotServedError` if it does not say so."""
+        assert self.process.stdout is not None
+        self.process.send_signal(GUARDS_IN if guards else GUARDS_OUT)
+        too_long = Timer(SWITCH_SECONDS_MAX, self.process.kill)
+        too_long.start()
+        try:
+            if not any(line.strip() == GUARDS_ARE[guards] for line in self.process.stdout):
+                raise NotServedError("the server did not switch its guards")
+        finally:
+            too_long.cancel()
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
         """Call it once and return the body as it was sent, compressed or not. Raises `NotServedError` unless 200."""

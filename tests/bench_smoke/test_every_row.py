@@ -13,15 +13,15 @@ from scripts.bench.calls import floor_of
 from scripts.bench.cores import Cores
 from scripts.bench.house import House, build
 from scripts.bench.rounds import VoidError, measure
-from scripts.bench.rows import ROWS, Row, check_waiting, crowd, orders, sale
+from scripts.bench.rows import PAIRS_TIMES, ROWS, Row, check_waiting, crowd, orders, sale
 from scripts.bench.run import EMBEDDED, Run
-from scripts.bench.served import FLOOR, PRODUCT, UNGUARDED, NotServedError, Served, served
+from scripts.bench.served import FLOOR, PRODUCT, SWITCHED, NotServedError, Served, served
 from scripts.bench.stage import Size, Stage
 
 SMALL = Size(pairs=1, seconds=1, crowd=2_000, million=3_000)
 ROUNDS_MAX = 5
 
-COMPARED_ROWS = [row for row in ROWS if row.other is not None]
+GUARD_ROWS = [row for row in ROWS if row.guards]
 
 CORES = Cores.choose()
 
@@ -75,37 +75,40 @@ def test_every_row_is_measured(tmp_path: Path, names: Sequence[str], extras: fro
         assert SMALL.million in figures[name].values()
 
 
-@pytest.mark.parametrize("row", COMPARED_ROWS, ids=lambda row: row.name)
-def test_the_guards_are_measured_beside_a_server_without(tmp_path: Path, row: Row) -> None:
+@pytest.mark.parametrize("row", GUARD_ROWS, ids=lambda row: row.name)
+def test_the_guards_are_measured_beside_the_same_server_without(tmp_path: Path, row: Row) -> None:
     run = Run(size=replace(SMALL, seconds=2), cores=CORES, folder=tmp_path)
 
     run.rows([row.name])
 
     figures = run.report.figures[row.name]
-    assert row.other is not None
     assert min(figures["all_cpu_us"], figures["other_all_cpu_us"]) > 0
     assert figures["least"] <= figures["more_cpu_percent"] <= figures["most"]
-    assert figures["pairs"] == row.other.pairs_times * SMALL.pairs
+    assert figures["pairs"] == PAIRS_TIMES * SMALL.pairs
 
 
-def test_a_server_without_guards_is_one(tmp_path: Path) -> None:
+def test_a_server_is_without_guards_while_they_are_out(tmp_path: Path) -> None:
     house = build(replace(crowd(SMALL), waiting=100), tmp_path / "house")
-    states = {}
-    for program in (PRODUCT, UNGUARDED):
-        with served(program, cores=CORES, settings=house.plan.settings(), log=house.folder / "server.log") as server:
+    charged = re.compile(
+        r'resilience4j_circuitbreaker_calls_seconds_count\{kind="successful",name="saleService"\} (\d+)'
+    )
+    counted = []
+    with served(SWITCHED, cores=CORES, settings=house.plan.settings(), log=house.folder / "server.log") as server:
+        for guards in (True, False, True):
+            server.switch(guards=guards)
             headers = {"Authorization": house.inside[0], "Content-Type": "application/json"}
             server.call("POST", "/v1/api/user/amount", headers, b'{"amount":1}')
-            states[program] = server.call("GET", "/metrics", {}).decode()
+            found = charged.search(server.call("GET", "/metrics", {}).decode())
+            assert found is not None
+            counted.append(int(found[1]))
 
-    calls = re.compile(r'resilience4j_circuitbreaker_calls_seconds_count\{kind="successful",name="saleService"\} 1')
-    assert calls.search(states[PRODUCT])
-    assert not calls.search(states[UNGUARDED])
+    assert counted == [1, 1, 2]
 
 
 def test_no_row_is_left_out() -> None:
     beside_the_floor = [name for names, _, _ in GROUPS for name in names]
 
-    assert sorted([*beside_the_floor, *(row.name for row in COMPARED_ROWS)]) == sorted(EMBEDDED.names)
+    assert sorted([*beside_the_floor, *(row.name for row in GUARD_ROWS)]) == sorted(EMBEDDED.names)
 
 
 def test_an_answer_with_another_body_makes_a_round_void(tmp_path: Path, floor: Served) -> None:
