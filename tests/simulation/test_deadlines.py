@@ -15,6 +15,7 @@ from stagedoor.adapters import batching
 from stagedoor.checkout.outcomes import HoldReceipt
 from stagedoor.checkout.use_cases import RESERVING_MS
 from stagedoor.http.app import create_app
+from stagedoor.http.operators import READ_WAIT_S_MAX
 from stagedoor.kernel.clock import SECOND_MS
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PerformanceId, SeatId
 from stagedoor.resilience.breaker import State
@@ -33,7 +34,7 @@ GRACE_S = 0.05
 
 ANN, BOB, CAT = BuyerId(1), BuyerId(2), BuyerId(3)
 BASE = "/v1/api"
-BARE = {"/healthz", "/metrics"}
+BARE = ("/healthz", "/metrics", "/ops")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ class Caller:
     async def asks(self, method: str, path: str, *, json: object = None, **headers: str) -> Reply:
         began_s = self.server.loop.time()
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = await self._http.request(method, path if path in BARE else BASE + path, json=json, headers=fields)
+        answer = await self._http.request(
+            method, path if path.startswith(BARE) else BASE + path, json=json, headers=fields
+        )
         body = answer.json() if answer.headers["content-type"] == "application/json" else {}
         return Reply(answer.status_code, self.server.loop.time() - began_s, body)
 
@@ -256,6 +259,23 @@ def test_a_deadline_that_is_none_is_refused(tmp_path: Path, said: str) -> None:
 
         assert reply.status == 400
         assert reply.body["exception"]["details"][0]["field"] == "Stagedoor-Deadline-Ms"
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize(("hers", "waits_s"), [({}, READ_WAIT_S_MAX), ({"stagedoor_deadline_ms": "50"}, 0.05)])
+def test_an_operator_who_sends_a_body_has_a_deadline_before_her_key_is_known(
+    tmp_path: Path, hers: Mapping[str, str], waits_s: float
+) -> None:
+    async def story(caller: Caller) -> None:
+        stall(caller.server)
+
+        body = {"amount": 1_000}
+        reply = await caller.asks("POST", "/ops/api/wallets/1/credit", json=body, authorization="sdk_x", **hers)
+
+        assert reply.status == 503
+        assert reply.seconds <= waits_s + GRACE_S
+        caller.server.disk.latency_s = 0.0
 
     run(tmp_path, story)
 

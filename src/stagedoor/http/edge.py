@@ -149,8 +149,8 @@ class Edge:
             priority_of(handler),
             self._overdue,
             changes=changes(handler, scope["method"]),
-            reads_body=handler is not None and handler.parsed_data_field is not None,
         )
+        reads_body = handler is not None and handler.parsed_data_field is not None
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -163,7 +163,7 @@ class Edge:
         self._under_way += 1
         try:
             if turn.may_begin():
-                await self._answer(call, method, receive, send_on, turn)
+                await self._answer(call, method, receive, send_on, turn, reads_body=reads_body)
             else:
                 if handler is not None:
                     scope["route_handler"] = handler
@@ -173,10 +173,13 @@ class Edge:
             self._under_way -= 1
             self._account(call, method)
 
-    async def _answer(self, call: Call, method: str, receive: Receive, send: Send, turn: Turn) -> None:
+    async def _answer(  # noqa: PLR0913 -- what ASGI gives, and whose call it is
+        self, call: Call, method: str, receive: Receive, send: Send, turn: Turn, *, reads_body: bool
+    ) -> None:
         try:
             async with turn.in_time():
-                receive = await self._measured(call, receive, turn)
+                receive = await self._measured(call, receive, reads_body=reads_body)
+                turn.begin()
                 if method == HttpMethod.OPTIONS and (allowed := self._methods.of(call.scope["path"])):
                     known = Answer[None](b"", status=_NO_CONTENT, headers=((b"allow", allowed.encode()),))
                     await known(call.scope, receive, send)
@@ -203,11 +206,12 @@ class Edge:
         self._services.metrics.count_shed(call.name)
         return tell(BUSY, call, retry_after_ms=self.load.put_off())
 
-    async def _measured(self, call: Call, receive: Receive, turn: Turn) -> Receive:
+    async def _measured(self, call: Call, receive: Receive, *, reads_body: bool) -> Receive:
         """
         Return what the body is received from. Raises `BodyTooLarge`, whether or not the call would have read it.
 
-        A length that was announced is enough; a body that comes in pieces is read first.
+        A body that the call reads is here before it begins: its time runs from then on, whatever it does first. One
+        that it does not read is waited for only where its length was not announced.
         """
         chunked, announced = False, 0
         for name, value in call.scope["headers"]:
@@ -217,11 +221,8 @@ class Edge:
                     await drain(receive)
                     raise BodyTooLarge
             chunked = chunked or name == b"transfer-encoding"
-        if chunked:
-            receive = _again(await read_body(call, receive), receive)
-        elif announced:
-            return turn.once_received(receive)
-        turn.begin()
+        if chunked or (announced and reads_body):
+            return _again(await read_body(call, receive), receive)
         return receive
 
     def _finish_head(self, call: Call, message: HTTPResponseStartEvent) -> None:

@@ -10,12 +10,16 @@ from stagedoor.http.limits import TooManyRequests
 from stagedoor.http.rejections import NoSuchPath
 from stagedoor.kernel.clock import SECOND_MS, Clock, Instant
 from stagedoor.kernel.errors import Fault, Rejection
+from stagedoor.observability.unheard import to_its_end
 from stagedoor.operators.model import Operator, OperatorKey, Role, key_digest
 from stagedoor.operators.ports import OperatorKeys
-from stagedoor.resilience.deadline import due
+from stagedoor.resilience.deadline import Deadline, due
 
 KEYS_FRESH_MS = SECOND_MS // 2
 """How old the keys in memory may be: half of the second within which a new or revoked key takes effect."""
+
+READ_WAIT_S_MAX = 1.0
+"""For so long the store is waited for; then those read last count, for who looks after an outage cannot wait it out."""
 
 WRONG_KEYS = Rate(per_second=0.1, burst=10)
 """How often one address may present a key that is none, before it is not listened to any more."""
@@ -53,7 +57,7 @@ class OperatorGate:
         self._wrong_keys = Buckets[ClientAddress](wrong_keys, keys_max=ADDRESSES_MAX)
         self._live: Sequence[OperatorKey] = ()
         self._read_at: Instant | None = None
-        self._turn = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def admit(self, authorization: str | None, *, address: ClientAddress, needed: Role) -> Operator:
         """
@@ -91,10 +95,9 @@ class OperatorGate:
 
     async def _live_keys(self) -> Sequence[OperatorKey]:
         if not self._is_fresh():
-            async with self._turn:
-                # Somebody else may have read them while this call waited for its turn.
-                if not self._is_fresh():
-                    await self._read()
+            if self._reading is None:
+                self._reading = asyncio.get_running_loop().create_task(self._read())
+            await to_its_end(self._reading)
         return self._live
 
     def _is_fresh(self) -> bool:
@@ -104,14 +107,18 @@ class OperatorGate:
         began_at = self._clock.now()
         try:
             # For everybody: somebody in a hurry must not keep the keys from being read, or a revoked one would live on.
-            with due(None):
+            with due(Deadline(asyncio.get_running_loop().time() + READ_WAIT_S_MAX)):
                 stored = await self._stored.all()
         except Fault:
             if self._read_at is None:
                 raise
+            self._read_at = self._clock.now()
         else:
             self._live = [key for key in stored if key.revoked_at is None]
-        self._read_at = began_at
+            self._read_at = began_at
+        finally:
+            # Here, and not by a callback: whoever asks before that is called would wait for what has ended.
+            self._reading = None
 
 
 def _matching(live: Sequence[OperatorKey], authorization: str) -> OperatorKey | None:

@@ -107,6 +107,8 @@ class Overdue:
             if until == caller.until:
                 caller.cuts += 1
                 caller.task.cancel()
-                self.move(caller, now + AGAIN_S)
-        if waiting and self._timer is None:
+                # Not by `move`, which would look for this one next, whoever comes before.
+                caller.until = now + AGAIN_S
+                heappush(waiting, (caller.until, next(self._numbers), caller))
+        if waiting:
             self._look_at(waiting[0][0])

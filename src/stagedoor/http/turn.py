@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from time import perf_counter
 
-from litestar.types import HTTPReceiveMessage, Receive, WebSocketReceiveMessage
-
 from stagedoor.http.call import Call
 from stagedoor.http.overdue import Caller, Overdue
 from stagedoor.http.reading import BODY_WAIT_S_MAX
@@ -24,16 +22,11 @@ class Turn:
     client's affair.
     """
 
-    def __init__(self, call: Call, priority: Priority, overdue: Overdue, *, changes: bool, reads_body: bool) -> None:
-        """
-        Begin nothing yet; *overdue* watches whoever waits.
-
-        *changes* and *reads_body* say whether the call changes something, and reads its body.
-        """
+    def __init__(self, call: Call, priority: Priority, overdue: Overdue, *, changes: bool) -> None:
+        """Begin nothing yet; *overdue* watches whoever waits. *changes* says whether the call changes something."""
         self._call = call
         self._priority = priority
         self._changes = changes
-        self._reads_body = reads_body
         self._load = call.services.load
         self._deadlines = call.services.deadlines
         self._overdue = overdue
@@ -92,22 +85,3 @@ class Turn:
     def _reschedule(self, at: float | None) -> None:
         if self._caller is not None:
             self._overdue.move(self._caller, at)
-
-    def once_received(self, receive: Receive) -> Receive:
-        """
-        Return what receives the body, with whose last piece the call begins.
-
-        A call that reads none begins at once: it would never see that piece.
-        Raises `Unreadable`, as `begin` does.
-        """
-        if not self._reads_body:
-            self.begin()
-            return receive
-
-        async def receive_and_begin() -> HTTPReceiveMessage | WebSocketReceiveMessage:
-            message = await receive()
-            if not message.get("more_body", False):
-                self.begin()
-            return message
-
-        return receive_and_begin

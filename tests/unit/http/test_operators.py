@@ -1,15 +1,20 @@
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
+from stagedoor.http import operators
 from stagedoor.http.client_address import ClientAddress
 from stagedoor.http.limits import TooManyRequests
 from stagedoor.http.operators import BadOperatorKey, OperatorGate, RoleTooSmall
 from stagedoor.http.rejections import NoSuchPath
 from stagedoor.kernel.clock import Instant, ManualClock
-from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.errors import CallersDeadlineMissed, Fault
+from stagedoor.observability.until import until
 from stagedoor.operators.model import Operator, OperatorKey, Role, key_digest
 from stagedoor.operators.ports import OperatorKeys
+from stagedoor.resilience.deadline import current
+from tests.builders.deadlines import by, hers
 
 NOON = Instant(1_800_000_000_000)
 HERE = ClientAddress("192.0.2.1")
@@ -32,12 +37,17 @@ class StoredKeys(OperatorKeys):
     def __init__(self, *keys: OperatorKey) -> None:
         self.keys = list(keys)
         self.broken = False
+        self.says_nothing = False
+        self.goes_on = asyncio.Event()
         self.reads = 0
 
     async def all(self) -> Sequence[OperatorKey]:
         self.reads += 1
         if self.broken:
             raise Fault("the disk is on fire")
+        if self.says_nothing:
+            async with until(current()):
+                await self.goes_on.wait()
         return list(self.keys)
 
 
@@ -151,6 +161,36 @@ async def test_an_outage_locks_no_operator_out() -> None:
     await admit(gate, "sdk_ann")
     with pytest.raises(BadOperatorKey):
         await admit(gate, "sdk_bob")
+
+
+async def test_a_store_that_says_nothing_is_not_waited_for_while_keys_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operators, "READ_WAIT_S_MAX", 0.01)
+    clock = ManualClock(NOON)
+    stored = StoredKeys(VIEWER)
+    gate = OperatorGate(stored, clock)
+    await admit(gate, "sdk_ann")
+
+    stored.says_nothing = True
+    clock.advance(60_000)
+
+    assert (await admit(gate, "sdk_ann")).name == "ann"
+
+
+async def test_whoever_is_in_a_hurry_leaves_the_reading_to_the_others() -> None:
+    stored = StoredKeys(VIEWER)
+    stored.says_nothing = True
+    gate = OperatorGate(stored, ManualClock(NOON))
+
+    with pytest.raises(CallersDeadlineMissed):
+        await by(hers(0.001), admit(gate, "sdk_ann"))
+    patient = asyncio.ensure_future(admit(gate, "sdk_ann"))
+    await asyncio.sleep(0)
+    stored.goes_on.set()
+
+    assert (await patient).name == "ann"
+    assert stored.reads == 1
 
 
 async def test_before_the_keys_were_ever_read_an_outage_is_a_fault() -> None:

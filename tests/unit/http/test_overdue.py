@@ -88,6 +88,15 @@ def test_whoever_goes_on_all_the_same_is_cut_off_again() -> None:
     assert ends == pytest.approx([1.0, 1.0 + AGAIN_S, 1.0 + 2 * AGAIN_S])
 
 
+def test_whoever_comes_next_is_not_late_for_those_who_may_be_cut_off_again() -> None:
+    instants = [1.0 + nth * AGAIN_S / 5 for nth in range(12)]
+
+    def story(_: Overdue, wait: Wait) -> Awaitable[object]:
+        return asyncio.gather(*(wait("she", until) for until in instants))
+
+    assert [at for at, _ in told(story)] == pytest.approx(instants)
+
+
 def test_on_the_loop_that_serves_an_instant_that_has_come_is_one_like_any_other() -> None:
     heard: list[str] = []
 
