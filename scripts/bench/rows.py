@@ -31,7 +31,7 @@ INSIDE = 500
 
 PAIRS_TIMES = 3
 """
-So many times as many pairs as beside the floor, where two servers differ by some hundredths.
+So many times as many pairs as beside the floor, where some hundredths are sought.
 
 A median of few pairs would tell of the machine.
 """
@@ -52,8 +52,8 @@ class Row:
 
     *call* makes ready what is called, and says how many bytes it is answered with. It is measured in turn with the
     same call on the *other* server, for what *guards* cost with that on the same server without them, or else with the
-    floor. *after* comes when the rounds are over, on the same server, or
-    on both, where it may yield no figures. *setup* is what a cluster consists of, None for one process on one file.
+    floor. *after* comes when the rounds are over, on the same server, or on both, where it may yield no figures.
+    *setup* is what a cluster consists of, None for one process on one file.
     """
 
     name: str

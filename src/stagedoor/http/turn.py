@@ -41,9 +41,7 @@ class Turn:
         return not self._load.sheds(self._priority) and self._load.has_room(self._priority, perf_counter())
 
     def begin(self) -> None:
-        """Count it and let its time run, once. Raises `Unreadable` for a deadline that is none."""
-        if self._began is not None:
-            return
+        """Count it and let its time run. Raises `Unreadable` for a deadline that is none."""
         now = self._overdue.loop.time()
         self._deadline = self._deadlines.of(self._call.scope["headers"], now, changes=self._changes)
         self._due.enter_context(due(self._deadline))

@@ -149,14 +149,18 @@ async def test_the_store_is_not_asked_every_time() -> None:
     assert stored.reads == 1
 
 
-async def test_an_outage_locks_no_operator_out() -> None:
+async def a_gate_that_read_a_minute_ago(stored: StoredKeys) -> OperatorGate:
     clock = ManualClock(NOON)
-    stored = StoredKeys(VIEWER)
     gate = OperatorGate(stored, clock)
     await admit(gate, "sdk_ann")
-
-    stored.broken = True
     clock.advance(60_000)
+    return gate
+
+
+async def test_an_outage_locks_no_operator_out() -> None:
+    stored = StoredKeys(VIEWER)
+    gate = await a_gate_that_read_a_minute_ago(stored)
+    stored.broken = True
 
     await admit(gate, "sdk_ann")
     with pytest.raises(BadOperatorKey):
@@ -167,13 +171,9 @@ async def test_a_store_that_says_nothing_is_not_waited_for_while_keys_are_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(operators, "READ_WAIT_S_MAX", 0.01)
-    clock = ManualClock(NOON)
     stored = StoredKeys(VIEWER)
-    gate = OperatorGate(stored, clock)
-    await admit(gate, "sdk_ann")
-
+    gate = await a_gate_that_read_a_minute_ago(stored)
     stored.says_nothing = True
-    clock.advance(60_000)
 
     assert (await admit(gate, "sdk_ann")).name == "ann"
 
