@@ -1,6 +1,7 @@
 """The listening socket: a free port, a taken one, an address this machine does not have, a crowd before the door."""
 
 import asyncio
+import os
 import socket
 from contextlib import ExitStack
 from typing import cast
@@ -48,6 +49,12 @@ def test_a_taken_port_is_named() -> None:
 def test_a_foreign_address_is_the_machines_own_error() -> None:
     with pytest.raises(OSError, match="assign"):
         listen("192.0.2.1", 0)
+
+
+def test_a_worker_that_starts_never_has_the_others_wait_in_accept() -> None:
+    with listen("127.0.0.1", 0) as shared, shared.dup() as started:
+        assert not os.get_blocking(shared.fileno())
+        assert not os.get_blocking(started.fileno())
 
 
 async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
