@@ -1,7 +1,7 @@
 """
 The breaker before the sale is open: nobody buys, nobody is let in, and nobody who holds seats loses any time.
 
-The one before the reads is: who is known joins on, whoever comes with her.
+The one before the reads is: who is known joins on, whoever comes with her, and an order to stop the sale is heard.
 """
 
 import asyncio
@@ -118,3 +118,30 @@ async def test_while_nobody_can_be_looked_for_who_is_known_joins_on_beside_a_str
     assert [answer.status for answer in (*first, *again)] == [200] * 40
     assert [answer.data["queueToken"] for answer in again] == [answer.data["queueToken"] for answer in first]
     assert [answer.status for answer in (before, put_off, after)] == [404, 503, 404]
+
+
+async def test_while_reads_are_refused_a_stop_is_heard_and_that_nobody_is_let_in_is_told(evenings: Evenings) -> None:
+    with evenings(ROOM) as evening:
+        operator = evening.cli("key", "create", "front-desk", "--role", "operate").strip()
+        show = evening.show(ROOM.id)
+        async with evening.client() as client:
+            fan = evening.fan(client, ROOM.id)
+            await fan.enter()
+            held = await fan.reserve(show.schedule_id, show.seat_ids[0])
+            await steer(client, operator, "force-open", breaker="databaseReads")
+            await until(lambda: status(client), is_paused)
+            causes = (await client.ask("GET", "//metrics")).raw.decode()
+            still_sold = await fan.reserve(show.schedule_id, show.seat_ids[1])
+
+            turned = await client.ask("POST", "//ops/api/sale", body={"saleState": "STOPPED"}, token=operator)
+            unpaid = await fan.pay(held.data["reservationId"])
+            evening.cli("sale", "finish")
+            await until(lambda: status(client), lambda answer: answer.data["saleState"] == "HOLDS_ONLY_FINISH")
+            unreserved = await fan.reserve(show.schedule_id, show.seat_ids[2])
+            paid = await fan.pay(held.data["reservationId"])
+        evening.check()
+
+    assert 'stagedoor_admission_paused{cause="reads"} 1.0' in causes
+    assert (still_sold.ok, paid.ok) == (True, True)
+    assert turned.data["saleState"] == "STOPPED"
+    assert [answer.verdict for answer in (unpaid, unreserved)] == [(503, "503")] * 2

@@ -144,6 +144,8 @@ async def build(
         {
             "disk": lambda: stores.disk.is_low,
             "database": lambda: stores.is_database_out,
+            # What is left is counted before anybody is let in.
+            "reads": lambda: breakers.of(Instance.DATABASE_READS).refuses,
             "sale": lambda: breakers.of(Instance.SALE).refuses,
             "line": lambda: admit.is_late or stores.opened_line.is_stale(),
             "queue": lambda: breakers.of(Instance.QUEUE).refuses,

@@ -57,7 +57,7 @@ def listen(host: str, port: int) -> socket.socket:
         # Of all descriptors and processes that share it, whichever makes it block makes it block for all: a Python
         # socket passes its own mode on to what is dup'ed of it, and a worker that loses the race for a connection
         # would then wait in `accept`, with its whole loop, for the next one.
-        listener.setblocking(False)
+        listener.settimeout(0)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

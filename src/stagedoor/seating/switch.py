@@ -1,8 +1,7 @@
 """The sale's stop switch: one for everything, one for each performance; the stricter of the two holds."""
 
-import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from stagedoor.kernel.errors import Fault
@@ -21,6 +20,12 @@ class SaleSwitches:
         """Return how much of the performance's sale goes on."""
         own = self.of_performance.get(performance_id)
         return self.everywhere if own is None else strictest(self.everywhere, own)
+
+    def turned(self, state: SaleState, performance_id: PerformanceId | None) -> "SaleSwitches":
+        """Return what they say once the switch of the performance, with None the one for everything, is in *state*."""
+        if performance_id is None:
+            return replace(self, everywhere=state)
+        return replace(self, of_performance={**self.of_performance, performance_id: state})
 
 
 ALL_OPEN: Final = SaleSwitches()
@@ -100,7 +105,9 @@ class TurnSwitch:
     async def turn(self, state: SaleState, performance_id: PerformanceId | None, *, actor: str) -> SaleSwitches:
         """Return what the switches say then. Raises `UnknownPerformance` and `Fault`: then nothing was turned."""
         await self.desk.turn(state, performance_id, actor=actor)
-        # It is turned; where it cannot be read back right now, the next reading says so.
-        with contextlib.suppress(Fault):
+        try:
             await self.switches.refresh()
+        except Fault:
+            # It is turned, which is all that has to be known of it; what others have turned, the next reading says.
+            self.switches.reading()(self.switches.now().turned(state, performance_id))
         return self.switches.now()

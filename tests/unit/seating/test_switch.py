@@ -23,13 +23,7 @@ class Switches(SwitchBook, SwitchDesk):
 
     async def turn(self, state: SaleState, performance_id: PerformanceId | None, *, actor: str) -> None:
         del actor
-        if performance_id is None:
-            self.stored = SaleSwitches(everywhere=state, of_performance=self.stored.of_performance)
-        else:
-            self.stored = SaleSwitches(
-                everywhere=self.stored.everywhere,
-                of_performance={**self.stored.of_performance, performance_id: state},
-            )
+        self.stored = self.stored.turned(state, performance_id)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +93,9 @@ async def test_what_is_turned_is_turned_even_if_it_cannot_be_read_back() -> None
 
     told = await TurnSwitch(desk=stored, switches=switches).turn(STOPPED, None, actor="ann")
 
-    assert (told.everywhere, stored.stored.everywhere) == (OPEN, STOPPED)
+    assert told.everywhere is switches.now().everywhere is stored.stored.everywhere is STOPPED
+    told = await TurnSwitch(desk=stored, switches=switches).turn(FINISH, PLAY, actor="ann")
+    assert (told.everywhere, told.of_performance) == (STOPPED, {PLAY: FINISH})
 
 
 async def test_a_reading_that_began_before_the_turn_does_not_turn_it_back() -> None:
