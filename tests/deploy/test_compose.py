@@ -20,7 +20,7 @@ OF_THE_ORIGIN = {"redis": [6379], "mariadb": [3306], "kafka": [9092, 29092], "ka
 """The containers of the report that the API comes from, and their ports on the host, but for ZooKeeper."""
 
 SERVERS = ["stagedoor-1", "stagedoor-2", "stagedoor-3"]
-OURS = [*SERVERS, "migrate", "relay", "consumer"]
+OURS = [*SERVERS, "migrate", "consumer"]
 SECRETS = {"STAGEDOOR_SECRET": "s" * 32, "MARIADB_PASSWORD": "a" * 24, "REDIS_PASSWORD": "b" * 24}
 
 
@@ -51,6 +51,14 @@ def test_only_this_machine_is_let_in_unless_somebody_says_otherwise() -> None:
     assert addresses == {"127.0.0.1"}
     assert published("nginx") == [("127.0.0.1", 8080)]
     assert not [service for service in OURS if "ports" in SERVICES[service]]
+
+
+def test_the_breaker_of_kafka_is_one_that_operators_reach() -> None:
+    for server in SERVERS:
+        settings = load(flags={}, environ=filled_in(server))
+
+        assert settings.kafka_bootstrap is not None
+        assert settings.relay_in_server
 
 
 @pytest.mark.parametrize("service", OURS)
