@@ -80,7 +80,7 @@ What another process has sold shows in a list as early.
 """
 
 TICK_BREAKERS_EVERY_S = 0.25
-PULSE_EVERY_S, PULSE_EVERY_S_SHARED = 0.1, 0.5
+PULSE_EVERY_S = 0.1
 ASK_FOR_TIME_EVERY_S = 1.0
 FOLLOW_LINE_EVERY_S = 0.2
 """Each turn of admission reads what is new as well; of four processes on one core that is felt."""
@@ -138,7 +138,8 @@ async def build(
     login = await identity(settings, database.clock)
     breakers = Breakers(settings.breakers, now_ns=now_ns)
     stores = await open_stores(settings, database, breakers)
-    pulse = Pulse(stores.clock_stop.beat, stores.machine_clock)
+    lease = stores.line_lease
+    pulse = Pulse(stores.clock_stop.beat, stores.machine_clock, leads=lambda: lease is None or lease.fence is not None)
     admit = Regularly(_admission(stores, lambda: hindrances.may_admit()), stores.machine_clock)  # noqa: PLW0108 -- made below
     hindrances = Hindrances(
         {
@@ -286,8 +287,8 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
         *(_alone(stores.disk) if isinstance(stores.disk, DiskWatch) else _among_others(stores)),
         Worker(
             name="pulse",
-            tick=house.pulse.beat,
-            every_s=PULSE_EVERY_S_SHARED if settings.is_cluster else PULSE_EVERY_S,
+            tick=house.pulse.tick,
+            every_s=PULSE_EVERY_S,
             # What an outage has taken is measured up to the first beat after it: the next try is never far.
             failure_pause_s_max=PULSE_EVERY_S,
         ),
