@@ -15,6 +15,7 @@ import msgspec
 
 from stagedoor.kernel.clock import MINUTE_MS, Clock, Instant
 from stagedoor.kernel.errors import Fault
+from stagedoor.observability.unheard import to_its_end
 
 SYMMETRIC = ("HS256", "HS384", "HS512")
 SHARED_SECRET_BYTES_MIN = 32
@@ -83,8 +84,9 @@ class PublishedKeys(IdentityKeys):
     A JSON Web Key Set (RFC 7517), held in memory.
 
     It is read again when a login names a key that is not in it, at most once a
-    minute; whoever asks meanwhile waits for that reading. If it fails, known
-    keys stay valid and unknown ones are a `Fault`, not a refusal.
+    minute; whoever asks meanwhile waits for that reading, which goes on when
+    she has gone. If it fails, known keys stay valid and unknown ones are a
+    `Fault`, not a refusal.
     """
 
     def __init__(self, read: Callable[[], bytes], *, algorithms: Sequence[str], clock: Clock) -> None:
@@ -94,8 +96,8 @@ class PublishedKeys(IdentityKeys):
         self._clock = clock
         self._keys: Mapping[tuple[str | None, str], object] = {}
         self._asked_at: Instant | None = None
-        self._failed = False
-        self._turn = asyncio.Lock()
+        self._failure: str | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     @property
     def symmetric(self) -> bool:
@@ -104,36 +106,48 @@ class PublishedKeys(IdentityKeys):
 
     async def refresh(self) -> None:
         """Read the document now; call it once at the start. Raises `KeysUnavailable`, and keeps what was known."""
-        async with self._turn:
-            await self._refresh()
+        await to_its_end(self._begin())
+        if self._failure is not None:
+            raise KeysUnavailable(f"the login's keys could not be read: {self._failure}")
 
     async def find(self, kid: str | None, algorithm: str) -> object | None:
         """Return the key, reading the document again if it is not known. A login without a kid fits a single key."""
         key = self._keys.get((kid, algorithm))
         if key is not None:
             return key
-        async with self._turn:
-            # Somebody else may have read it while this call waited for its turn.
-            if (kid, algorithm) not in self._keys and self._may_ask():
-                await self._refresh()
-        if self._failed and (kid, algorithm) not in self._keys:
-            raise KeysUnavailable("the login's keys could not be read", retry_after_ms=READ_AGAIN_AFTER_MS)
-        return self._keys.get((kid, algorithm))
+        if self._is_being_read() or self._may_ask():
+            await to_its_end(self._begin())
+        key = self._keys.get((kid, algorithm))
+        if key is None and self._failure is not None:
+            raise KeysUnavailable(
+                f"the login's keys could not be read: {self._failure}", retry_after_ms=READ_AGAIN_AFTER_MS
+            )
+        return key
+
+    def _is_being_read(self) -> bool:
+        return self._reading is not None and not self._reading.done()
 
     def _may_ask(self) -> bool:
         return self._asked_at is None or self._clock.now() - self._asked_at >= READ_AGAIN_AFTER_MS
 
-    async def _refresh(self) -> None:
-        self._asked_at = self._clock.now()
-        self._failed = True
+    def _begin(self) -> asyncio.Task[None]:
+        """Return the reading that is under way, a new one if none is."""
+        # In a task of its own: cut off with a caller in a hurry, it would have failed for everybody, for a minute.
+        if self._reading is None or self._reading.done():
+            self._asked_at = self._clock.now()
+            self._reading = asyncio.create_task(self._read_again())
+        return self._reading
+
+    async def _read_again(self) -> None:
         try:
             # Twice the reader's own limit: resolving a host's name cannot be limited in the thread.
             async with asyncio.timeout(2 * FETCH_SECONDS_MAX):
                 document = await asyncio.to_thread(self._read)
             self._keys = parse_keys(document, self._algorithms)
         except (OSError, HTTPException, ValueError) as error:
-            raise KeysUnavailable(f"the login's keys could not be read: {error}") from error
-        self._failed = False
+            self._failure = str(error) or type(error).__name__
+        else:
+            self._failure = None
 
 
 def keys_in_file(path: Path) -> Callable[[], bytes]:

@@ -142,6 +142,44 @@ async def test_many_who_ask_at_once_read_once(login: tuple[str, ssl.SSLContext])
     assert reads == 1
 
 
+async def test_whoever_is_in_a_hurry_does_not_end_the_reading_for_the_others() -> None:
+    may_go_on = threading.Event()
+
+    def read() -> bytes:
+        may_go_on.wait()
+        return DOCUMENT
+
+    keys = PublishedKeys(read, algorithms=["ES256"], clock=ManualClock(NOON))
+    hurried, patient = (asyncio.ensure_future(keys.find("a", "ES256")) for _ in range(2))
+    await asyncio.sleep(0)
+    hurried.cancel()
+    await asyncio.wait([hurried])
+    may_go_on.set()
+
+    assert hurried.cancelled()
+    assert await patient is not None
+    assert await keys.find("a", "ES256") is not None
+
+
+async def test_whoever_is_in_a_hurry_alone_has_read_for_who_comes_after_her() -> None:
+    may_go_on, has_read = threading.Event(), threading.Event()
+
+    def read() -> bytes:
+        may_go_on.wait()
+        has_read.set()
+        return DOCUMENT
+
+    keys = PublishedKeys(read, algorithms=["ES256"], clock=ManualClock(NOON))
+    hurried = asyncio.ensure_future(keys.find("a", "ES256"))
+    await asyncio.sleep(0)
+    hurried.cancel()
+    await asyncio.wait([hurried])
+    may_go_on.set()
+
+    assert await keys.find("a", "ES256") is not None
+    assert has_read.is_set()
+
+
 @pytest.mark.parametrize("path", ["/moved", "/huge", "/short", "/drip", "/broken"])
 async def test_what_is_published_badly_is_a_fault(login: tuple[str, ssl.SSLContext], path: str) -> None:
     url, trust = login
