@@ -259,6 +259,59 @@ class TestOutlets:
         assert await house.old_events.forget(published_before=later(NOON, 1), limit=10) == 2
 
 
+class TestForgetting:
+    @pytest.fixture
+    async def ids(self, house: House) -> list[EventId]:
+        """Twelve events that the line has had, and the broker but for the first nine."""
+        line, broker = (SqlOutbox(house.lanes, outlet, lease=None) for outlet in Outlet)
+        ids = [EventId(f"e{number}") for number in range(1, 13)]
+        await store(house, *(placed(each, hold_id=number) for number, each in enumerate(ids)))
+        await line.published(ids, at=NOON, fence=ONLY)
+        await broker.published(ids[9:], at=NOON, fence=ONLY)
+        return ids
+
+    @pytest.mark.usefixtures("ids")
+    async def test_what_the_broker_waits_for_keeps_nothing_that_lies_behind_it(self, house: House) -> None:
+        forgotten = [await house.old_events.forget(published_before=later(NOON, 1), limit=3) for _ in range(3)]
+
+        assert forgotten == [3, 0, 0]
+
+    @pytest.mark.usefixtures("ids")
+    async def test_nor_does_more_of_it_than_one_call_looks_through(self, house: House) -> None:
+        forgotten = [await house.old_events.forget(published_before=later(NOON, 1), limit=2) for _ in range(4)]
+
+        assert forgotten == [0, 2, 1, 0]
+
+    async def test_what_was_passed_over_is_forgotten_once_the_broker_has_it(
+        self, house: House, ids: list[EventId]
+    ) -> None:
+        for _ in range(4):
+            await house.old_events.forget(published_before=later(NOON, 1), limit=2)
+        await SqlOutbox(house.lanes, Outlet.BROKER, lease=None).published(ids[:9], at=NOON, fence=ONLY)
+
+        forgotten = [await house.old_events.forget(published_before=later(NOON, 1), limit=2) for _ in range(7)]
+
+        assert sum(forgotten) == 9
+
+    async def test_nor_does_what_was_sent_twice_and_waits_for_the_broker(self, house: House) -> None:
+        line, broker = (SqlOutbox(house.lanes, outlet, lease=None) for outlet in Outlet)
+        ids = [EventId(f"e{number}") for number in range(1, 5)]
+        await store(house, *(placed(each, hold_id=number) for number, each in enumerate(ids)))
+        await line.failed(ids, at=NOON, cause="refused", fence=ONLY)
+        await line.published(ids, at=NOON, fence=ONLY)
+        await broker.published(ids[3:], at=NOON, fence=ONLY)
+
+        forgotten = [await house.old_events.forget(published_before=later(NOON, 1), limit=2) for _ in range(2)]
+
+        assert forgotten == [1, 0]
+
+    @pytest.mark.usefixtures("ids")
+    async def test_what_is_not_old_yet_is_kept(self, house: House) -> None:
+        forgotten = [await house.old_events.forget(published_before=NOON, limit=2) for _ in range(3)]
+
+        assert forgotten == [0, 0, 0]
+
+
 class TestFence:
     async def test_who_has_slept_writes_nothing(self, house: House, outlet: Outlet) -> None:
         outbox, leases = SqlOutbox(house.lanes, outlet, lease=LEASE), SqlLeases(house.lanes)

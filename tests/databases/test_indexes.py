@@ -16,7 +16,7 @@ from stagedoor.adapters.sql.server_lanes import COMMAND, ServerLanes
 from stagedoor.checkout.outcomes import Settled
 from stagedoor.holds.model import HoldState
 from stagedoor.kernel.clock import FOREVER, HOUR_MS, MINUTE_MS, ManualClock, later
-from stagedoor.kernel.ids import BuyerId
+from stagedoor.kernel.ids import BuyerId, EventId
 from stagedoor.kernel.lease import Fence
 from stagedoor.outbox.model import OutboxState, Outlet
 from stagedoor.seating.model import ClaimState
@@ -227,6 +227,20 @@ async def test_nothing_that_is_asked_in_a_rush_reads_a_whole_table(
 
     asked = " ".join(statement for statement, _ in statements)
     assert [table.name for table, _ in old_rows() if table.name not in asked] == []
+    assert await scans(lanes, statements) == []
+
+
+async def test_nothing_that_is_asked_of_the_outbox_to_forget_reads_a_whole_table(lanes: Lanes, filled: House) -> None:
+    broker = SqlOutbox(lanes, Outlet.BROKER, lease=None)
+    last = [EventId(f"old{n}") for n in range(FIRST + OLD - 300, FIRST + OLD)]
+    await broker.send_again(last, at=NOON)
+    await broker.published(last, at=NOON, fence=Fence(0))
+
+    with heard() as statements:
+        # All but the last have to be passed over.
+        forgotten = [await filled.old_events.forget(published_before=NOON, limit=500) for _ in range(3)]
+
+    assert sum(forgotten) == len(last)
     assert await scans(lanes, statements) == []
 
 

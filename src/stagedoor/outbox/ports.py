@@ -67,7 +67,10 @@ class OutboxLeftovers(Protocol):
         """
         Remove the oldest records published before *published_before*, at most *limit*; return how many.
 
-        What waits or is parked is never removed. Raises `Fault`.
+        What waits or is parked is never removed, by whichever outlet. However
+        much of that there is, a call looks through a bounded stretch, and the
+        next one goes on behind it: 0 may mean that all of a stretch has to
+        stay. Raises `Fault`.
         """
         ...
 

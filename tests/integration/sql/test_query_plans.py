@@ -50,6 +50,7 @@ async def an_evening(house: House, clock: ManualClock) -> None:
         records = await outbox.waiting(limit=100, at=clock.now())
         await outbox.failed([records[0].event_id], at=NOON, cause="refused", fence=Fence(0))
         await outbox.published([record.event_id for record in records], at=NOON, fence=Fence(0))
+    assert await house.old_events.forget(published_before=clock.now(), limit=100) > 0
 
 
 async def reading_too_much(file: SqliteFile, statements: Iterable[str]) -> list[str]:

@@ -22,24 +22,33 @@ _QUEUES = {Outlet.LINE: LINE, Outlet.BROKER: BROKER}
 
 _NOT_PUBLISHED = (OutboxState.WAITING, OutboxState.PARKED)
 
-# What the broker has not had yet keeps its event. It is looked for among the oldest, so that an outage of the broker,
-# in which everything is kept, does not make a long search of it.
+# What the broker has not had yet keeps its event.
 _SENT = select(outbox.c.sequence, outbox.c.published_at, broker_outbox.c.event_id).join_from(
     outbox, broker_outbox, outbox.c.event_id == broker_outbox.c.event_id, isouter=True
 )
 
-# Few were ever sent twice, so the oldest of the others are simply the first ones. Those few are looked through.
-_FIRST_SENT = (
-    _SENT.where(outbox.c.state == OutboxState.PUBLISHED.value, outbox.c.attempts == 0)
+# Few were ever sent twice, so the oldest of the others are simply the first ones. Those that are kept are looked at and
+# passed over here, not in the search: in an outage of the broker all are kept, and it would look through all of them.
+_NEXT_SENT = (
+    _SENT.where(
+        outbox.c.state == OutboxState.PUBLISHED.value, outbox.c.attempts == 0, outbox.c.sequence > bindparam("after")
+    )
     .order_by(outbox.c.sequence)
     .limit(bindparam("at_most"))
 )
 
+# Those few are looked through.
 _SENT_AGAIN_BEFORE = _SENT.where(
     outbox.c.state == OutboxState.PUBLISHED.value,
     outbox.c.attempts > 0,
     outbox.c.published_at < bindparam("before"),
+    broker_outbox.c.event_id.is_(None),
 ).limit(bindparam("at_most"))
+
+_BEFORE_ALL = 0
+
+STRETCHES_MAX = 4
+"""So many times the rows that a call may remove are looked at for them; the next call goes on behind those."""
 
 _FORGET = delete(outbox).where(outbox.c.sequence.in_(bindparam("sequences", expanding=True)))
 
@@ -119,13 +128,19 @@ class SqlOutboxLeftovers(OutboxLeftovers):
     def __init__(self, lanes: Lanes) -> None:
         """Read and write through *lanes*."""
         self._lanes = lanes
+        self._looked_at = _BEFORE_ALL
 
     async def forget(self, *, published_before: Instant, limit: int) -> int:
-        """Remove the oldest published records; how old they were is noted with that."""
-        old = await self._lanes.reading(lambda connection: _published_before(connection, published_before, limit))
-        if not old:
-            return 0
+        """Remove the oldest published records of the next stretch; how old they were is noted with that."""
+        after = self._looked_at
+        old, looked_at = await self._lanes.reading(
+            lambda connection: _published_before(connection, published_before, limit, after)
+        )
+        removed = await self._remove(old) if old else 0
+        self._looked_at = looked_at
+        return removed
 
+    async def _remove(self, old: Mapping[int, int]) -> int:
         def remove(connection: Connection) -> int:
             note_forgotten(connection, Forgotten.EVENTS, later(Instant(max(old.values())), 1))
             return connection.execute(_FORGET, {"sequences": list(old)}).rowcount
@@ -149,9 +164,25 @@ def _record(row: Row) -> OutboxRecord:
     )
 
 
-def _published_before(connection: Connection, instant: Instant, limit: int) -> Mapping[int, int]:
-    """Return when each of the oldest records was published, of those that no broker waits for."""
-    first = connection.execute(_FIRST_SENT, {"at_most": limit})
-    old = [(sequence, published_at) for sequence, published_at, kept in first if published_at < instant and not kept]
+def _published_before(
+    connection: Connection, instant: Instant, limit: int, after: int
+) -> tuple[Mapping[int, int], int]:
+    """
+    Return when each of the oldest records was published, of those that no broker waits for, and where to go on.
+
+    They are looked for behind the sequence *after*, and again from the first one on once all were looked at.
+    """
+    old: dict[int, int] = {}
+    for _ in range(STRETCHES_MAX):
+        at_most = limit - len(old)
+        stretch = connection.execute(_NEXT_SENT, {"after": after, "at_most": at_most}).all()
+        old.update((sequence, at) for sequence, at, kept in stretch if at < instant and not kept)
+        if len(stretch) < at_most or stretch[-1].published_at >= instant:
+            # What comes now was published later still.
+            after = _BEFORE_ALL
+            break
+        after = stretch[-1].sequence
+        if len(old) == limit:
+            break
     again = connection.execute(_SENT_AGAIN_BEFORE, {"before": instant, "at_most": limit - len(old)})
-    return dict([*old, *((sequence, published_at) for sequence, published_at, kept in again if not kept)])
+    return {**old, **{sequence: published_at for sequence, published_at, _ in again}}, after
