@@ -7,13 +7,14 @@ tests.conformance.replay FILE)` shows where we differ from the recording.
 
 A line is `label|window|minCalls|C or T|permitted|slowDur_s|slowRate%|wait_s|sequence>result`;
 the first line of `data/resilience4j_sequences.txt` explains the tokens of a sequence.
+A line that is none is told on standard error by its number, and the others go on; then
+the exit status is 1.
 """
 
 import re
 import struct
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,6 +26,7 @@ MS_NS = 1_000_000
 FAST_NS = 1 * MS_NS
 WINDOW_TYPES = {"C": SlidingWindowType.COUNT_BASED, "T": SlidingWindowType.TIME_BASED}
 LATE_ENDS = {"x": "F", "y": "S"}
+FIELDS = 9
 TOKENS = re.compile(r"\+(\d+);|([SFIsfeAxy])")
 
 
@@ -44,9 +46,13 @@ class Sequence:
     @classmethod
     def parse(cls, line: str) -> Self:
         """Read *line*, or raise `UnreadableLineError`."""
-        fields = line.rsplit("|", 8)  # from the right: a label may hold anything
+        fields = line.rsplit("|", FIELDS - 1)  # from the right: a label may hold anything
+        if len(fields) < FIELDS:
+            raise UnreadableLineError(f"not a sequence: {len(fields)} fields, not {FIELDS}, in {line!r}")
+        label, window, minimum, kind, permitted, slow_s, slow_rate, wait_s, sequence = fields
+        if kind not in WINDOW_TYPES:
+            raise UnreadableLineError(f"not a sequence: a window of {kind!r}, not of C or T, in {line!r}")
         try:
-            label, window, minimum, kind, permitted, slow_s, slow_rate, wait_s, sequence = fields
             settings = BreakerSettings(
                 sliding_window_type=WINDOW_TYPES[kind],
                 sliding_window_size=int(window),
@@ -57,8 +63,8 @@ class Sequence:
                 wait_duration_in_open_state_ms=int(wait_s) * 1_000,
                 permitted_number_of_calls_in_half_open_state=int(permitted),
             )
-        except (KeyError, ValueError) as error:
-            raise UnreadableLineError(f"not a sequence: {error!r} in {line!r}") from error
+        except (OverflowError, ValueError) as error:
+            raise UnreadableLineError(f"not a sequence: {error} in {line!r}") from error
         tokens, _, recorded = sequence.partition(">")
         if unknown := TOKENS.sub("", tokens):
             raise UnreadableLineError(f"unknown tokens {unknown!r} in {line!r}")
@@ -136,15 +142,17 @@ def replay(sequence: Sequence) -> str:
     return run.result()
 
 
-def replayed(lines: Iterable[str]) -> Iterator[str]:
-    """Return *lines* with our results in place of theirs."""
-    for line in lines:
-        if not line.strip() or line.startswith("#"):
-            yield line
-        else:
-            sequence = Sequence.parse(line)
-            unjudged = line.removesuffix(f">{sequence.recorded}")
-            yield f"{unjudged}>{replay(sequence)}"
+def replayed(line: str) -> str:
+    """Return *line* with our result in place of theirs. Raises `UnreadableLineError`."""
+    if not line.strip() or line.startswith("#"):
+        return line
+    sequence = Sequence.parse(line)
+    unjudged = line.removesuffix(f">{sequence.recorded}")
+    try:
+        return f"{unjudged}>{replay(sequence)}"
+    except (MemoryError, OverflowError, ValueError) as error:
+        # A window that no memory holds, or more milliseconds than can be read.
+        raise UnreadableLineError(f"too large a figure in {line!r}: {error}") from error
 
 
 def main(arguments: list[str]) -> int:
@@ -152,13 +160,24 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m tests.conformance.replay FILE\n")
         return 2
+    file = arguments[0]
     try:
-        for line in replayed(Path(arguments[0]).read_text(encoding="utf-8").splitlines()):
-            sys.stdout.write(f"{line}\n")
-    except (OSError, UnreadableLineError) as error:
+        # Editors on some systems begin a file with a mark of its encoding, which is no part of the first line.
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    return 0
+    except UnicodeDecodeError as error:
+        sys.stderr.write(f"{file} is not UTF-8: {error.reason} at byte {error.start}\n")
+        return 1
+    status = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            sys.stdout.write(f"{replayed(line)}\n")
+        except UnreadableLineError as error:
+            sys.stderr.write(f"{file}:{number}: {error}\n")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

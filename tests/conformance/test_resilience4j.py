@@ -101,3 +101,53 @@ def test_an_unreadable_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
 
     assert status == 1
     assert "missing.txt" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "own.txt"
+    file.write_bytes(b"\xff\xfe\0bad")
+
+    status = main([str(file)])
+
+    assert status == 1
+    assert capsys.readouterr() == ("", f"{file} is not UTF-8: invalid start byte at byte 0\n")
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.txt"
+    file.write_text("# a comment\n", encoding="utf-8-sig")
+
+    status = main([str(file)])
+
+    assert status == 0
+    assert capsys.readouterr() == ("# a comment\n", "")
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ("bad|10|2", "not a sequence: 3 fields, not 9, in 'bad|10|2'"),
+        ("bad|10|2|X|1|4|100|1|S", "not a sequence: a window of 'X', not of C or T, in 'bad|10|2|X|1|4|100|1|S'"),
+        ("bad|10|2|C|1|4|100|1|SQ", "unknown tokens 'Q' in 'bad|10|2|C|1|4|100|1|SQ'"),
+        (f"bad|{10**30}|2|C|1|4|100|1|S", f"too large a figure in 'bad|{10**30}|2|C|1|4|100|1|S': cannot fit 'int'"),
+    ],
+)
+def test_a_line_that_is_no_sequence_is_told_by_its_number_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: str, sentence: str
+) -> None:
+    file = tmp_path / "own.txt"
+    file.write_text(f"# mine\n{bad}\na|10|2|C|1|4|100|1|S>\n{bad}\n", encoding="utf-8")
+
+    status = main([str(file)])
+
+    printed = capsys.readouterr()
+    assert status == 1
+    assert printed.out.splitlines() == [
+        "# mine",
+        "a|10|2|C|1|4|100|1|S>CLOSED rate=-1 slow=-1 buffered=1 failed=0 notPermitted=0",
+    ]
+    first, second = printed.err.splitlines()
+    assert first.startswith(f"{file}:2: {sentence}")
+    assert second.startswith(f"{file}:4: {sentence}")
