@@ -100,10 +100,11 @@ resilience4j:
 """The block of the load-test report, without the lists of Java classes; a test reads it as settings."""
 
 BREAKERS_BESIDE = """\
-Taken without effect: `registerHealthIndicator`, `eventConsumerBufferSize`, `writableStackTraceEnabled`. Which calls
-count is not a setting ([decision 34](../decisions/0034-what-a-breaker-counts.md)): `recordExceptions` may say `Fault`
-and `ignoreExceptions` `Rejection`, which is so anyway. A Java class, a wait that grows, and what else there is not, is
-refused with a sentence:
+Taken without effect: `registerHealthIndicator`, `eventConsumerBufferSize`, `writableStackTraceEnabled`, and what shapes
+a wait that grows or varies (`exponentialBackoffMultiplier`, `randomizedWaitFactor`, ...), as long as that is not
+switched on. Which calls count is not a setting ([decision 34](../decisions/0034-what-a-breaker-counts.md)):
+`recordExceptions` may say `Fault` and `ignoreExceptions` `Rejection`, which is so anyway. A Java class, a wait that
+grows, and what else there is not, is refused with a sentence:
 """
 
 JAVA_CLASS = {

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 from typing import Any, Final
 
 from stagedoor.resilience.breaker import ON_SALE, BreakerSettings, SlidingWindowType, State
@@ -22,7 +23,7 @@ _NS_PER_MS: Final = 1_000_000
 _SPRING = re.compile(r"(\d{1,15})(ns|us|ms|s|m|h|d)?", re.ASCII | re.IGNORECASE)
 _ISO_8601 = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,9})?)S)?)?", re.ASCII | re.IGNORECASE)
 _ISO_SECONDS = (86_400, 3_600, 60, 1)
-_BOOLEANS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
 
 
 def plain(name: str) -> str:
@@ -60,25 +61,54 @@ def whole(raw: object) -> int:
 
 
 def switch(raw: object) -> bool:
-    """Return true or false."""
-    answer = _BOOLEANS.get(raw.lower()) if isinstance(raw, str) else raw
+    """Return true or false; in quotes Spring takes some more words for them."""
+    answer = _BOOLEANS.get(raw.strip().lower()) if isinstance(raw, str) else raw
     if not isinstance(answer, bool):
         raise UnfitError
     return answer
 
 
-def _percentage(raw: object) -> float:
+def _number(raw: object) -> float:
     try:
-        percent = float(raw) if isinstance(raw, str) else raw
+        number = float(raw) if isinstance(raw, str) else raw
     except ValueError as error:
         raise UnfitError from error
-    if not isinstance(percent, int | float) or isinstance(percent, bool) or not 0 < percent <= 100:  # noqa: PLR2004
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        raise UnfitError
+    return number
+
+
+def _percentage(raw: object) -> float:
+    percent = _number(raw)
+    if not 0 < percent <= 100:  # noqa: PLR2004
         raise UnfitError
     return percent
 
 
-def _duration_ms(raw: object) -> int:
+def factor(raw: object) -> float:
+    """Return a number above 0."""
+    number = _number(raw)
+    if not 0 < number < inf:
+        raise UnfitError
+    return number
+
+
+def share(raw: object) -> float:
+    """Return a number of at least 0 and below 1."""
+    number = _number(raw)
+    if not 0 <= number < 1:
+        raise UnfitError
+    return number
+
+
+def duration_ms(raw: object) -> int:
     """Return whole milliseconds, at least 1, of a duration as Spring reads it: a bare number is milliseconds."""
+    if (milliseconds := _duration_or_none_ms(raw)) < 1:
+        raise UnfitError
+    return milliseconds
+
+
+def _duration_or_none_ms(raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         raw = str(raw)
     if not isinstance(raw, str):
@@ -90,20 +120,18 @@ def _duration_ms(raw: object) -> int:
         nanoseconds = int(seconds * _UNITS_NS["s"])
     else:
         raise UnfitError
-    if nanoseconds < _NS_PER_MS or nanoseconds % _NS_PER_MS:
+    if nanoseconds % _NS_PER_MS:
         raise UnfitError
     return nanoseconds // _NS_PER_MS
-
-
-def _duration_or_none_ms(raw: object) -> int:
-    return 0 if raw in (0, "0", "0s", "0ms") and not isinstance(raw, bool) else _duration_ms(raw)
 
 
 def _show_duration(milliseconds: int) -> str:
     return f"{milliseconds // 1_000}s" if milliseconds % 1_000 == 0 else f"{milliseconds}ms"
 
 
-def _one_of(words: Mapping[str, Any]) -> Callable[[object], Any]:
+def one_of(words: Mapping[str, Any]) -> Callable[[object], Any]:
+    """Return what reads each of *words*, which are plain, in whatever case and spelling."""
+
     def read(raw: object) -> object:
         found = words.get(plain(raw)) if isinstance(raw, str) else None
         if found is None:
@@ -113,15 +141,16 @@ def _one_of(words: Mapping[str, Any]) -> Callable[[object], Any]:
     return read
 
 
-_WHOLE = "a whole number of at least 1"
+WHOLE: Final = "a whole number of at least 1"
 _PERCENT = "a number above 0 and at most 100"
-_DURATION = "a duration of whole milliseconds, such as 30s, 500ms, PT30S or 30000"
+SWITCH: Final = "true or false"
+DURATION: Final = "a duration of whole milliseconds, such as 30s, 500ms, PT30S or 30000"
 
 PROPERTIES: Final[Sequence[Property]] = (
     Property(
         name="slidingWindowType",
         field="sliding_window_type",
-        read=_one_of({plain(kind.value): kind for kind in SlidingWindowType}),
+        read=one_of({plain(kind.value): kind for kind in SlidingWindowType}),
         allowed="COUNT_BASED or TIME_BASED",
         meaning="Whether the rates are of the last calls, or of the calls of the last seconds.",
         show=lambda kind: str(kind.value),
@@ -130,14 +159,14 @@ PROPERTIES: Final[Sequence[Property]] = (
         name="slidingWindowSize",
         field="sliding_window_size",
         read=whole,
-        allowed=_WHOLE,
+        allowed=WHOLE,
         meaning="How many calls, or seconds.",
     ),
     Property(
         name="minimumNumberOfCalls",
         field="minimum_number_of_calls",
         read=whole,
-        allowed=_WHOLE,
+        allowed=WHOLE,
         meaning="How many calls there have to be before a rate means anything; COUNT_BASED, at most the window.",
     ),
     Property(
@@ -157,16 +186,16 @@ PROPERTIES: Final[Sequence[Property]] = (
     Property(
         name="slowCallDurationThreshold",
         field="slow_call_duration_threshold_ms",
-        read=_duration_ms,
-        allowed=_DURATION,
+        read=duration_ms,
+        allowed=DURATION,
         meaning="A call that takes longer is slow.",
         show=_show_duration,
     ),
     Property(
         name="waitDurationInOpenState",
         field="wait_duration_in_open_state_ms",
-        read=_duration_ms,
-        allowed=_DURATION,
+        read=duration_ms,
+        allowed=DURATION,
         meaning="How long an open breaker lets nobody through before it lets some calls try.",
         show=_show_duration,
     ),
@@ -174,21 +203,21 @@ PROPERTIES: Final[Sequence[Property]] = (
         name="permittedNumberOfCallsInHalfOpenState",
         field="permitted_number_of_calls_in_half_open_state",
         read=whole,
-        allowed=_WHOLE,
+        allowed=WHOLE,
         meaning="How many calls try, in all.",
     ),
     Property(
         name="maxWaitDurationInHalfOpenState",
         field="max_wait_duration_in_half_open_state_ms",
         read=_duration_or_none_ms,
-        allowed=f"{_DURATION}; 0: for ever",
+        allowed=f"{DURATION}; 0: for ever",
         meaning="How long they have to decide.",
         show=_show_duration,
     ),
     Property(
         name="transitionToStateAfterWaitDuration",
         field="transition_to_state_after_wait_duration",
-        read=_one_of({"open": State.OPEN, "closed": State.CLOSED}),
+        read=one_of({"open": State.OPEN, "closed": State.CLOSED}),
         allowed="OPEN or CLOSED",
         meaning="What the breaker becomes if they do not.",
         show=lambda state: str(state.name),
@@ -197,7 +226,7 @@ PROPERTIES: Final[Sequence[Property]] = (
         name="automaticTransitionFromOpenToHalfOpenEnabled",
         field="automatic_transition_from_open_to_half_open_enabled",
         read=switch,
-        allowed="true or false",
+        allowed=SWITCH,
         meaning="Whether it leaves the open state by the clock, not by the next call.",
         show=lambda value: "true" if value else "false",
     ),

@@ -1,13 +1,26 @@
 """A `resilience4j` block of a settings file, as Spring has it: understood as it stands, or refused in one sentence."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from stagedoor.resilience.breaker import ON_SALE, BreakerSettings
 from stagedoor.resilience.breakers import Instance
-from stagedoor.settings.breaker_words import PROPERTIES, Property, plain, switch, whole
+from stagedoor.settings.breaker_words import (
+    DURATION,
+    PROPERTIES,
+    SWITCH,
+    WHOLE,
+    Property,
+    duration_ms,
+    factor,
+    one_of,
+    plain,
+    share,
+    switch,
+    whole,
+)
 from stagedoor.settings.errors import SettingsError, UnfitError
 
 ROOT: Final = "resilience4j"
@@ -17,18 +30,30 @@ _BASE: Final = "baseConfig"
 _BY_WORD: Final[Mapping[str, Property]] = {plain(each.name): each for each in PROPERTIES}
 _INSTANCES: Final[Mapping[str, Instance]] = {plain(instance.value): instance for instance in Instance}
 
-_WITHOUT_EFFECT: Final = {
-    "registerHealthIndicator": switch,
-    "eventConsumerBufferSize": whole,
-    "writableStackTraceEnabled": switch,
+_WITHOUT_EFFECT: Final[Mapping[str, tuple[Callable[[object], object], str]]] = {
+    "registerHealthIndicator": (switch, SWITCH),
+    "eventConsumerBufferSize": (whole, WHOLE),
+    "writableStackTraceEnabled": (switch, SWITCH),
+    # These shape a wait that grows or varies, which can only be switched off here.
+    "exponentialBackoffMultiplier": (factor, "a number above 0"),
+    "exponentialMaxWaitDurationInOpenState": (duration_ms, DURATION),
+    "randomizedWaitFactor": (share, "a number of at least 0 and below 1"),
+    # Nothing is both a fault and a rejection. The second is the name in Resilience4j's Java, which Spring never sees.
+    "ignoreExceptionsPrecedence": (switch, SWITCH),
+    "ignoreExceptionsPrecedenceEnabled": (switch, SWITCH),
 }
 """What is taken and changes nothing: every breaker is shown, and its events are metrics and lines of log."""
 
-_ONLY: Final[Mapping[str, tuple[tuple[object, ...], str]]] = {
-    "allowHealthIndicatorToFail": ((False,), "readyz asks whether the server can serve, not how a breaker stands"),
-    "enableExponentialBackoff": ((False,), "the wait in the open state does not grow here"),
-    "enableRandomizedWait": ((False,), "the wait in the open state is the same each time here"),
-    "initialState": (("CLOSED",), "a breaker begins closed here; an operator's call can open it"),
+_ONLY: Final[Mapping[str, tuple[Callable[[object], object], object, str]]] = {
+    "allowHealthIndicatorToFail": (switch, False, "readyz asks whether the server can serve, not how a breaker stands"),
+    "enableExponentialBackoff": (switch, False, "the wait in the open state does not grow here"),
+    "enableRandomizedWait": (switch, False, "the wait in the open state is the same each time here"),
+    "ignoreClassBindingExceptions": (switch, False, "a list that names a Java class is refused here, not cut short"),
+    "initialState": (
+        one_of({"closed": "CLOSED"}),
+        "CLOSED",
+        "a breaker begins closed here; an operator's call can open it",
+    ),
 }
 """What is taken with the value that it has here anyway."""
 
@@ -72,14 +97,16 @@ def read_breakers(document: Mapping[str, object], *, file: str) -> Mapping[Insta
     for name in configs:
         block.resolve(configs, name, f"{path}.configs.{name}", ())
     base = block.resolve(configs, _DEFAULT, f"{path}.configs", ()) if _DEFAULT in configs else ON_SALE
-    found = {} if base is ON_SALE else dict.fromkeys(Instance, base)
+    said: dict[Instance, BreakerSettings] = {}
     for name, properties in instances.items():
         where = f"{path}.instances.{name}"
         instance = _INSTANCES.get(plain(name))
         if instance is None:
             block.refuse(where, f"guards nothing: there are {_listed(Instance)}{_did_you_mean(name, Instance)}")
-        found[instance] = block.settled(configs, block.mapping(properties, where), where, base, ())
-    return found
+        if instance in said:
+            block.refuse(where, "is there twice")
+        said[instance] = block.settled(configs, block.mapping(properties, where), where, base, ())
+    return said if base is ON_SALE else {**dict.fromkeys(Instance, base), **said}
 
 
 class _Block:
@@ -125,11 +152,15 @@ class _Block:
 
     def only(self, found: object, path: str, words: set[str]) -> Mapping[str, Any]:
         """Return *found* by plain words, if it holds no others."""
-        held = {plain(name): (name, value) for name, value in self.mapping(found, path).items()}
-        for word, (name, _) in held.items():
+        held: dict[str, Any] = {}
+        for name, value in self.mapping(found, path).items():
+            word = plain(name)
             if word not in words:
                 self.refuse(f"{path}.{name}", f"is not taken: of {path} there is {_listed(sorted(words))} here")
-        return {word: value for word, (_, value) in held.items()}
+            if word in held:
+                self.refuse(f"{path}.{name}", "is there twice")
+            held[word] = value
+        return held
 
     def resolve(self, configs: Mapping[str, Any], name: str, path: str, within: tuple[str, ...]) -> BreakerSettings:
         """Return the shared settings *name*, those that they build on first."""
@@ -150,13 +181,15 @@ class _Block:
     ) -> BreakerSettings:
         """Return *base*, or what the properties name in its place, with what the properties change."""
         values: dict[str, Any] = {}
+        seen: set[str] = set()
         for name, raw in properties.items():
-            where = f"{path}.{name}"
-            if plain(name) == plain(_BASE):
+            where, word = f"{path}.{name}", plain(name)
+            if word in seen:
+                self.refuse(where, "is there twice")
+            seen.add(word)
+            if word == plain(_BASE):
                 base = self.resolve(configs, str(raw), where, within)
-            elif (known := _BY_WORD.get(plain(name))) is not None:
-                if known.field in values:
-                    self.refuse(where, "is there twice")
+            elif (known := _BY_WORD.get(word)) is not None:
                 values[known.field] = self._read(known.read, raw, where, known.allowed)
             else:
                 self._without_field(name, raw, where)
@@ -167,11 +200,12 @@ class _Block:
         if known is None:
             self.refuse(path, f"is no property of a breaker{_did_you_mean(name, _KNOWN)}")
         if known in _WITHOUT_EFFECT:
-            self._read(_WITHOUT_EFFECT[known], raw, path, "as Resilience4j has it")
+            read, allowed = _WITHOUT_EFFECT[known]
+            self._read(read, raw, path, allowed)
         elif known in _ONLY:
-            allowed, reason = _ONLY[known]
-            if raw not in allowed:
-                self.refuse(path, f"has no other value than {_written(allowed[0])} here: {reason}")
+            read, only, reason = _ONLY[known]
+            if _read_or_none(read, raw) != only:
+                self.refuse(path, f"has no other value than {_written(only)} here: {reason}")
         elif known in _JAVA:
             self.refuse(path, f"names a Java class, and there are none here: leave it out, {_JAVA[known]}")
         else:
@@ -192,6 +226,13 @@ class _Block:
             return read(raw)
         except UnfitError:
             self.refuse(path, f"is {_written(raw)}, but it has to be {allowed}")
+
+
+def _read_or_none(read: Callable[[object], object], raw: object) -> object:
+    try:
+        return read(raw)
+    except UnfitError:
+        return None
 
 
 def _written(value: object) -> str:

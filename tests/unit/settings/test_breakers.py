@@ -148,8 +148,39 @@ def test_what_is_no_duration(written: str) -> None:
     )
 
 
-def test_a_longest_trial_of_nothing_is_for_ever() -> None:
-    assert read(queue(maxWaitDurationInHalfOpenState="0s"))[Instance.QUEUE].max_wait_duration_in_half_open_state_ms == 0
+@pytest.mark.parametrize("written", ["0", "'0'", "0s", "0m", "0ns", "PT0S", "pt0m", "P0D"])
+def test_a_longest_trial_of_nothing_is_for_ever(written: str) -> None:
+    text = queue(maxWaitDurationInHalfOpenState=written)
+
+    assert read(text)[Instance.QUEUE].max_wait_duration_in_half_open_state_ms == 0
+
+
+@pytest.mark.parametrize("written", ["500us", "-1s", "false", "for ever"])
+def test_what_is_no_longest_trial(written: str) -> None:
+    assert refusal(queue(maxWaitDurationInHalfOpenState=written)).endswith(
+        "but it has to be a duration of whole milliseconds, such as 30s, 500ms, PT30S or 30000; 0: for ever."
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "is_on"),
+    [
+        ("true", True),
+        ("on", True),
+        ("'true'", True),
+        ("'on'", True),
+        ("'Yes'", True),
+        ("'1'", True),
+        ("'FALSE'", False),
+        ("'off'", False),
+        ("'no'", False),
+        ("'0'", False),
+    ],
+)
+def test_switches_as_spring_reads_them(written: str, *, is_on: bool) -> None:
+    found = read(queue(automaticTransitionFromOpenToHalfOpenEnabled=written))[Instance.QUEUE]
+
+    assert found.automatic_transition_from_open_to_half_open_enabled is is_on
 
 
 @pytest.mark.parametrize("word", ["TIME_BASED", "time-based", "time_based", "TimeBased"])
@@ -248,6 +279,29 @@ def test_what_spring_knows_and_changes_nothing_here_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("initialState", "closed"),
+        ("initial-state", "Closed"),
+        ("allowHealthIndicatorToFail", "'false'"),
+        ("enableRandomizedWait", "'off'"),
+        ("enableExponentialBackoff", "'FALSE'"),
+        ("registerHealthIndicator", "'on'"),
+        ("exponentialBackoffMultiplier", "2"),
+        ("exponential-backoff-multiplier", "'1.5'"),
+        ("exponentialMaxWaitDurationInOpenState", "5m"),
+        ("randomizedWaitFactor", "0.5"),
+        ("randomizedWaitFactor", "0"),
+        ("ignoreClassBindingExceptions", "false"),
+        ("ignoreExceptionsPrecedence", "true"),
+        ("ignoreExceptionsPrecedenceEnabled", "false"),
+    ],
+)
+def test_what_changes_nothing_is_taken_as_spring_takes_it(name: str, value: str) -> None:
+    assert read(queue(**{name: value})) == {Instance.QUEUE: ON_SALE}
+
+
+@pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
         (
@@ -285,6 +339,36 @@ def test_what_spring_knows_and_changes_nothing_here_is_taken() -> None:
             "OPEN",
             'has no other value than "CLOSED" here: a breaker begins closed here; an operator\'s call can open it.',
         ),
+        (
+            "initialState",
+            "half-open",
+            'has no other value than "CLOSED" here: a breaker begins closed here; an operator\'s call can open it.',
+        ),
+        (
+            "allowHealthIndicatorToFail",
+            "'on'",
+            "has no other value than false here: readyz asks whether the server can serve, not how a breaker stands.",
+        ),
+        (
+            "enableRandomizedWait",
+            "perhaps",
+            "has no other value than false here: the wait in the open state is the same each time here.",
+        ),
+        (
+            "ignoreClassBindingExceptions",
+            "true",
+            "has no other value than false here: a list that names a Java class is refused here, not cut short.",
+        ),
+        ("exponentialBackoffMultiplier", "0", "is 0, but it has to be a number above 0."),
+        ("exponentialBackoffMultiplier", ".inf", "is inf, but it has to be a number above 0."),
+        ("randomizedWaitFactor", "1", "is 1, but it has to be a number of at least 0 and below 1."),
+        (
+            "exponentialMaxWaitDurationInOpenState",
+            "0",
+            "is 0, but it has to be a duration of whole milliseconds, such as 30s, 500ms, PT30S or 30000.",
+        ),
+        ("ignoreExceptionsPrecedence", "2", "is 2, but it has to be true or false."),
+        ("eventConsumerBufferSize", "0", "is 0, but it has to be a whole number of at least 1."),
         ("slidingWindowSise", "9", "is no property of a breaker; did you mean slidingWindowSize?"),
         ("zzz", "9", "is no property of a breaker."),
         ("slidingWindowSize", "0", "is 0, but it has to be a whole number of at least 1."),
@@ -293,17 +377,26 @@ def test_what_spring_knows_and_changes_nothing_here_is_taken() -> None:
         ("failureRateThreshold", ".nan", "is nan, but it has to be a number above 0 and at most 100."),
         ("failureRateThreshold", "half", 'is "half", but it has to be a number above 0 and at most 100.'),
         ("slidingWindowType", "COUNT", 'is "COUNT", but it has to be COUNT_BASED or TIME_BASED.'),
-        ("registerHealthIndicator", "perhaps", 'is "perhaps", but it has to be as Resilience4j has it.'),
+        ("registerHealthIndicator", "perhaps", 'is "perhaps", but it has to be true or false.'),
     ],
 )
 def test_a_property_that_is_refused(name: str, value: str, sentence: str) -> None:
     assert refusal(queue(**{name: value})) == f"{QUEUE}.{name} in stagedoor.yaml {sentence}"
 
 
-def test_a_property_in_two_spellings() -> None:
-    text = queue(**{"slidingWindowSize": 9, "sliding-window-size": 10})
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"slidingWindowSize": 9}, {"sliding-window-size": 10}),
+        ({"enableRandomizedWait": "false"}, {"enable-randomized-wait": "false"}),
+        ({"recordExceptions": "[Fault]"}, {"record_exceptions": "[Fault]"}),
+        ({"baseConfig": "quick"}, {"base-config": "quick"}),
+    ],
+)
+def test_a_property_in_two_spellings(one: dict[str, object], other: dict[str, object]) -> None:
+    text = queue(**one, **other).replace("    instances:", "    configs: {quick: {}}\n    instances:")
 
-    assert refusal(text) == f"{QUEUE}.sliding-window-size in stagedoor.yaml is there twice."
+    assert refusal(text) == f"{QUEUE}.{next(iter(other))} in stagedoor.yaml is there twice."
 
 
 @pytest.mark.parametrize(
@@ -329,6 +422,18 @@ def test_a_property_in_two_spellings() -> None:
             f"{QUEUE}: 5\n{QUEUE}.slidingWindowSize: 9\n",
             "resilience4j.circuitbreaker.instances.queueService in stagedoor.yaml is there twice.",
         ),
+        (
+            queue(slidingWindowSize=9) + "      queue-service: {slidingWindowSize: 10}\n",
+            "resilience4j.circuitbreaker.instances.queue-service in stagedoor.yaml is there twice.",
+        ),
+        (
+            f"{BLOCK}.configs.default.slidingWindowSize: 8\n{queue()}      queue-service:\n",
+            "resilience4j.circuitbreaker.instances.queue-service in stagedoor.yaml is there twice.",
+        ),
+        (
+            queue(slidingWindowSize=9) + "  circuit-breaker: {}\n",
+            "resilience4j.circuit-breaker in stagedoor.yaml is there twice.",
+        ),
     ],
 )
 def test_a_block_that_is_refused(text: str, sentence: str) -> None:
@@ -338,65 +443,6 @@ def test_a_block_that_is_refused(text: str, sentence: str) -> None:
 @pytest.mark.parametrize("empty", ["resilience4j:\n", "resilience4j:\n  circuitbreaker:\n", queue()])
 def test_a_block_of_nothing(empty: str) -> None:
     assert all(settings == ON_SALE for settings in read(empty).values())
-
-
-class TestYaml:
-    def test_other_settings_beside_it(self) -> None:
-        Path("stagedoor.yaml").write_text("max_active: 40\nopens_at: 2027-01-09T20:00:00+09:00\n" + SEED_BLOCK)
-
-        settings = load(flags={}, environ={})
-
-        assert settings.max_active == 40
-        assert str(settings.origins["max_active"]) == "stagedoor.yaml"
-        assert settings.opens_at == 1_799_492_400_000
-
-    def test_named_from_elsewhere(self, tmp_path: Path) -> None:
-        path = tmp_path / "application.yml"
-        path.write_text(SEED_BLOCK)
-
-        assert load(flags={}, environ={"STAGEDOOR_CONFIG": str(path)}).breakers.keys() == {
-            Instance.QUEUE,
-            Instance.CONCERT,
-        }
-
-    def test_two_files_at_once(self) -> None:
-        Path("stagedoor.toml").write_text("")
-
-        assert refusal(SEED_BLOCK) == (
-            "There are both stagedoor.toml and stagedoor.yaml: keep one, or name it with --config."
-        )
-
-    @pytest.mark.parametrize(
-        ("text", "sentence"),
-        [
-            ("max_active: 40\nmax_active: 50\n", 'is not YAML: "max_active" is there twice (at line 2, column 1).'),
-            (2 * SEED_BLOCK, 'is not YAML: "resilience4j" is there twice (at line 19, column 1).'),
-            ("port: [1\n", "is not YAML: expected ',' or ']', but got '<stream end>' (at line 2, column 1)."),
-            ("port: !!python/object:os.system x\n", "is not YAML: could not determine a constructor for the tag"),
-            ("- port\n", "has to be lines of the form NAME: VALUE."),
-            ("1: 2\n", "has to be lines of the form NAME: VALUE."),
-            ("prot: 1\n", 'has "prot", but there is no such setting; did you mean port?'),
-        ],
-    )
-    def test_what_is_no_settings_file(self, text: str, sentence: str) -> None:
-        assert sentence in refusal(text)
-
-    def test_an_empty_one(self) -> None:
-        assert read("# nothing\n") == {}
-
-    def test_what_is_said_once_and_used_twice(self) -> None:
-        text = """
-            resilience4j.circuitbreaker.instances:
-              queueService: &quick {slidingWindowSize: 9}
-              saleService:
-                <<: *quick
-                minimumNumberOfCalls: 3
-        """
-
-        found = read(text)
-
-        assert found[Instance.SALE].sliding_window_size == found[Instance.QUEUE].sliding_window_size == 9
-        assert found[Instance.SALE].minimum_number_of_calls == 3
 
 
 def test_what_differs_is_shown_as_it_would_be_written() -> None:
