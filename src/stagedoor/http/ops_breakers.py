@@ -16,7 +16,7 @@ from stagedoor.http.ops_wire import BreakerCard, BreakerSettingsCard, SteeredCar
 from stagedoor.http.problems import NO_BREAKER
 from stagedoor.operators.model import Role
 from stagedoor.operators.steering import BreakerOrder, obey
-from stagedoor.resilience.breaker import NO_RATE, CircuitBreaker
+from stagedoor.resilience.breaker import NO_RATE, CircuitBreaker, State
 from stagedoor.resilience.breakers import Breakers
 
 ABOUT_BREAKERS: Final = b"breakers"
@@ -43,6 +43,7 @@ _BREAKER: Any = {
         "waitDurationInOpenStateMs": 30_000,
         "permittedNumberOfCallsInHalfOpenState": 10,
         "maxWaitDurationInHalfOpenStateMs": 0,
+        "transitionToStateAfterWaitDuration": "OPEN",
         "automaticTransitionFromOpenToHalfOpenEnabled": False,
     },
 }
@@ -191,6 +192,9 @@ def _figures(breaker: CircuitBreaker) -> dict[str, Any]:
             wait_duration_in_open_state_ms=settings.wait_duration_in_open_state_ms,
             permitted_number_of_calls_in_half_open_state=settings.permitted_number_of_calls_in_half_open_state,
             max_wait_duration_in_half_open_state_ms=settings.max_wait_duration_in_half_open_state_ms,
+            transition_to_state_after_wait_duration=(
+                "CLOSED" if settings.transition_to_state_after_wait_duration is State.CLOSED else "OPEN"
+            ),
             automatic_transition_from_open_to_half_open_enabled=(
                 settings.automatic_transition_from_open_to_half_open_enabled
             ),

@@ -156,6 +156,9 @@ class BreakerSettingsCard(_Told):
     wait_duration_in_open_state_ms: Count
     permitted_number_of_calls_in_half_open_state: Count
     max_wait_duration_in_half_open_state_ms: Annotated[Count, Meta(description="0: for ever.")]
+    transition_to_state_after_wait_duration: Annotated[
+        Literal["OPEN", "CLOSED"], Meta(description="What it becomes if it is still on trial after that.")
+    ]
     automatic_transition_from_open_to_half_open_enabled: bool
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from stagedoor.http.ops_breakers import answer_mate
 from stagedoor.http.services import Mates
 from stagedoor.kernel.errors import Fault
 from stagedoor.operators.model import Role
-from stagedoor.resilience.breaker import CircuitBreaker, State
+from stagedoor.resilience.breaker import BreakerSettings, CircuitBreaker, State
 from stagedoor.resilience.breakers import Breakers, Instance
 from tests.integration.http.operated import House, an_open_house, data_of, lay_out, refusal_of
 
@@ -67,10 +68,12 @@ async def test_every_breaker_with_its_numbers_and_settings(house: House) -> None
             "waitDurationInOpenStateMs": 30_000,
             "permittedNumberOfCallsInHalfOpenState": 10,
             "maxWaitDurationInHalfOpenStateMs": 0,
+            "transitionToStateAfterWaitDuration": "OPEN",
             "automaticTransitionFromOpenToHalfOpenEnabled": False,
         },
     }
     assert (told[1]["failureRate"], told[1]["state"], told[1]["retryAfterMs"]) == (None, "CLOSED", 0)
+    assert len(told[0]["settings"]) == len(fields(BreakerSettings))
 
 
 @pytest.mark.parametrize(
