@@ -51,6 +51,7 @@ class FollowedClock(Clock):
         """Go by *clock*, this machine's, moved by what the other says."""
         self._clock = clock
         self._readings: deque[Reading] = deque()
+        self._surest: Reading | None = None
         self._ahead_ms = 0.0
         self._said = Instant(0)
 
@@ -62,11 +63,11 @@ class FollowedClock(Clock):
     @property
     def off_by_ms(self) -> float:
         """How far it can be off, and how far it is ahead while it waits; infinity before the first reading."""
-        if not self._readings:
+        if self._surest is None:
             return inf
         now = self._clock.now()
         waits_ms = max(0.0, self._said - (now + self._ahead_ms))
-        return waits_ms + self._surest().off_by_ms(now)
+        return waits_ms + self._surest.off_by_ms(now)
 
     @property
     def is_sure(self) -> bool:
@@ -83,11 +84,9 @@ class FollowedClock(Clock):
         readings = [each for each in self._readings if now - each.answered_at < READINGS_KEPT_MS]
         self._readings = deque(each for each in readings if _agree(each, reading, now))
         self._readings.append(reading)
-        self._ahead_ms = self._surest().ahead_ms
-
-    def _surest(self) -> Reading:
-        now = self._clock.now()
-        return min(self._readings, key=lambda reading: reading.off_by_ms(now))
+        # Until the next one, too: all grow unsure alike.
+        self._surest = min(self._readings, key=lambda each: each.off_by_ms(now))
+        self._ahead_ms = self._surest.ahead_ms
 
 
 def _agree(one: Reading, other: Reading, now: Instant) -> bool:
