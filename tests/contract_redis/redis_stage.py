@@ -11,12 +11,12 @@ from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.redis import log_entries
 from stagedoor.adapters.redis.client import RedisClient, Reply, StoreLost
 from stagedoor.adapters.redis.line import RedisLine
-from stagedoor.adapters.redis.line_store import StoreClock
+from stagedoor.adapters.redis.line_clock import LineClock
 from stagedoor.adapters.redis.log_entries import Heard
 from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.line_record import SqlLineRecord
 from stagedoor.adapters.sql.tables import metadata
-from stagedoor.kernel.clock import Instant, ManualClock, Outage, later
+from stagedoor.kernel.clock import Outage, later
 from stagedoor.kernel.ids import MAIN_ROOM, RoomId
 from tests.builders.line import a_ref
 from tests.contract.line_stage import Failing, PassRecord, Stage
@@ -25,22 +25,6 @@ NOBODY_CAN_SAY = frozenset((Failing.ANSWER_LOST_AND_NOBODY_CAN_SAY, Failing.REFU
 WRITING = frozenset(("append", "turn", "decide"))
 CANDIDATE = APPENDED = 4
 """Where in the arguments of `catch_up` and `append` stands who would lead, and the log's entry."""
-
-
-class SetClock(StoreClock):
-    """The store's clock, as a test sets it."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock)
-        self._manual = clock
-
-    @override
-    def heard(self, now: Instant) -> None:
-        """Know better."""
-
-    @override
-    def now(self) -> Instant:
-        return self._manual.now()
 
 
 class FaultyClient(RedisClient):
@@ -105,7 +89,7 @@ class RedisStage(Stage):
             record=SqlLineRecord(file),
             audit_pen=SqlAuditPen(file),
             rooms=self.rooms,
-            clock=SetClock(self.clock),
+            clock=LineClock(self.clock, own=self.clock),
             # Time that the test's own machine loses is none of the stage's.
             outage_credit_max_ms=0,
         )

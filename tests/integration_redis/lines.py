@@ -15,12 +15,12 @@ from stagedoor.adapters.embedded.sqlite_file import SqliteFile
 from stagedoor.adapters.redis import log_entries
 from stagedoor.adapters.redis.client import RedisClient, Reply
 from stagedoor.adapters.redis.line import RedisLine
-from stagedoor.adapters.redis.line_store import StoreClock
+from stagedoor.adapters.redis.line_clock import LineClock
 from stagedoor.adapters.redis.log_entries import Changed, UsedUp
 from stagedoor.adapters.sql.audit_pen import SqlAuditPen
 from stagedoor.adapters.sql.line_record import SqlLineRecord
 from stagedoor.adapters.sql.tables import metadata
-from stagedoor.kernel.clock import MINUTE_MS, Instant
+from stagedoor.kernel.clock import MINUTE_MS, Clock, Instant
 from stagedoor.kernel.errors import Fault
 from stagedoor.kernel.ids import MAIN_ROOM, BuyerId, PlaceRef
 from stagedoor.resilience.bulkhead import Bulkhead
@@ -37,8 +37,15 @@ WAIT_S_MAX = 150.0
 class Process:
     """What one server process has of the line."""
 
-    def __init__(
-        self, url: str, file: SqliteFile, rooms: StageRooms, *, installation: str, read_again_ms: int = 0
+    def __init__(  # noqa: PLR0913 -- two stores, and how it reads them
+        self,
+        url: str,
+        file: SqliteFile,
+        rooms: StageRooms,
+        *,
+        installation: str,
+        read_again_ms: int = 0,
+        clock: Clock | None = None,
     ) -> None:
         self.refusal: Fault | None = None
         self.client = RedisClient(url, guard=self.guard)
@@ -50,7 +57,7 @@ class Process:
             record=SqlLineRecord(file),
             audit_pen=self.audit_pen,
             rooms=rooms,
-            clock=StoreClock(SystemClock()),
+            clock=LineClock(clock or SystemClock(), own=SystemClock()),
             outage_credit_max_ms=30 * MINUTE_MS,
             read_again_ms=read_again_ms,
         )
@@ -161,10 +168,15 @@ class Town:
             self.rooms.set(room)
         self.processes: list[Process] = []
 
-    def start(self, *, url: str = "", read_again_ms: int = 0) -> Process:
-        """Start another process, which reaches Redis at *url*, or as the others do."""
+    def start(self, *, url: str = "", read_again_ms: int = 0, clock: Clock | None = None) -> Process:
+        """Start another process, which reaches Redis at *url*, and takes the time from *clock*, or as the others do."""
         process = Process(
-            url or self.url, self.file, self.rooms, installation=self.installation, read_again_ms=read_again_ms
+            url or self.url,
+            self.file,
+            self.rooms,
+            installation=self.installation,
+            read_again_ms=read_again_ms,
+            clock=clock,
         )
         self.processes.append(process)
         return process

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stagedoor.adapters.redis.client import Reply
-from stagedoor.adapters.redis.line_store import StoreClock
+from stagedoor.adapters.redis.line_clock import LineClock
 from stagedoor.kernel.clock import Outage, later
 from stagedoor.waiting_room.model import PlaceState
 from tests.builders.line import a_ref, a_room
@@ -101,15 +101,15 @@ async def test_who_follows_leads_once_it_reads_that_nobody_does(town: Town, monk
     assert await follower.state(1) is PlaceState.ADMITTED
 
 
-async def test_who_follows_reads_on_while_the_stores_clock_that_was_set_back_stands(
+async def test_who_follows_reads_on_while_a_clock_that_was_set_back_stands(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leader, follower = town.start(), town.start(read_again_ms=READ_AGAIN_MS)
     await leader.turn()
     await follower.line.refresh()
     asked = Asked(follower)
-    stands_at = follower.line._clock.now()  # noqa: SLF001 -- the store's time
-    monkeypatch.setattr(StoreClock, "now", lambda _: stands_at)
+    stands_at = follower.line._clock.now()  # noqa: SLF001 -- the line's time
+    monkeypatch.setattr(LineClock, "now", lambda _: stands_at)
 
     with later_by(READ_AGAIN_MS, follower, monkeypatch):
         await follower.turn()
@@ -122,7 +122,7 @@ async def test_an_outage_that_is_owed_is_told_before_any_time_passes(town: Town)
     now = follower.line.look_at_once(a_ref(1), telling=True)
     assert now is not None
     asked = Asked(follower)
-    ended_at = StoreClock.now(follower.line._clock)  # noqa: SLF001 -- the store's time
+    ended_at = follower.line._clock.now()  # noqa: SLF001 -- the line's time
 
     follower.line.give_back(Outage(later(ended_at, -5_000), ended_at, 5_000))
     await follower.turn()

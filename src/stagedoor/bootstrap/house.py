@@ -144,6 +144,7 @@ async def build(
     hindrances = Hindrances(
         {
             "disk": lambda: stores.disk.is_low,
+            "clock": lambda: not stores.is_sure_of_time,
             "database": lambda: stores.is_database_out,
             # What is left is counted before anybody is let in.
             "reads": lambda: breakers.of(Instance.DATABASE_READS).refuses,
@@ -151,7 +152,7 @@ async def build(
             "line": lambda: admit.is_late or stores.opened_line.is_stale(),
             "queue": lambda: breakers.of(Instance.QUEUE).refuses,
         },
-        blind=("database", "line", "queue"),
+        blind=("clock", "database", "line", "queue"),
         own=("queue",),
         metrics=stores.metrics,
     )

@@ -1,7 +1,7 @@
 """The waiting line that the settings ask for: in this process, journaled beside the sale, or on Redis, for many."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from stagedoor.adapters.embedded.line import EmbeddedLine
 from stagedoor.adapters.redis.line_store import ForeignLine
 from stagedoor.adapters.redis.opened_line import opened_line
 from stagedoor.adapters.sql.lanes import Lanes
+from stagedoor.bootstrap.standstill import Standstill
 from stagedoor.kernel.clock import Instant, ServiceClock
 from stagedoor.kernel.errors import Fault
 from stagedoor.operators.ports import AuditPen
@@ -53,33 +54,42 @@ class OpenedLine:
 
 async def open_line(  # noqa: PLR0913, PLR0917 -- what a line needs of a house
     settings: Settings,
-    lanes: Lanes,
+    still: Standstill,
     audit_pen: AuditPen,
     rooms: Rooms,
-    clock: ServiceClock,
     breakers: Breakers,
     closing: AsyncExitStack,
 ) -> OpenedLine:
     """
-    Make the line over *lanes*, and have *closing* let go of it. Nothing is read before it is taken up.
+    Make the line over the lanes and by the clock of *still*, and have *closing* let go of it.
 
-    *audit_pen* writes what operators do to places, where no transaction of the line can.
+    Nothing is read before it is taken up. *audit_pen* writes what operators do
+    to places, where no transaction of the line can.
     """
     if settings.redis_url is None:
-        return _embedded(settings, lanes, rooms, clock)
+        return _embedded(settings, still.lanes, rooms, still.clock)
+    assert still.clock_watch is not None
+    refuse_unsure, guard = still.clock_watch.refuse_unsure, breakers.of(Instance.REDIS).call
+
+    def guarded() -> AbstractContextManager[object]:
+        # Whoever does not know what time it is tells the others nothing, leads nothing, and is told nothing.
+        refuse_unsure()
+        return guard()
+
     line = await closing.enter_async_context(
         opened_line(
             settings.redis_url,
-            lanes=lanes,
+            lanes=still.lanes,
             audit_pen=audit_pen,
             rooms=rooms,
-            # Its store judges by its own clock, and is followed from here.
-            clock=SystemClock(),
+            # Not its store's: what the line says is over the sale refuses, at the same instant.
+            clock=still.machine_clock,
+            own_clock=SystemClock(),
             keys_kept_ms=hours_in_ms(settings.keep_keys_hours),
             outage_credit_max_ms=milliseconds(settings.outage_credit_max_seconds),
-            stands=lambda: clock.stands,
+            stands=lambda: still.clock.stands,
             read_again_ms=READ_AGAIN_MS,
-            guard=breakers.of(Instance.REDIS).call,
+            guard=guarded,
         )
     )
 

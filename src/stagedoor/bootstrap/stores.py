@@ -111,6 +111,11 @@ class Stores:
         return self.breakers.of(Instance.DATABASE).refuses or (self.clock.stands and not self.clock.is_stopped)
 
     @property
+    def is_sure_of_time(self) -> bool:
+        """Whether it is known here what time it is where deadlines are judged."""
+        return self.clock_watch is None or self.clock_watch.is_sure
+
+    @property
     def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
         """What gathers single commands, by name; each has to be run."""
         return {"settle": self.settle, "join": self.join, "end": self.end}
@@ -135,14 +140,15 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
 
     # Before everything else, the sign of life too: while nobody may use the database, nobody can be served.
     guarded = passage(settings, database.lanes, breakers, metrics, mind=disk.mind)
-    clock, clock_stop, watch, lanes = standstill(settings, machine_clock, guarded, breakers, given_back)
+    still = standstill(settings, machine_clock, guarded, breakers, given_back)
+    clock, lanes = still.clock, still.lanes
     relay_wake = asyncio.Event()
     broker = broker_relay(settings, lanes, machine_clock, breakers)
     events_written = _waking(relay_wake, None if broker is None else broker.wake)
     line_lease = relay_lease(Outlet.LINE, lanes, machine_clock) if settings.is_cluster else None
     rooms = ReadRooms(SqlRoomBook(lanes, settings.room_defaults))
     audit_pen, closing = SqlAuditPen(lanes), AsyncExitStack()
-    opened_line = await open_line(settings, lanes, audit_pen, rooms, clock, breakers, closing)
+    opened_line = await open_line(settings, still, audit_pen, rooms, breakers, closing)
     switches = ReadSwitches(SqlSwitchBook(lanes))
     supply = SqlSupply(lanes, clock, switches.now)
     fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
@@ -173,8 +179,8 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         line_lease=line_lease,
         old_events=SqlOutboxLeftovers(lanes),
         leftovers=SqlSaleLeftovers(lanes),
-        clock_stop=clock_stop,
-        clock_watch=watch,
+        clock_stop=still.clock_stop,
+        clock_watch=still.clock_watch,
         records=SqlBuyerRecords(lanes),
         audit_pen=audit_pen,
         listings=listings,

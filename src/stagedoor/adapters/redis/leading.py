@@ -39,7 +39,7 @@ class Leading:
     """
     Leads each room that nobody else leads: whoever holds its lease, under a fence that rises with every holder.
 
-    *candidate* names this process, *own_clock* is its own: the store's stands still while it is set back.
+    *candidate* names this process, *own_clock* is its own, which never stands still.
     """
 
     def __init__(self, record: LineRecord, *, candidate: str, own_clock: Clock) -> None:
@@ -198,7 +198,6 @@ class Leading:
             if not line.goes_on_from(replica):
                 # In another epoch fences begin anew, and this one may fit again: the next turn asks for its own.
                 return None
-            # The store's own clock, behind rather than ahead: nobody enters before her time.
             now = line.now()
             seats_free = turn.seats_free and now >= replica.admits_from
             replica.line.elapse(room, seats_free=seats_free, now=now)

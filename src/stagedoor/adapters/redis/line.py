@@ -17,7 +17,7 @@ from stagedoor.adapters.line_batches import EndBatch, JoinBatch
 from stagedoor.adapters.redis import keyring, log_entries
 from stagedoor.adapters.redis.client import RedisClient, StoreLost
 from stagedoor.adapters.redis.leading import Leading
-from stagedoor.adapters.redis.line_store import StoreClock
+from stagedoor.adapters.redis.line_clock import LineClock
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import Replica
 from stagedoor.adapters.redis.room_line import ATTEMPTS, RoomLine
@@ -72,7 +72,7 @@ class RedisLine(WaitingLine, LineLeftovers):
         record: LineRecord,
         audit_pen: AuditPen,
         rooms: Rooms,
-        clock: StoreClock,
+        clock: LineClock,
         keys_kept_ms: int = KEY_KEPT_MS,
         outage_credit_max_ms: int,
         stands: Callable[[], bool] = _never,

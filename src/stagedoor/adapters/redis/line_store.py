@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stagedoor.adapters.redis.client import RedisClient, Reply, StoreLost
-from stagedoor.kernel.clock import GAP_MS, Clock, Instant, later
+from stagedoor.kernel.clock import GAP_MS, Clock, Instant
 from stagedoor.kernel.ids import BuyerId, RoomId
 from stagedoor.resilience.deadline import due
 
@@ -21,8 +21,6 @@ SIGNS_KEPT = 2_000
 
 CHUNK_S_MAX = 600
 """For so long parts of a checkpoint stay that nobody finished."""
-
-_OFFSET_KEPT_MS = 10_000
 
 
 class ForeignLine(StoreLost):
@@ -48,8 +46,9 @@ class Status(StrEnum):
 
 class Tail(NamedTuple):
     """
-    What a script answers: its status, the store's time, and what of the log and the signs is new to the caller.
+    What a script answers: its status, what of the log and the signs is new to the caller, and what time it is then.
 
+    *now* is by the clock that judges deadlines, which is not the store's.
     *position* and *sign* are the last entries there are, *gap_began_at* and
     *gap_ended_at* the last time in which no process gave a sign of life.
     *fence* is who leads, where that was asked for and it is the caller.
@@ -74,34 +73,6 @@ class Renewal(NamedTuple):
     after: bytes
 
 
-class StoreClock(Clock):
-    """
-    The store's clock as a process can know it: never ahead of it, and behind by the way of an answer at most.
-
-    While the store's clock is set back, it stands still. *own* is the process's,
-    which does not: what happened a moment ago is judged by that.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        """Go by *clock* until the store has been heard."""
-        self.own = clock
-        self._offset_ms = 0
-        self._set_at = -_OFFSET_KEPT_MS
-        self._said = Instant(0)
-
-    def heard(self, now: Instant) -> None:
-        """Learn that the store's clock said *now* when it sent an answer that arrives at this moment."""
-        here = self.own.now()
-        offset_ms = now - here
-        if offset_ms > self._offset_ms or here - self._set_at >= _OFFSET_KEPT_MS:
-            self._offset_ms, self._set_at = offset_ms, here
-
-    def now(self) -> Instant:
-        """Return the present instant."""
-        self._said = max(self._said, later(self.own.now(), self._offset_ms))
-        return self._said
-
-
 class RoomStore:
     """
     The keys of one room on one server, and what can be done with them; they share one hash tag.
@@ -109,21 +80,23 @@ class RoomStore:
     Everything raises `StoreLost`, also where the address leads to another server by now.
     """
 
-    def __init__(
-        self, client: RedisClient, clock: StoreClock, room_id: RoomId, *, server: str, installation: str
-    ) -> None:
-        """Belong to *room_id* of *installation*, which is the database's, on the server with the run id *server*."""
+    def __init__(self, client: RedisClient, clock: Clock, room_id: RoomId, *, server: str, installation: str) -> None:
+        """
+        Belong to *room_id* of *installation*, which is the database's, on the server with the run id *server*.
+
+        *clock* judges deadlines. The store's own is asked how long a turn was under way, and nothing else.
+        """
         self.server = server
         self._installation = installation
         self._client = client
         self._clock = clock
         self._prefix = b"stagedoor:{%b}:" % room_id.encode()
         self._keys = [self._prefix + name for name in (b"head", b"log", b"signs", b"lease", b"keys")]
-        self._raw_now = 0
+        self._stores_now = 0
 
     async def catch_up(self, seen: "Seen", *, candidate: str = "", is_sign_of_life: bool = True) -> Tail:
         """Read on; with *candidate* also take or keep the admitter's lease, if it is free or the candidate's."""
-        arguments = (candidate, LEASE_MS, GAP_MS if is_sign_of_life else "")
+        arguments = (candidate, LEASE_MS, GAP_MS if is_sign_of_life else "", self._clock.now())
         # For everybody, and for whoever looks whether hers was written: however late it is.
         with due(None):
             return await self._run("catch_up", seen, *arguments)
@@ -134,7 +107,7 @@ class RoomStore:
 
     async def turn(self, seen: "Seen", entry: bytes, *, candidate: str, fence: int, binding: int) -> Tail:
         """Add a turn that was planned by the leader on everything up to the entry *binding* that turns depend on."""
-        return await self._run("turn", seen, entry, f"{candidate}:{fence}", binding, self._raw_now + TURN_MS_MAX)
+        return await self._run("turn", seen, entry, f"{candidate}:{fence}", binding, self._stores_now + TURN_MS_MAX)
 
     async def decide(
         self, seen: "Seen", entry: bytes, keys: Sequence[Renewal] = (), *, binding: int | None = None
@@ -205,10 +178,9 @@ class RoomStore:
         return [self._prefix + b"checkpoint:" + name for name in names]
 
     async def _run(self, script: str, seen: "Seen", *arguments: bytes | str | int) -> Tail:
-        tail = _tail(await self._call(script, seen, ENTRIES_AT_ONCE, *arguments))
-        self._raw_now = tail.now
-        self._clock.heard(tail.now)
-        return tail._replace(now=self._clock.now())
+        reply = await self._call(script, seen, ENTRIES_AT_ONCE, *arguments)
+        self._stores_now = reply[1]
+        return _tail(reply, self._clock.now())
 
     def _number(self, epoch: bytes) -> int:
         installation, _, number = epoch.decode().rpartition(":")
@@ -235,8 +207,8 @@ class Seen(NamedTuple):
     sign: int
 
 
-def _tail(reply: Reply) -> Tail:
-    status, now = Status(reply[0].decode()), Instant(reply[1])
+def _tail(reply: Reply, now: Instant) -> Tail:
+    status = Status(reply[0].decode())
     if status is Status.LOST:
         return Tail(status, now)
     position, sign, gap_began, gap_ended, fence, entries, signs = reply[2:]

@@ -7,9 +7,9 @@ from functools import partial
 from stagedoor.adapters.redis import checkpoints
 from stagedoor.adapters.redis.checkpoints import CheckpointGone
 from stagedoor.adapters.redis.client import RedisClient, StoreLost
-from stagedoor.adapters.redis.line_store import RoomStore, Seen, Status, StoreClock
+from stagedoor.adapters.redis.line_store import RoomStore, Seen, Status
 from stagedoor.adapters.redis.replica import EntriesMissing, Replica
-from stagedoor.kernel.clock import GAP_MS, Instant, later
+from stagedoor.kernel.clock import GAP_MS, Clock, Instant, later
 from stagedoor.kernel.ids import RoomId
 from stagedoor.resilience.deadline import due
 from stagedoor.waiting_room.columns import ADMITTED, LIVE, PASSED_OVER, WAITING, Columns
@@ -23,7 +23,7 @@ class Opening:
     """Opens rooms on one store, whose server is looked at: on another one than before something may be missing."""
 
     def __init__(
-        self, client: RedisClient, record: LineRecord, clock: StoreClock, *, installation: str, credit_max_ms: int
+        self, client: RedisClient, record: LineRecord, clock: Clock, *, installation: str, credit_max_ms: int
     ) -> None:
         """Open lines of *installation*; give at most *credit_max_ms* of an outage of the store back."""
         self._client = client

@@ -33,7 +33,8 @@ class Replica:
     """
     One process's copy of a room's line.
 
-    *position* and *sign* are how far it has read, *binding* the last entry read
+    *position* and *sign* are how far it has read, *latest_at* the latest instant at which any of that was done,
+    *binding* the last entry read
     that a turn depends on. *heard* are the buyers it has heard of itself and
     not told of yet, with when that was; *urgent* of them had been silent for
     almost too long. *told_ms* is on record as the longest interval that anybody
@@ -52,6 +53,7 @@ class Replica:
     admits_from: Instant = _BEGINNING
     lost_until: int = 0
     position: int = 0
+    latest_at: Instant = _BEGINNING
     sign: int = 0
     binding: int = 0
     credited_until: int = 0
@@ -192,6 +194,8 @@ class Replica:
     def _apply(self, position: int, entry: LogEntry) -> None:
         if not isinstance(entry, Joins):
             self.binding = position
+        at = entry.ended_at if isinstance(entry, GaveBack) else entry.at
+        self.latest_at = max(self.latest_at, Instant(at))
         answer: Sequence[JoinOutcome] = ()
         match entry:
             case Joins():

@@ -10,13 +10,14 @@ import structlog
 
 from stagedoor.adapters.redis import log_entries
 from stagedoor.adapters.redis.client import StoreLost
+from stagedoor.adapters.redis.line_clock import LineClock
 from stagedoor.adapters.redis.line_store import Renewal, RoomStore, Status, Tail
 from stagedoor.adapters.redis.log_entries import Changed, GaveBack, Heard, Joins, LogEntry, RequestId, UsedUp
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import EntriesMissing, JoinOutcome, Replica
 from stagedoor.adapters.redis.shared import Shared
 from stagedoor.adapters.redis.untold_notes import Note, UntoldNotes
-from stagedoor.kernel.clock import Clock, Instant, Outage, later
+from stagedoor.kernel.clock import Instant, Outage, later
 from stagedoor.kernel.errors import Fault, Overloaded
 from stagedoor.kernel.ids import BuyerId
 from stagedoor.waiting_room.changes import NewPlace
@@ -50,7 +51,7 @@ class RoomLine:
     `Fault`.
     """
 
-    def __init__(self, *, record: LineRecord, opening: Opening, clock: Clock, room: Room) -> None:
+    def __init__(self, *, record: LineRecord, opening: Opening, clock: LineClock, room: Room) -> None:
         """Know nothing before `opened`."""
         self._store: RoomStore | None = None
         self._record = record
@@ -474,7 +475,9 @@ class RoomLine:
                     self.is_current = False
                     self._opening.lost(self.room.id, replica.epoch)
                     raise StoreLost("the store has lost the line")
-                if replica.absorb(tail):
+                is_all = replica.absorb(tail)
+                self._clock.heard(replica.latest_at)
+                if is_all:
                     return tail
                 more = await self._heard_from(self.store.catch_up(replica.seen))
                 tail = more._replace(status=tail.status if more.status is Status.OK else more.status, fence=tail.fence)

@@ -1,15 +1,21 @@
 -- Reads on, and holds the admitter's lease: ARGV[5] candidate ('' for none), [6] its length in ms,
--- [7] a gap in the signs of life from so many ms on is noted ('' where this call is no sign of life).
+-- [7] a gap in the signs of life from so many ms on is noted ('' where this call is no sign of life), [8] the present
+-- instant by the clock that judges deadlines, as the caller knows it.
 if not is_of_this_epoch() then
   return answer('lost')
 end
 
 if ARGV[7] ~= '' then
-  local now, alive_at = now_ms(), redis.call('HGET', HEAD, 'alive_at')
-  if alive_at and now - alive_at >= tonumber(ARGV[7]) then
-    redis.call('HSET', HEAD, 'gap_began', alive_at, 'gap_ended', now)
+  local alive_at, gap = redis.call('HGET', HEAD, 'alive_at') or ARGV[8], tonumber(ARGV[7])
+  local since = ARGV[8] - alive_at
+  if since >= gap then
+    redis.call('HSET', HEAD, 'gap_began', alive_at, 'gap_ended', ARGV[8])
   end
-  redis.call('HSET', HEAD, 'alive_at', now)
+  -- Whoever knows the time a little less well, or comes late, takes no sign back. Further ahead than that was a clock
+  -- that is right again: left there, the next gap would not show.
+  if since >= 0 or since <= -gap then
+    redis.call('HSET', HEAD, 'alive_at', ARGV[8])
+  end
 end
 
 local fence = 0

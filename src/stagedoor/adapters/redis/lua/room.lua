@@ -1,4 +1,4 @@
--- What every script of a room begins with: its keys, the store's clock, and what a process has not seen of the log yet.
+-- What every script of a room begins with: its keys, its clock, and what a process has not seen of the log yet.
 --
 -- KEYS: head, log, signs, lease, keyring. ARGV: which call it is, which the answer says again, so that nobody takes it for
 -- that of another. Then, as ARGV[1..4]: epoch, with whose it is before it ('<installation>:<number>'), position in the log,
@@ -6,6 +6,7 @@
 local CALL = table.remove(ARGV, 1)
 local HEAD, LOG, SIGNS, LEASE, KEYRING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
+-- The store's own clock. It judges how long a turn was under way, and no deadline: that is for the database's.
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
