@@ -28,6 +28,7 @@ HALL = a_room(
     idle_timeout_ms=600_000,
     away_after_ms=600_000,
 )
+OPERA = a_room("opera", a_show(seats=6), idle_timeout_ms=600_000, away_after_ms=600_000)
 BLIND = (str(Path(__file__).with_name("mutants") / "switches_not_read.py"),)
 
 IS_STOPPED = (503, "503", "10")
@@ -133,6 +134,40 @@ async def story(opened: Cluster, states: Sequence[str], *, of_one_show: bool) ->
 def test_the_other_server_follows_within_a_second(cluster: Open, *, of_one_show: bool) -> None:
     with cluster(2, HALL) as opened:
         asyncio.run(story(opened, ["HOLDS_ONLY_FINISH", "STOPPED", "OPEN"], of_one_show=of_one_show))
+
+
+async def without_writes(opened: Cluster) -> None:
+    """Have one server write nothing for a while: it goes by what the other one turns and sells, as it can read."""
+    show = opened.show(OPERA.id)
+    operator = opened.command("key", "create", "stopper", "--role", "operate").strip()
+    cut_off, other = opened.servers
+
+    async with Client.on(cut_off.port) as here, Client.on(other.port) as there:
+        [holder], [buyer] = opened.fans(1, here, OPERA.id), opened.fans(1, there, OPERA.id)
+        for fan in (holder, buyer):
+            await fan.enter()
+        held = (await holder.reserve(show.schedule_id, show.seat_ids[0])).data["reservationId"]
+        free = len((await holder.seats(show.schedule_id)).data)
+        steer = partial(here.ask, "POST", token=operator)
+        await until(partial(steer, "//ops/api/breakers/database/force-open"), lambda answer: answer.ok)
+
+        sold = await buyer.reserve(show.schedule_id, show.seat_ids[1])
+        assert sold.ok, str(sold)
+        await until(partial(holder.seats, show.schedule_id), lambda answer: len(answer.data) == free - 1)
+        await turned(there, operator, "STOPPED", None)
+        await until(
+            partial(here.ask, "GET", "//ops/api/sale", token=operator),
+            lambda answer: answer.data["saleState"] == "STOPPED",
+        )
+        await steer("//ops/api/breakers/database/close")
+        refused = await holder.pay(held)
+
+    assert _refusal(refused) == IS_STOPPED
+
+
+def test_a_server_that_can_only_read_follows_as_well(cluster: Open) -> None:
+    with cluster(2, OPERA) as opened:
+        asyncio.run(without_writes(opened))
 
 
 def test_control_a_server_that_does_not_read_the_switches_is_found_out(cluster: Open) -> None:

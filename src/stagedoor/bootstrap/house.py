@@ -36,7 +36,6 @@ from stagedoor.http.services import Services
 from stagedoor.http.tokens import QueueTokens
 from stagedoor.http.under_way import UnderWay
 from stagedoor.kernel.errors import Fault
-from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.observability.unheard import hearing
 from stagedoor.operators.steering import SteerBreakers
 from stagedoor.outbox.model import Outlet
@@ -138,8 +137,7 @@ async def build(
     login = await identity(settings, database.clock)
     breakers = Breakers(settings.breakers, now_ns=now_ns)
     stores = await open_stores(settings, database, breakers)
-    lease = stores.line_lease
-    pulse = Pulse(stores.clock_stop.beat, stores.machine_clock, leads=lambda: lease is None or lease.fence is not None)
+    pulse = Pulse(stores.clock_stop.beat, stores.machine_clock, leads=stores.leads)
     admit = Regularly(_admission(stores, lambda: hindrances.may_admit()), stores.machine_clock)  # noqa: PLW0108 -- made below
     hindrances = Hindrances(
         {
@@ -234,7 +232,7 @@ def _workers(settings: Settings, house: House) -> Sequence[Worker]:
     if settings.kafka_bootstrap is None:
         # Otherwise `stagedoor consume notifications` does it.
         subscribers.insert(1, NotifyOfPaidOrders(log=SqlNotifications(stores.lanes), clock=stores.clock))
-    leads = OnlyProcess() if stores.line_lease is None else stores.line_lease
+    leads = stores.leads
     relay = RelayEvents(
         outbox=stores.outbox,
         publisher=InProcessPublisher(subscribers=tuple(subscribers)),

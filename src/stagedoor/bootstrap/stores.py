@@ -38,7 +38,7 @@ from stagedoor.http.listings import Listings
 from stagedoor.kernel.clock import SECOND_MS, Clock, Outage, ServiceClock
 from stagedoor.kernel.errors import Fault, Rejection
 from stagedoor.kernel.ids import NewId, PerformanceId, new_ids
-from stagedoor.kernel.lease import Lease
+from stagedoor.kernel.lease import Leadership, Lease, OnlyProcess
 from stagedoor.observability.breaker_log import log_breaker
 from stagedoor.observability.metrics import Metrics
 from stagedoor.outbox.model import Outlet
@@ -109,6 +109,11 @@ class Stores:
     def is_database_out(self) -> bool:
         """Whether nothing can be written: by the breaker before the database, or because nothing was for too long."""
         return self.breakers.of(Instance.DATABASE).refuses or (self.clock.stands and not self.clock.is_stopped)
+
+    @property
+    def leads(self) -> Leadership:
+        """Whether this process does what one at a time has to."""
+        return OnlyProcess() if self.line_lease is None else self.line_lease
 
     @property
     def is_sure_of_time(self) -> bool:

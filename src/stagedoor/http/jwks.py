@@ -139,6 +139,7 @@ class PublishedKeys(IdentityKeys):
         return self._reading
 
     async def _read_again(self) -> None:
+        self._failure = "it was not read to its end"
         try:
             # Twice the reader's own limit: resolving a host's name cannot be limited in the thread.
             async with asyncio.timeout(2 * FETCH_SECONDS_MAX):

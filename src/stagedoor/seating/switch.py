@@ -1,5 +1,6 @@
 """The sale's stop switch: one for everything, one for each performance; the stricter of the two holds."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -25,7 +26,9 @@ class SaleSwitches:
         """Return what they say once the switch of the performance, with None the one for everything, is in *state*."""
         if performance_id is None:
             return replace(self, everywhere=state)
-        return replace(self, of_performance={**self.of_performance, performance_id: state})
+        others = {id_: own for id_, own in self.of_performance.items() if id_ != performance_id}
+        own = {} if state is SaleState.OPEN else {performance_id: state}
+        return replace(self, of_performance=others | own)
 
 
 ALL_OPEN: Final = SaleSwitches()
@@ -105,9 +108,8 @@ class TurnSwitch:
     async def turn(self, state: SaleState, performance_id: PerformanceId | None, *, actor: str) -> SaleSwitches:
         """Return what the switches say then. Raises `UnknownPerformance` and `Fault`: then nothing was turned."""
         await self.desk.turn(state, performance_id, actor=actor)
-        try:
+        # It is turned, and in force from here on, however long it takes to be read back with what others have turned.
+        self.switches.reading()(self.switches.now().turned(state, performance_id))
+        with contextlib.suppress(Fault):
             await self.switches.refresh()
-        except Fault:
-            # It is turned, which is all that has to be known of it; what others have turned, the next reading says.
-            self.switches.reading()(self.switches.now().turned(state, performance_id))
         return self.switches.now()

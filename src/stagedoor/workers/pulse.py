@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from stagedoor.kernel.clock import SECOND_MS, Clock
+from stagedoor.kernel.lease import Leadership
 
 LATE_MS = 3 * SECOND_MS
 
@@ -13,13 +14,11 @@ RARELY_MS = SECOND_MS // 2
 class Pulse:
     """Gives the sign of life, and knows how long ago it last could."""
 
-    def __init__(
-        self, give_sign: Callable[[], Awaitable[int]], clock: Clock, *, leads: Callable[[], bool] = lambda: True
-    ) -> None:
+    def __init__(self, give_sign: Callable[[], Awaitable[int]], clock: Clock, *, leads: Leadership) -> None:
         """
         Begin as alive now by *clock*, the machine's; *give_sign* writes it down, and gives back the time before.
 
-        *leads* says whether no other process gives the sign as often as an outage is to be exact.
+        Whoever *leads* gives the sign as often as an outage is to be exact.
         """
         self._give_sign = give_sign
         self._clock = clock
@@ -28,7 +27,7 @@ class Pulse:
 
     async def tick(self) -> int:
         """`beat`, where it is this process's turn to. Raises `Fault`."""
-        if not self._leads() and self._clock.now() - self._last_at < RARELY_MS:
+        if self._leads.fence is None and self._clock.now() - self._last_at < RARELY_MS:
             return 0
         return await self.beat()
 

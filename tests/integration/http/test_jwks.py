@@ -22,6 +22,8 @@ from stagedoor.http.jwks import DOCUMENT_BYTES_MAX, KeysUnavailable, PublishedKe
 from stagedoor.kernel.clock import Instant, ManualClock
 
 NOON = Instant(1_800_000_000_000)
+WAIT_S = 10.0
+"""A reading ends by itself after so long, for whoever has failed and would wait for its thread."""
 LOGIN_KEY = ec.generate_private_key(ec.SECP256R1())
 DOCUMENT = json.dumps(
     {"keys": [{**json.loads(jwt.get_algorithm_by_name("ES256").to_jwk(LOGIN_KEY.public_key())), "kid": "a"}]}
@@ -146,7 +148,7 @@ async def test_whoever_is_in_a_hurry_does_not_end_the_reading_for_the_others() -
     may_go_on = threading.Event()
 
     def read() -> bytes:
-        may_go_on.wait()
+        may_go_on.wait(WAIT_S)
         return DOCUMENT
 
     keys = PublishedKeys(read, algorithms=["ES256"], clock=ManualClock(NOON))
@@ -162,11 +164,10 @@ async def test_whoever_is_in_a_hurry_does_not_end_the_reading_for_the_others() -
 
 
 async def test_whoever_is_in_a_hurry_alone_has_read_for_who_comes_after_her() -> None:
-    may_go_on, has_read = threading.Event(), threading.Event()
+    may_go_on = threading.Event()
 
     def read() -> bytes:
-        may_go_on.wait()
-        has_read.set()
+        may_go_on.wait(WAIT_S)
         return DOCUMENT
 
     keys = PublishedKeys(read, algorithms=["ES256"], clock=ManualClock(NOON))
@@ -177,7 +178,18 @@ async def test_whoever_is_in_a_hurry_alone_has_read_for_who_comes_after_her() ->
     may_go_on.set()
 
     assert await keys.find("a", "ES256") is not None
-    assert has_read.is_set()
+
+
+async def test_after_a_defect_unknown_keys_are_a_fault_and_no_refusal() -> None:
+    def read() -> bytes:
+        raise LookupError("a bug of ours")
+
+    keys = PublishedKeys(read, algorithms=["ES256"], clock=ManualClock(NOON))
+    with pytest.raises(LookupError):
+        await keys.find("a", "ES256")
+
+    with pytest.raises(KeysUnavailable):
+        await keys.find("a", "ES256")
 
 
 @pytest.mark.parametrize("path", ["/moved", "/huge", "/short", "/drip", "/broken"])

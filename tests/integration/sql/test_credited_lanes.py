@@ -12,6 +12,7 @@ from stagedoor.adapters.sql.credited_lanes import CreditedLanes
 from stagedoor.adapters.sql.lanes import Lanes, Step, WriteTransaction
 from stagedoor.kernel.clock import GAP_MS, MINUTE_MS, SECOND_MS, ManualClock, Outage, ServiceClock, later
 from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.lease import OnlyProcess
 from stagedoor.workers.pulse import LATE_MS, Pulse
 from tests.builders.sale import ANN, BOB, DEADLINE, kinds, pay, reserve
 from tests.builders.store import House
@@ -187,7 +188,7 @@ class TestOutOfUse:
     async def test_it_goes_on_telling_whether_the_database_can_be_written_to(
         self, evening: Evening, sold_from: SqliteFile, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        pulse = Pulse(evening.beats.beat, evening.machine)
+        pulse = Pulse(evening.beats.beat, evening.machine, leads=OnlyProcess())
         await pulse.beat()
         evening.is_out_of_use = True
         evening.machine.advance(LATE_MS)

@@ -2,20 +2,25 @@
 
 from stagedoor.kernel.clock import ManualClock
 from stagedoor.kernel.errors import Fault
+from stagedoor.kernel.lease import Fence, Leadership
 from stagedoor.workers.pulse import LATE_MS, RARELY_MS, Pulse
 from tests.builders.sale import NOON
 
 TICK_MS = 100
 
 
-class Signs:
+class Signs(Leadership):
     """The signs of life of one process, each with when it was given; none can be while *is_out*."""
 
     def __init__(self) -> None:
         self.clock = ManualClock(NOON)
         self.given_at: list[int] = []
         self.leads = self.is_out = False
-        self.pulse = Pulse(self._give, self.clock, leads=lambda: self.leads)
+        self.pulse = Pulse(self._give, self.clock, leads=self)
+
+    @property
+    def fence(self) -> Fence | None:
+        return Fence(1) if self.leads else None
 
     async def _give(self) -> int:
         if self.is_out:

@@ -1,5 +1,6 @@
 """How SQL reaches a database: lanes that write, in transactions, and lanes that read beside them."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
@@ -9,6 +10,9 @@ from sqlalchemy import Connection
 from stagedoor.kernel.errors import Fault, StoreFull
 
 T = TypeVar("T")
+
+OTHER_WAY_AFTER_S = 0.25
+"""So long a question that may go either way waits for its answer before it goes the other one as well."""
 
 Step = Callable[[Connection], T]
 """
@@ -82,3 +86,40 @@ async def asked_among_writes(lanes: Lanes, step: Step[T]) -> T:
     """
     async with lanes.writing() as transaction:
         return await transaction.run(step)
+
+
+async def asked_either_way(lanes: Lanes, step: Step[T]) -> T:
+    """
+    Run *step*, which writes nothing, where reads go; where that fails or takes long, where writes go as well.
+
+    For what has to be heard by whoever can still write, or still read. Returns the first answer. Raises the `Fault` of
+    the reading if there is none.
+    """
+    reading = asyncio.ensure_future(lanes.reading(step))
+    ways = {reading}
+    try:
+        await asyncio.wait(ways, timeout=OTHER_WAY_AFTER_S)
+        if not _has_answered(reading):
+            ways.add(asyncio.ensure_future(asked_among_writes(lanes, step)))
+        waiting = set(ways)
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for way in done:
+                if _has_answered(way):
+                    return way.result()
+        return reading.result()
+    finally:
+        for way in ways:
+            if not way.cancel() and not way.cancelled():
+                # Looked at, or asyncio would tell of it as of an error that nobody has looked at.
+                way.exception()
+
+
+def _has_answered(way: "asyncio.Future[T]") -> bool:
+    """Say whether there is an answer. Raises what is no `Fault`."""
+    if not way.done():
+        return False
+    error = way.exception()
+    if error is not None and not isinstance(error, Fault):
+        raise error
+    return error is None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from stagedoor.adapters.sql.lanes import Lanes, asked_among_writes
+from stagedoor.adapters.sql.lanes import Lanes, asked_either_way
 from stagedoor.adapters.sql.room_book import room_of_row, room_rows
 from stagedoor.adapters.sql.sale_switches import switches_in
 from stagedoor.adapters.sql.tables import outbox
@@ -32,7 +32,7 @@ async def read_news(lanes: Lanes, defaults: RoomDefaults) -> News:
     """
     Return what is so now; *defaults* stand where a room says nothing. Raises `Fault`.
 
-    Asked where sales are written: whoever can sell can hear that the sale is stopped.
+    Whoever can still sell, or still show, hears of it: that the sale is stopped, and what others have sold.
     """
 
     def read(connection: Connection) -> News:
@@ -43,4 +43,4 @@ async def read_news(lanes: Lanes, defaults: RoomDefaults) -> News:
             newest_event=connection.scalar(_NEWEST_EVENT) or 0,
         )
 
-    return await asked_among_writes(lanes, read)
+    return await asked_either_way(lanes, read)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from stagedoor.adapters.sql.audit import append, is_written
 from stagedoor.adapters.sql.dialect import HAVE_SWITCH_ONCE
-from stagedoor.adapters.sql.lanes import Lanes, asked_among_writes
+from stagedoor.adapters.sql.lanes import Lanes, asked_either_way
 from stagedoor.adapters.sql.tables import performance, sale_switch
 from stagedoor.kernel.clock import Clock
 from stagedoor.kernel.ids import PerformanceId
@@ -30,8 +30,8 @@ class SqlSwitchBook(SwitchBook):
         self._lanes = lanes
 
     async def all(self) -> SaleSwitches:
-        """Return what every switch says: whoever can sell can hear that the sale is stopped."""
-        return await asked_among_writes(self._lanes, switches_in)
+        """Return what every switch says, to whoever can still sell or still read."""
+        return await asked_either_way(self._lanes, switches_in)
 
 
 def switches_in(connection: Connection) -> SaleSwitches:
