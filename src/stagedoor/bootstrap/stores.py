@@ -27,7 +27,7 @@ from stagedoor.bootstrap.events import BrokerRelay, broker_relay, relay_lease
 from stagedoor.bootstrap.lines import HouseLine, OpenedLine, open_line
 from stagedoor.bootstrap.passage import passage
 from stagedoor.bootstrap.random_bits import PooledBits
-from stagedoor.bootstrap.standstill import standstill
+from stagedoor.bootstrap.standstill import Standstill, standstill
 from stagedoor.checkout.commands import SaleCommand
 from stagedoor.checkout.events import OrderPaid
 from stagedoor.checkout.line_subscriber import TellTheLine
@@ -156,9 +156,7 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
     opened_line = await open_line(settings, still, audit_pen, rooms, breakers, closing)
     switches = ReadSwitches(SqlSwitchBook(lanes))
     supply = SqlSupply(lanes, clock, switches.now)
-    fallback = Fallback(machine_clock=machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
-    guard = breakers.of(Instance.CONCERT)
-    listings = Listings(SqlSeatingPlan(lanes), clock, fallback, count=metrics.count_cache, guard=guard)
+    listings = _listings(settings, still, metrics, breakers)
     random_bits = PooledBits()
     for_broker = settings.kafka_bootstrap is not None
     book = SqlSalesBook(lanes, clock, committed=committed, events_written=events_written, for_broker=for_broker)
@@ -197,6 +195,12 @@ async def open_stores(settings: Settings, database: Database, breakers: Breakers
         broker=broker,
         new_id=new_ids(random_bits, machine_clock),
     )
+
+
+def _listings(settings: Settings, still: Standstill, metrics: Metrics, breakers: Breakers) -> Listings:
+    fallback = Fallback(machine_clock=still.machine_clock, stale_ms_max=milliseconds(settings.stale_list_seconds_max))
+    plan, guard = SqlSeatingPlan(still.lanes), breakers.of(Instance.CONCERT)
+    return Listings(plan, still.clock, fallback, count=metrics.count_cache, guard=guard)
 
 
 async def take_up_the_line(stores: Stores) -> None:
