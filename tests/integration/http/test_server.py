@@ -1,8 +1,9 @@
-"""The listening socket: a free port, a taken one, an address this machine does not have, a crowd before the door."""
+"""The listening socket: a free port, a taken one, one this machine does not have, a crowd before the door, its end."""
 
 import asyncio
 import os
 import socket
+import sys
 from contextlib import ExitStack
 from typing import cast
 
@@ -10,11 +11,15 @@ import pytest
 import uvloop
 from litestar.types import Receive, Scope, Send
 
+from stagedoor.http.newcomers import turn_newcomers_away
 from stagedoor.http.protocol import Patience
 from stagedoor.http.server import ACCEPTED_A_ROUND, AddressInUse, HttpServer, base_url, listen
 from stagedoor.observability.metrics import Metrics
 
 CROWD = 20 * ACCEPTED_A_ROUND
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+PATIENCE_S = 10
+IGNORED_S = 0.2
 
 
 def test_port_0_is_any_free_one_and_the_url_says_which() -> None:
@@ -85,3 +90,21 @@ def test_a_crowd_before_the_door_is_let_in_many_at_a_time() -> None:
             rounds = runner.run(rounds_until_all_are_in(listener))
 
     assert rounds <= 2 * CROWD / ACCEPTED_A_ROUND
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel cannot be told")
+def test_who_was_agreed_to_is_let_in_and_nobody_after_her() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.socket() as newcomer:
+        # The kernel agrees, and waits for what she sends before it calls that a connection.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, PATIENCE_S)
+        listener.settimeout(PATIENCE_S)
+        with socket.create_connection(listener.getsockname()) as client:
+            turn_newcomers_away(listener)
+
+            client.sendall(REQUEST)
+            with listener.accept()[0] as accepted:
+                assert accepted.recv(len(REQUEST)) == REQUEST
+
+        newcomer.settimeout(IGNORED_S)
+        with pytest.raises(TimeoutError):
+            newcomer.connect(listener.getsockname())
