@@ -1,6 +1,7 @@
 """nginx before servers that somebody else started, with the configuration that compose.yaml has too."""
 
 import getpass
+import re
 import shutil
 import socket
 from collections.abc import Sequence
@@ -31,9 +32,11 @@ class Nginx(Server):
         return "" if shutil.which("nginx") else "nginx"
 
     def prepare(self) -> None:
-        """Copy the configuration, and say which servers there are."""
+        """Copy the configuration, and say which servers there are: others than listed there, in the same way."""
         shutil.copy(CONFIGURATION, self.folder)
-        servers = "".join(f"server {HOST}:{port} fail_timeout=1s;\n" for port in self.upstream_ports)
+        listed = (CONFIGURATION.parent / "servers.conf").read_text(encoding="utf-8")
+        [parameters] = set(re.findall(r"^server \S+(.*);", listed, re.MULTILINE))
+        servers = "".join(f"server {HOST}:{port}{parameters};\n" for port in self.upstream_ports)
         (self.folder / "servers.conf").write_text(servers, encoding="utf-8")
 
     def command(self) -> Sequence[str | Path]:

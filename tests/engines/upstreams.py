@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from stagedoor.http.newcomers import turn_newcomers_away
+
 HOST = "127.0.0.1"
 
 
@@ -15,32 +17,41 @@ class Upstream:
 
     name: str
     requests: list[str] = field(default_factory=list)
-    connections: int = 0
+    accepted: list[socket.socket] = field(default_factory=list)
+    port: int = 0
     go_on: threading.Event = field(default_factory=threading.Event)
     listener: socket.socket = field(init=False)
 
     @property
-    def port(self) -> int:
-        port: int = self.listener.getsockname()[1]
-        return port
+    def connections(self) -> int:
+        """How many there have been."""
+        return len(self.accepted)
 
     def listen(self) -> None:
-        self.listener = socket.create_server((HOST, 0))
+        """Accept connections: on a free port, or on its own again."""
+        self.listener = socket.create_server((HOST, self.port))
+        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Refuse connections from now on."""
-        with suppress(OSError):  # closed before
-            self.listener.shutdown(socket.SHUT_RDWR)
+        """End all connections, and refuse new ones from now on."""
+        for each in (self.listener, *self.accepted):
+            with suppress(OSError):  # closed before
+                each.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
+    def fall_silent(self) -> None:
+        """Leave new connections without any answer from now on, as a host does that is gone."""
+        turn_newcomers_away(self.listener)
+
     def _accept(self) -> None:
+        listener = self.listener
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
-            self.connections += 1
+            self.accepted.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
