@@ -73,6 +73,26 @@ async def test_whoever_leads_next_cuts_the_log_as_well(town: Town, monkeypatch: 
     assert late.line.view(MAIN_ROOM) == processes[0].line.view(MAIN_ROOM)
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["who was there", "who has just come"])
+async def test_whoever_read_nothing_while_the_log_was_cut_answers_all_the_same(town: Town, *, known: bool) -> None:
+    """A process that starts has a lot to do, and somebody who was let in elsewhere is at it before it has read on."""
+    leader, sleeper = town.start(), town.start()
+    await leader.join(*range(1, 10))
+    await leader.line.refresh()
+    await sleeper.line.refresh()
+    has_read = int(await leader.ask("HGET", "stagedoor:{main}:head", "position"))
+    newest = 9
+    while await cut_at(leader) <= has_read:
+        newest, ends = await leader.join(newest + 1, newest + 2)
+        await leader.line.use_up([a_ref(ends)])
+        await leader.turn()
+
+    ref = a_ref(1 if known else newest)
+    await sleeper.line.settled(ref, entering=True)
+
+    assert sleeper.line.look_at_once(ref, telling=True) == leader.line.look_at_once(ref, telling=True)
+
+
 async def test_a_leader_of_before_does_not_put_less_in_the_place_of_a_newer_checkpoint(town: Town) -> None:
     """The log was cut where the newer one goes on, so that nobody could begin with the older one."""
     old, new = town.start(), town.start()

@@ -34,6 +34,10 @@ class ForeignLine(StoreLost):
         )
 
 
+class LogCut(StoreLost):
+    """The log was cut further on than this process had read; nothing is known of what came between."""
+
+
 class Status(StrEnum):
     """What a script says."""
 

@@ -11,7 +11,7 @@ import structlog
 from stagedoor.adapters.redis import log_entries
 from stagedoor.adapters.redis.client import StoreLost
 from stagedoor.adapters.redis.line_clock import LineClock
-from stagedoor.adapters.redis.line_store import Renewal, RoomStore, Status, Tail
+from stagedoor.adapters.redis.line_store import LogCut, Renewal, RoomStore, Status, Tail
 from stagedoor.adapters.redis.log_entries import Changed, GaveBack, Heard, Joins, LogEntry, RequestId, UsedUp
 from stagedoor.adapters.redis.opening import Opening
 from stagedoor.adapters.redis.replica import EntriesMissing, JoinOutcome, Replica
@@ -141,15 +141,19 @@ class RoomLine:
 
     async def catch_up(self, *, candidate: str = "") -> Tail:
         """Read everything there is; with *candidate* also take or keep the lease. Raises `Fault`."""
+        try:
+            return await self._read_on(candidate)
+        except LogCut:
+            # Opened anew, it begins behind what was cut: whoever has only just started may have read nothing for long.
+            return await self._read_on(candidate)
+
+    async def _read_on(self, candidate: str) -> Tail:
         replica = await self.opened()
         tail = await self._read(replica, self.store.catch_up(replica.seen, candidate=candidate))
         self.quiet_since = Instant(tail.now - self.room.policy.away_after_ms + NEAR_MS)
         if tail.gap_ended_at > replica.credited_until and tail.gap_ended_at:
-            self.owed.append(
-                Outage(
-                    tail.gap_began_at, tail.gap_ended_at, self._opening.credit_of(tail.gap_began_at, tail.gap_ended_at)
-                )
-            )
+            began, ended = tail.gap_began_at, tail.gap_ended_at
+            self.owed.append(Outage(began, ended, self._opening.credit_of(began, ended)))
         return tail
 
     async def join(self, room: Room, buyers: Sequence[BuyerId]) -> Sequence[JoinOutcome]:
@@ -235,7 +239,8 @@ class RoomLine:
             binding = replica.binding if whoever_joins else None
             return await self.store.decide(replica.seen, packed, keys, binding=binding)
 
-        return await self._written(replica, entry, send)
+        written, _ = await self._sent(replica, entry, send)
+        return written
 
     async def remember(self, keys: Sequence[Renewal]) -> Mapping[BuyerId, bytes]:
         """Store *keys*, but for those that have changed; return what these are now, by their buyers. Raises `Fault`."""
@@ -252,12 +257,8 @@ class RoomLine:
         """
         if not self.goes_on_from(replica):
             return Status.MOVED
-        change = entry
         replica.deciding = frozenset(
-            [number for number, *_ in change.ended]
-            + [number for number, *_ in change.admitted]
-            + change.not_taken
-            + change.passed_over
+            [number for number, *_ in (*entry.ended, *entry.admitted)] + entry.not_taken + entry.passed_over
         )
         self._settled.clear()
         status = Status.MOVED
@@ -270,7 +271,8 @@ class RoomLine:
             status = tail.status
             return tail
 
-        if await self._written(replica, entry, send):
+        written, _ = await self._sent(replica, entry, send)
+        if written:
             return Status.OK
         return Status.MOVED if status is Status.OK else status
 
@@ -423,7 +425,7 @@ class RoomLine:
         return self._clock.now() < replica.lasts(number)
 
     def now(self) -> Instant:
-        """Return the store's present instant, as far as it is known here."""
+        """Return the line's present instant, as far as it is known here."""
         return self._clock.now()
 
     def request(self) -> RequestId:
@@ -442,10 +444,6 @@ class RoomLine:
         if not written:
             raise StoreLost("the entry did not come back from the log")
         return outcomes
-
-    async def _written(self, replica: Replica, entry: LogEntry, send: Callable[[bytes], Awaitable[Tail]]) -> bool:
-        written, _ = await self._sent(replica, entry, send)
-        return written
 
     async def _sent(
         self, replica: Replica, entry: LogEntry, send: Callable[[bytes], Awaitable[Tail]]
@@ -483,7 +481,7 @@ class RoomLine:
                 tail = more._replace(status=tail.status if more.status is Status.OK else more.status, fence=tail.fence)
         except EntriesMissing:
             self.is_current = False
-            raise StoreLost("the log was cut before it was read") from None
+            raise LogCut("the log was cut before it was read") from None
 
     async def _heard_from(self, call: Awaitable[T]) -> T:
         try:
