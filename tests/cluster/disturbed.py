@@ -30,7 +30,7 @@ _FENCE = (
     "redis.call('GET', LEASE) ~= ARGV[6]",
     "(redis.call('HGET', HEAD, 'binding') or '0') ~= ARGV[7] or now_ms() > tonumber(ARGV[8])",
 )
-_CUT = "redis.call('XTRIM', LOG, 'MINID', (ARGV[2] + 1) .. '-0')"
+_CUT = "redis.call('XTRIM', LOG, 'MINID', math.max(1, ARGV[2] + 1 - ARGV[7]) .. '-0')"
 
 
 def program(*disturbances: str) -> Sequence[str]:

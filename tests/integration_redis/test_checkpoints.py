@@ -21,6 +21,7 @@ async def town(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("stagedoor.adapters.redis.line_store.LEASE_MS", MINUTE_MS)
     # One at every turn that changes something.
     monkeypatch.setattr("stagedoor.adapters.redis.leading.CHECKPOINT_EVERY", 1)
+    monkeypatch.setattr("stagedoor.adapters.redis.line_store.LOG_KEPT", 0)
     async with a_town(redis_url, tmp_path, a_room(max_active=2)) as town:
         yield town
 
@@ -91,6 +92,27 @@ async def test_whoever_read_nothing_while_the_log_was_cut_answers_all_the_same(t
     await sleeper.line.settled(ref, entering=True)
 
     assert sleeper.line.look_at_once(ref, telling=True) == leader.line.look_at_once(ref, telling=True)
+
+
+async def test_whoever_is_a_little_behind_reads_on_and_loads_nothing_anew(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = 4
+    monkeypatch.setattr("stagedoor.adapters.redis.line_store.LOG_KEPT", kept)
+    leader, follower = town.start(), town.start()
+    await leader.line.refresh()
+    newest, cut = 0, 0
+    while cut == 0:
+        await follower.line.refresh()
+        newest, ends = await leader.join(newest + 1, newest + 2)
+        await leader.line.use_up([a_ref(ends)])
+        await leader.turn()
+        cut = await cut_at(leader)
+    await follower.line.refresh()
+
+    assert cut == int(await leader.ask("HGET", "stagedoor:{main}:head", "position")) - kept
+    assert await follower.state(newest) == await leader.state(newest)
+    assert "line.opened_anew" not in capsys.readouterr().out
 
 
 async def test_a_leader_of_before_does_not_put_less_in_the_place_of_a_newer_checkpoint(town: Town) -> None:

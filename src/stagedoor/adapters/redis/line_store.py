@@ -19,6 +19,9 @@ ENTRIES_AT_ONCE = 500
 SIGNS_KEPT = 2_000
 """Batches of signs; a process that is further behind takes everybody for just seen."""
 
+LOG_KEPT = 5_000
+"""So many entries before a checkpoint stay: whoever reads on now and then need not load the line anew for each."""
+
 CHUNK_S_MAX = 600
 """For so long parts of a checkpoint stay that nobody finished."""
 
@@ -162,7 +165,7 @@ class RoomStore:
 
         Return whether that was still there.
         """
-        sealed: int = await self._call("seal", seen, 0, checkpoint, before, *self._chunks(chunks))
+        sealed: int = await self._call("seal", seen, 0, checkpoint, before, LOG_KEPT, *self._chunks(chunks))
         return bool(sealed)
 
     async def release(self, *, candidate: str, fence: int) -> None:
