@@ -1,13 +1,13 @@
 """Checkpoints of a line that several processes lead in turn: each cuts the log, and none cuts off what is needed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from stagedoor.adapters.redis.client import Reply
+from stagedoor.adapters.redis.client import Reply, StoreLost
 from stagedoor.adapters.sql.tables import admission_pass
 from stagedoor.kernel.clock import MINUTE_MS
 from stagedoor.kernel.ids import MAIN_ROOM
@@ -165,3 +165,49 @@ async def recorded(town: Town) -> list[int]:
     """Return whose passes are on record."""
     numbers = select(admission_pass.c.number).order_by(admission_pass.c.number)
     return list(await town.file.reading(lambda connection: connection.scalars(numbers).all()))
+
+
+async def pieces(process: Process) -> list[bytes]:
+    """Return the keys that the checkpoint in use is in."""
+    stored: bytes = await process.ask("HGET", "stagedoor:{main}:head", "pieces")
+    return stored.splitlines()
+
+
+async def test_a_checkpoint_whose_pieces_have_gone_is_not_put_in_the_place_of_another(town: Town) -> None:
+    """They go by themselves after a while, by the store's clock, and that may jump."""
+    leader = town.start()
+    await leader.join(*range(1, 10))
+    await leader.turn()
+    before = await pieces(leader)
+    run = leader.client.run
+
+    async def late(script: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, server: str) -> Reply:
+        if script == "seal":
+            for piece in await leader.ask("KEYS", "stagedoor:{main}:checkpoint:*"):
+                if piece not in before:
+                    await leader.ask("DEL", piece)
+        return await run(script, keys, arguments, server=server)
+
+    leader.client.run = late  # type: ignore[method-assign]
+    await leader.line.use_up([a_ref(1)])
+    await leader.turn()
+
+    assert await pieces(leader) == before
+    newcomer = town.start()
+    await newcomer.line.refresh()
+    assert newcomer.line.view(MAIN_ROOM) == leader.line.view(MAIN_ROOM)
+
+
+async def test_a_store_that_has_lost_a_piece_has_lost_the_line_which_begins_anew(town: Town) -> None:
+    leader = town.start()
+    numbers = await leader.join(*range(1, 10))
+    await leader.turn()
+    for piece in await pieces(leader):
+        await leader.ask("DEL", piece)
+
+    newcomer = town.start()
+    with pytest.raises(StoreLost, match="a part of the line"):
+        await newcomer.join(77)
+    [number] = await newcomer.join(77)
+
+    assert number > max(numbers)

@@ -1,5 +1,6 @@
 """However wrong Redis's clock is, nobody's deadline moves; and processes whose clocks are a little apart agree."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from stagedoor.adapters.clock import SystemClock
 from stagedoor.adapters.redis import client
 from stagedoor.adapters.redis.client import Reply
 from stagedoor.adapters.redis.log_entries import GaveBack
-from stagedoor.kernel.clock import Clock, Instant, later
+from stagedoor.kernel.clock import SECOND_MS, Clock, Instant, later
 from stagedoor.waiting_room.model import PlaceState
-from tests.builders.line import a_room
-from tests.integration_redis.lines import Process, Town, a_town
+from tests.builders.line import a_ref, a_room
+from tests.integration_redis.lines import Process, Sleeping, Town, a_town
 from tests.integration_redis.moved_redis import MOVED_MS, MovedScript, now_of
 
 SESSION_MS = 600_000
@@ -123,9 +124,13 @@ async def test_after_a_jump_people_are_let_in_at_once(town: Town, by_ms: int) ->
 async def test_a_leader_whose_clock_is_behind_lets_nobody_in_before_the_end_that_made_room(town: Town) -> None:
     ahead, behind = town.start(clock=Moved(APART_MS)), town.start(clock=Moved(-APART_MS))
     await behind.turn()
+    # One entry by a clock that was wrong is not gone by, and keeps nobody from going by the others.
+    wrong = town.start(clock=Moved(FAR_MS[0]))
+    await wrong.join(5)
+    await behind.line.use_up([a_ref(1)])
     await behind.join(7, 8)
     await behind.turn()
-    await ahead.line.use_up([(await ahead.look(1)).ref])
+    await ahead.line.use_up([(await ahead.look(2)).ref])
 
     await behind.turn()
 
@@ -134,13 +139,42 @@ async def test_a_leader_whose_clock_is_behind_lets_nobody_in_before_the_end_that
     assert second.admitted_at >= first.ended_at
 
 
+async def alive_at(process: Process) -> int:
+    return int(await process.ask("HGET", "stagedoor:{main}:head", "alive_at"))
+
+
 async def test_signs_of_life_by_clocks_that_are_apart_are_no_outage(town: Town) -> None:
-    processes = [town.start(clock=Moved(by_ms)) for by_ms in (APART_MS, -APART_MS)]
+    ahead, behind = (town.start(clock=Moved(by_ms)) for by_ms in (APART_MS, -APART_MS))
 
     for _ in range(5):
-        for process in processes:
-            await process.turn()
+        await ahead.turn()
+        seen = await alive_at(ahead)
+        await behind.turn()
+        assert await alive_at(behind) == seen
 
+    assert not [entry for entry in await town.log() if isinstance(entry, GaveBack)]
+
+
+async def test_a_sign_that_comes_late_takes_none_back_and_is_no_outage(town: Town) -> None:
+    """Its process stood still when it had looked at the clock."""
+    clock = Moved(0)
+    sleeper, other = town.start(), town.start(clock=clock)
+    await sleeper.turn()
+    await other.turn()
+    asleep = Sleeping(sleeper, "catch_up")
+    late = asyncio.create_task(sleeper.line.refresh())
+    await asleep.reached.wait()
+    for second in range(1, 6):
+        clock.by_ms = second * SECOND_MS
+        await move(other, clock.by_ms)
+        await other.turn()
+    seen = await alive_at(other)
+
+    asleep.wake()
+    await late
+
+    assert await alive_at(other) == seen
+    await other.turn()
     assert not [entry for entry in await town.log() if isinstance(entry, GaveBack)]
 
 

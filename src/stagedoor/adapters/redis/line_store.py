@@ -22,6 +22,13 @@ SIGNS_KEPT = 2_000
 LOG_KEPT = 5_000
 """So many entries before a checkpoint stay: whoever reads on now and then need not load the line anew for each."""
 
+SIGN_MS_MAX = 500
+"""
+So long after what the store said last a sign of life has come in time.
+
+One that was stamped, and then lay in a process that stood still, says nothing of a clock that was set back.
+"""
+
 CHUNK_S_MAX = 600
 """For so long parts of a checkpoint stay that nobody finished."""
 
@@ -103,7 +110,13 @@ class RoomStore:
 
     async def catch_up(self, seen: "Seen", *, candidate: str = "", is_sign_of_life: bool = True) -> Tail:
         """Read on; with *candidate* also take or keep the admitter's lease, if it is free or the candidate's."""
-        arguments = (candidate, LEASE_MS, GAP_MS if is_sign_of_life else "", self._clock.now())
+        arguments = (
+            candidate,
+            LEASE_MS,
+            GAP_MS if is_sign_of_life else "",
+            self._clock.now(),
+            self._stores_now + SIGN_MS_MAX,
+        )
         # For everybody, and for whoever looks whether hers was written: however late it is.
         with due(None):
             return await self._run("catch_up", seen, *arguments)
@@ -163,7 +176,7 @@ class RoomStore:
         """
         Put *checkpoint*, of the log up to *seen*, in the place of *before*, which is removed.
 
-        Return whether that was still there.
+        Return whether that was still there, and the whole of *checkpoint*.
         """
         sealed: int = await self._call("seal", seen, 0, checkpoint, before, LOG_KEPT, *self._chunks(chunks))
         return bool(sealed)

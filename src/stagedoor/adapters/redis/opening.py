@@ -82,6 +82,7 @@ class Opening:
         return store, replica
 
     async def _load(self, store: RoomStore, room: Room, epoch: int) -> Replica:
+        gone: bytes | None = None
         while True:
             begun, packed = await store.head()
             if begun != epoch:
@@ -91,6 +92,11 @@ class Opening:
                 replica = await checkpoints.loaded(store, room, epoch=epoch, packed=packed, at=now)
                 await _read_on(store, replica)
             except (CheckpointGone, EntriesMissing):
+                if packed == gone:
+                    # Nobody has put another one in its place: the store has lost what it was told to keep.
+                    self.lost(room.id, epoch)
+                    raise StoreLost("the store has lost a part of the line") from None
+                gone = packed
                 continue
             replica.take_all_for_seen(now)
             return replica

@@ -33,10 +33,9 @@ class Replica:
     """
     One process's copy of a room's line.
 
-    *position* and *sign* are how far it has read, *latest_at* the latest instant at which any of that was done,
-    *binding* the last entry read
-    that a turn depends on. *heard* are the buyers it has heard of itself and
-    not told of yet, with when that was; *urgent* of them had been silent for
+    *position* and *sign* are how far it has read, *latest_at* the latest instant at which anything was done that came
+    with the last tail, *binding* the last entry read that a turn depends on. *heard* are the buyers it has heard of
+    itself and not told of yet, with when that was; *urgent* of them had been silent for
     almost too long. *told_ms* is on record as the longest interval that anybody
     was told to wait with her next poll. *answers* has the outcome of each request in *awaited*
     once it was read. *applied* gathers changes for the record while there is
@@ -82,6 +81,7 @@ class Replica:
 
         Tails may overlap and come in any order. Raises `EntriesMissing`.
         """
+        self.latest_at = _BEGINNING
         for position, packed in tail.entries:
             if position == self.position + 1:
                 self._apply(position, log_entries.decode(packed))

@@ -1,6 +1,7 @@
 -- Reads on, and holds the admitter's lease: ARGV[5] candidate ('' for none), [6] its length in ms,
 -- [7] a gap in the signs of life from so many ms on is noted ('' where this call is no sign of life), [8] the present
--- instant by the clock that judges deadlines, as the caller knows it.
+-- instant by the clock that judges deadlines, as the caller knew it, [9] until when, by the store's clock, it has come in
+-- time.
 if not is_of_this_epoch() then
   return answer('lost')
 end
@@ -13,7 +14,7 @@ if ARGV[7] ~= '' then
   end
   -- Whoever knows the time a little less well, or comes late, takes no sign back. Further ahead than that was a clock
   -- that is right again: left there, the next gap would not show.
-  if since >= 0 or since <= -gap then
+  if since >= 0 or (since <= -gap and now_ms() <= tonumber(ARGV[9])) then
     redis.call('HSET', HEAD, 'alive_at', ARGV[8])
   end
 end

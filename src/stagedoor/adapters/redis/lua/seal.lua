@@ -3,6 +3,12 @@
 if not is_of_this_epoch() or redis.call('HGET', HEAD, 'checkpoint') ~= ARGV[6] then
   return {CALL, 0}
 end
+for i = 8, #ARGV do
+  -- Its pieces go by themselves: of a checkpoint that is not whole nothing is to be left to begin with.
+  if redis.call('EXISTS', ARGV[i]) == 0 then
+    return {CALL, 0}
+  end
+end
 drop_checkpoint()
 keep_checkpoint(ARGV[5], 8)
 redis.call('XTRIM', LOG, 'MINID', math.max(1, ARGV[2] + 1 - ARGV[7]) .. '-0')
