@@ -4,8 +4,9 @@ if not is_of_this_epoch() or redis.call('HGET', HEAD, 'checkpoint') ~= ARGV[6] t
   return {CALL, 0}
 end
 for i = 8, #ARGV do
-  -- Its pieces go by themselves: of a checkpoint that is not whole nothing is to be left to begin with.
-  if redis.call('EXISTS', ARGV[i]) == 0 then
+  -- Its pieces go by themselves, and nobody could begin with a checkpoint that is not whole. This says whether one is
+  -- still there, by a command that is used anyhow, for which nobody has to be given another right.
+  if redis.call('PEXPIRE', ARGV[i], 60000) == 0 then
     return {CALL, 0}
   end
 end
