@@ -54,9 +54,8 @@ def test_a_rolling_restart_of_all_hosts_is_noticed_by_nobody(cluster: Open) -> N
         async with selling(opened, ports) as client:
             # Each goes as soon as the one before it is back, which has to be asked at once then. At SIGTERM it gives
             # a second's notice, in which a balancer may come to know that; at Ctrl-C it gives none.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                for port in ports:
-                    await restarted(opened, port, number)
+            for port, number in zip(ports, (signal.SIGTERM, signal.SIGINT), strict=True):
+                await restarted(opened, port, number)
         assert client.cut == []
         assert {answer.status for answer in client.record} == {200}
         assert seats_promised_twice(client.record) == []
