@@ -5,7 +5,7 @@ import ipaddress
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -144,14 +144,19 @@ async def test_many_who_ask_at_once_read_once(login: tuple[str, ssl.SSLContext])
     assert reads == 1
 
 
-async def test_whoever_is_in_a_hurry_does_not_end_the_reading_for_the_others() -> None:
-    may_go_on = threading.Event()
+def held_up(may_go_on: threading.Event) -> Callable[[], bytes]:
+    """Return a reader that has the document once it may go on."""
 
     def read() -> bytes:
         may_go_on.wait(WAIT_S)
         return DOCUMENT
 
-    keys = PublishedKeys(read, algorithms=["ES256"], clock=ManualClock(NOON))
+    return read
+
+
+async def test_whoever_is_in_a_hurry_does_not_end_the_reading_for_the_others() -> None:
+    may_go_on = threading.Event()
+    keys = PublishedKeys(held_up(may_go_on), algorithms=["ES256"], clock=ManualClock(NOON))
     hurried, patient = (asyncio.ensure_future(keys.find("a", "ES256")) for _ in range(2))
     await asyncio.sleep(0)
     hurried.cancel()
@@ -165,12 +170,7 @@ async def test_whoever_is_in_a_hurry_does_not_end_the_reading_for_the_others() -
 
 async def test_whoever_is_in_a_hurry_alone_has_read_for_who_comes_after_her() -> None:
     may_go_on = threading.Event()
-
-    def read() -> bytes:
-        may_go_on.wait(WAIT_S)
-        return DOCUMENT
-
-    keys = PublishedKeys(read, algorithms=["ES256"], clock=ManualClock(NOON))
+    keys = PublishedKeys(held_up(may_go_on), algorithms=["ES256"], clock=ManualClock(NOON))
     hurried = asyncio.ensure_future(keys.find("a", "ES256"))
     await asyncio.sleep(0)
     hurried.cancel()

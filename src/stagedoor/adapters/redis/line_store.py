@@ -98,7 +98,7 @@ class RoomStore:
         """
         Belong to *room_id* of *installation*, which is the database's, on the server with the run id *server*.
 
-        *clock* judges deadlines. The store's own is asked how long a turn was under way, and nothing else.
+        *clock* judges deadlines. The store's own is asked how long a turn or a sign was under way, and nothing else.
         """
         self.server = server
         self._installation = installation

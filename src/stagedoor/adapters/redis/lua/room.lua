@@ -6,7 +6,7 @@
 local CALL = table.remove(ARGV, 1)
 local HEAD, LOG, SIGNS, LEASE, KEYRING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
--- The store's own clock. It judges how long a turn was under way, and no deadline: that is for the database's.
+-- The store's own clock. It judges how long a turn or a sign was under way, and no deadline: that is for the database's.
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
