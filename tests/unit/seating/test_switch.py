@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from stagedoor.kernel.errors import Fault
@@ -96,6 +98,29 @@ async def test_what_is_turned_is_turned_even_if_it_cannot_be_read_back() -> None
     assert told.everywhere is switches.now().everywhere is stored.stored.everywhere is STOPPED
     told = await TurnSwitch(desk=stored, switches=switches).turn(FINISH, PLAY, actor="ann")
     assert (told.everywhere, told.of_performance) == (STOPPED, {PLAY: FINISH})
+
+
+async def test_it_is_in_force_while_it_is_still_read_back() -> None:
+    stored, being_read = Switches(), asyncio.Event()
+
+    class Slow(SwitchBook):
+        async def all(self) -> SaleSwitches:
+            being_read.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    switches = ReadSwitches(Slow())
+    turning = asyncio.ensure_future(TurnSwitch(desk=stored, switches=switches).turn(STOPPED, None, actor="ann"))
+    await being_read.wait()
+
+    assert switches.now().everywhere is STOPPED
+    turning.cancel()
+
+
+def test_a_performance_that_is_opened_again_has_no_switch_of_its_own() -> None:
+    stopped = ALL_OPEN.turned(STOPPED, PLAY).turned(FINISH, OPERA)
+
+    assert stopped.turned(OPEN, PLAY) == SaleSwitches(of_performance={OPERA: FINISH})
 
 
 async def test_a_reading_that_began_before_the_turn_does_not_turn_it_back() -> None:
